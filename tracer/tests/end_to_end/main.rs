@@ -26,6 +26,7 @@ mod faults;
 mod filters;
 mod full_disk;
 mod healthy_clients;
+mod hostile;
 mod inspections;
 mod leaks;
 mod ledger;

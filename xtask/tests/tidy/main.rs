@@ -26,6 +26,7 @@ const RUST: [Rule; 5] = [
     format::nothing_left_to_do,
     placement::no_mod_rs,
     placement::escapes_only_in_output,
+    placement::processes_are_read_by_workers,
     safety::unsafe_is_justified,
 ];
 

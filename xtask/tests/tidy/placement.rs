@@ -25,6 +25,28 @@ pub(crate) fn escapes_only_in_output(file: &SourceFile, offences: &mut Vec<Strin
     }
 }
 
+/// What reads watched processes: only a worker may use it, or a test.
+const READERS: [&str; 6] = [
+    "inspector::",
+    "native::",
+    "Mappings::of",
+    "ProcessMemory",
+    "regular_file::",
+    "BlockedThreads",
+];
+
+pub(crate) fn processes_are_read_by_workers(file: &SourceFile, offences: &mut Vec<String>) {
+    let is_test = file.name.iter().any(|part| part == "tests" || part == "as_root.rs");
+    if !file.name.starts_with("tracer/src") || is_test {
+        return;
+    }
+    for (number, line) in file.lines().take_while(|(_, line)| !line.starts_with("#[cfg(test)]")) {
+        if READERS.iter().any(|reader| line.contains(reader)) {
+            offences.push(file.at(number, "ask an inspection worker instead of reading a process"));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::check;
@@ -43,5 +65,15 @@ mod tests {
         check("tracer/src/output/table.rs", text, &[]);
         check("tracer/src/tests/table.rs", text, &[]);
         check("tracer-core/src/table.rs", text, &[]);
+    }
+
+    #[test]
+    fn only_workers_read_processes() {
+        let text = "use tracer_inspect::inspector::Inspector;\n";
+        let expected = ["tracer/src/collect/observer.rs:1: ask an inspection worker instead of \
+                         reading a process"];
+        check("tracer/src/collect/observer.rs", text, &expected);
+        check("tracer/src/collect/ledger/as_root.rs", text, &[]);
+        check("tracer-inspect/src/worker.rs", text, &[]);
     }
 }

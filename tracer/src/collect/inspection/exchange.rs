@@ -11,7 +11,7 @@ mod remembered;
 
 use std::{collections::VecDeque, os::fd::OwnedFd, time::Duration};
 
-use remembered::{Failed, Remembered};
+use remembered::{Failed, Possible, Remembered};
 pub(super) use remembered::{Identify, Program};
 use tracer_core::{ProcessKey, Timestamp};
 use tracer_inspect::protocol::{Answer, Reply, Request, Task, TaskKind, frame::FrameBuffer};
@@ -131,8 +131,8 @@ impl Exchange {
     /// Adds a request; returns its outcome if it will not be sent.
     pub(super) fn ask(&mut self, task: Task) -> Option<Outcome> {
         let task = match self.failed.possible(task) {
-            Ok(task) => task,
-            Err(task) => return Some(Outcome::unanswered(task, Unanswered::Failed)),
+            Possible::Task(task) => task,
+            Possible::Nothing(task) => return Some(Outcome::unanswered(task, Unanswered::Failed)),
         };
         // Workers have failed at another kind of request about the process.
         let is_suspect = self.failed.has_process(task.process());
@@ -293,8 +293,10 @@ impl Exchange {
         let to_blame = Waiting { task, attempt: Attempt::Slow };
         for Waiting { task, attempt } in waiting.chain([to_blame]) {
             match self.failed.possible(task) {
-                Ok(task) => self.waiting.push_back(Waiting { task, attempt }),
-                Err(task) => outcomes.push(Outcome::unanswered(task, Unanswered::Failed)),
+                Possible::Task(task) => self.waiting.push_back(Waiting { task, attempt }),
+                Possible::Nothing(task) => {
+                    outcomes.push(Outcome::unanswered(task, Unanswered::Failed));
+                }
             }
         }
     }

@@ -56,18 +56,13 @@ pub(crate) struct Needs {
 impl Needs {
     /// The capabilities that these require, as far as the process `has` them.
     fn capabilities(self, has: impl Fn(Capability) -> bool) -> CapsHashSet {
-        // `/proc/PID` and the memory of other users' processes.
-        let mut wanted = CapsHashSet::from([
-            Capability::CAP_SYS_PTRACE,
-            Capability::CAP_DAC_READ_SEARCH,
-            // `/proc/PID/map_files`: files of programs that were deleted or are in a container.
-            Capability::CAP_CHECKPOINT_RESTORE,
-        ]);
+        // `/proc/PID` of other users' processes, as far as the kernel itself answers.
+        let mut wanted = CapsHashSet::from([Capability::CAP_SYS_PTRACE]);
         if self.programs {
             wanted.insert(Capability::CAP_BPF);
         } else {
-            // To enter other network namespaces.
-            wanted.insert(Capability::CAP_SYS_ADMIN);
+            // To list file descriptors, and to enter other network namespaces.
+            wanted.extend([Capability::CAP_DAC_READ_SEARCH, Capability::CAP_SYS_ADMIN]);
         }
         if self.uprobes {
             // Newer kernels, such as 6.18, require the second one too.
@@ -129,13 +124,13 @@ mod tests {
     #[test]
     fn what_is_kept_is_what_is_needed_and_there() {
         use Capability::{
-            CAP_BPF, CAP_CHECKPOINT_RESTORE, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_PERFMON,
-            CAP_SYS_ADMIN, CAP_SYS_PTRACE,
+            CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_PERFMON, CAP_SYS_ADMIN,
+            CAP_SYS_PTRACE,
         };
         let all = |_| true;
-        let inspect = [CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE];
-        let and =
-            |more: &[Capability]| inspect.iter().chain(more).copied().collect::<CapsHashSet>();
+        let and = |more: &[Capability]| {
+            [CAP_SYS_PTRACE].iter().chain(more).copied().collect::<CapsHashSet>()
+        };
         let needs = Needs { programs: true, uprobes: false, files: false };
         assert_eq!(needs.capabilities(all), and(&[CAP_BPF]));
         let more = Needs { uprobes: true, files: true, ..needs };
@@ -144,7 +139,7 @@ mod tests {
             and(&[CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, CAP_DAC_OVERRIDE])
         );
         let none = Needs { programs: false, ..needs };
-        assert_eq!(none.capabilities(all), and(&[CAP_SYS_ADMIN]));
+        assert_eq!(none.capabilities(all), and(&[CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN]));
         let old = |capability| capability == CAP_SYS_ADMIN;
         assert_eq!(needs.capabilities(old), [CAP_SYS_ADMIN].into());
         assert_eq!(more.capabilities(|_| false), CapsHashSet::default());

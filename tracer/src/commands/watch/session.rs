@@ -9,6 +9,7 @@ use anyhow::Result;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracer_core::{Input, Report, Subject};
 
+use self::ledgers::Lists;
 use super::{
     recorded_detector::RecordedDetector,
     signals::{SignalRequest, Signals, stop_this_process},
@@ -78,13 +79,7 @@ struct Session {
     is_patient: bool,
     /// Answers have arrived since the latest judgment.
     has_answers: bool,
-    /// Lists of responses in flight that arrived after the questions were asked: other questions
-    /// follow from them.
-    late_lists: Vec<Input>,
-    /// Such lists are passed on at once, because the questions have not been asked yet.
-    takes_lists: bool,
-    /// The first snapshot was taken.
-    has_started: bool,
+    lists: Lists,
     /// When the pause before the next snapshot began.
     paused_since: Option<Instant>,
     /// A signal has ended the run.
@@ -128,9 +123,7 @@ impl Session {
             inspect_for: plan.once.then_some(plan.inspect_for),
             is_patient: false,
             has_answers: false,
-            late_lists: Vec::new(),
-            takes_lists: false,
-            has_started: false,
+            lists: Lists::default(),
             paused_since: None,
             is_ended: false,
         })
@@ -193,8 +186,8 @@ impl Session {
         for answer in self.observer.answers() {
             let is_list =
                 matches!(answer, Input::Ledger(_) | Input::NoAnswer(Subject::Responses(_), _));
-            if is_list && !self.takes_lists {
-                self.late_lists.push(answer);
+            if is_list && !self.lists.are_taken {
+                self.lists.late.push(answer);
                 continue;
             }
             self.has_answers = true;

@@ -39,6 +39,14 @@ impl Remembered {
     }
 }
 
+/// What remains of a task.
+pub(super) enum Possible {
+    /// This task.
+    Task(Task),
+    /// Nothing of this task.
+    Nothing(Task),
+}
+
 /// Kinds of requests that are not made any more, about processes and about programs.
 #[derive(Debug, Default)]
 pub(super) struct Failed {
@@ -67,19 +75,16 @@ impl Failed {
         self.of_processes.has_process(process)
     }
 
-    /// The task, or what remains of it without the kinds that are not made any more.
-    ///
-    /// # Errors
-    /// Nothing remains. The task is returned.
-    pub(super) fn possible(&self, task: Task) -> Result<Task, Task> {
+    /// What remains of the task without the kinds that are not made any more.
+    pub(super) fn possible(&self, task: Task) -> Possible {
         let mut task = task;
         while self.contains(&task) {
             if !task.is_reducible() {
-                return Err(task);
+                return Possible::Nothing(task);
             }
             task = task.reduced();
         }
-        Ok(task)
+        Possible::Task(task)
     }
 
     fn contains(&self, task: &Task) -> bool {

@@ -2,11 +2,24 @@
 
 use std::time::Duration;
 
+use tracer_core::Input;
+
 use super::{ANSWERS_PAUSE, Session};
 use crate::{collect::observer::Observer, commands::watch::signals::Signals};
 
 /// How long a run waits at its start until uprobes are attached: earlier responses are not tracked.
 const UPROBES_PAUSE: Duration = Duration::from_secs(2);
+
+/// The lists of responses in flight of a run.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    /// Lists that arrived after the questions were asked: other questions follow from them.
+    pub(super) late: Vec<Input>,
+    /// The questions have not been asked yet, so lists are passed on at once.
+    pub(super) are_taken: bool,
+    /// The first snapshot was taken.
+    have_begun: bool,
+}
 
 impl Session {
     /// Begins to read the responses in flight, and takes the lists that arrive soon: the questions
@@ -16,22 +29,22 @@ impl Session {
         for input in self.observer.ledgers() {
             self.detector.handle(input);
         }
-        self.takes_lists = true;
-        let is_first = !std::mem::replace(&mut self.has_started, true);
+        self.lists.are_taken = true;
+        let is_first = !std::mem::replace(&mut self.lists.have_begun, true);
         let pause = if is_first { UPROBES_PAUSE } else { ANSWERS_PAUSE };
         self.wait_while(Observer::is_awaiting_ledgers, pause, is_last, signals).await;
-        self.takes_lists = false;
+        self.lists.are_taken = false;
     }
 
     pub(super) fn pass_on_late_lists(&mut self) {
-        for list in std::mem::take(&mut self.late_lists) {
+        for list in std::mem::take(&mut self.lists.late) {
             self.detector.handle(list);
         }
     }
 
     /// Asks the questions that follow from late lists, once no other answer is awaited.
     pub(super) fn follow_up(&mut self) {
-        if !self.late_lists.is_empty() && !self.observer.is_awaiting_answers() {
+        if !self.lists.late.is_empty() && !self.observer.is_awaiting_answers() {
             self.pass_on_late_lists();
             self.has_answers = true;
             self.ask_questions();

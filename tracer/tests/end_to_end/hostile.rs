@@ -1,0 +1,310 @@
+//! Processes that do all they can to delay, fill or crash whoever inspects them: snapshots go on,
+//! other processes are inspected, and memory stays limited.
+//!
+//! Each test checks that with [`Siege`]. `tests/faults/hostile.c` is the program.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    os::unix::fs::{FileExt as _, symlink},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use crate::support::{
+    Kind, Leak, Listener, Program, Puppet, Report, Tracer, compile_c, one_by_one,
+};
+
+/// How many connections each process leaks.
+const COUNT: usize = 5;
+/// How much memory tracer and its workers may take beyond that of a run that inspects nothing.
+const MEMORY_MAX: u64 = 256 << 20;
+const FLAGS: &str = "-g0 -O1 -fno-omit-frame-pointer";
+
+fn compile(directory: &Path, flags: &str) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/hostile.c");
+    compile_c(&source, directory, &format!("{FLAGS} {flags}"))
+}
+
+/// A hostile process, and the command that makes it leak a connection.
+struct Hostile {
+    program: Program,
+    command: &'static str,
+    perf_map: PathBuf,
+}
+
+impl Hostile {
+    fn start(executable: &Path, command: &'static str) -> Self {
+        let program = Program::start_ready(executable, "");
+        let perf_map = format!("/tmp/perf-{}.map", program.pid()).into();
+        Self { program, command, perf_map }
+    }
+
+    fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
+    fn ask(&mut self, command: &str) {
+        let answer = self.program.ask(command);
+        assert!(answer.starts_with("ok"), "{command}: {answer}");
+    }
+}
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.perf_map);
+    }
+}
+
+/// A run that watches hostile processes, and a harmless one that leaks as well.
+struct Siege {
+    hostile: Vec<Hostile>,
+    harmless: Leak,
+    peer: Puppet,
+    listener: Listener,
+    tracer: Tracer,
+    memory: Memory,
+}
+
+impl Siege {
+    /// Starts the run, and makes all processes leak.
+    fn of(hostile: Vec<Hostile>) -> Self {
+        let harmless = Leak::prepare(Kind::Undrained);
+        let mut peer = Puppet::start();
+        let listener = peer.listen();
+        let mut pids: Vec<String> = hostile.iter().map(|it| it.pid().to_string()).collect();
+        pids.push(harmless.pid().to_string());
+        let arguments = format!("--pid {} --idle 2s --interval 1s -o json", pids.join(","));
+        let mut tracer = Tracer::start(&arguments);
+        tracer.wait_for_first_report();
+        let memory = Memory::watch(tracer.id());
+        let mut siege = Self { hostile, harmless, peer, listener, tracer, memory };
+        siege.leak();
+        siege
+    }
+
+    fn leak(&mut self) {
+        let port = self.listener.address.port();
+        one_by_one(COUNT, || {
+            for hostile in &mut self.hostile {
+                hostile.ask(&format!("{} {port}", hostile.command));
+                let other_end = self.peer.accept(self.listener, 1);
+                self.peer.send(&other_end, 8 * 1024);
+            }
+        });
+        self.harmless.grow(COUNT);
+    }
+
+    /// Checks that all leaks are found, that snapshots go on meanwhile and afterwards, and how much
+    /// memory that took. Returns the last report.
+    fn check(mut self) -> Report {
+        let (harmless, pids) = (self.harmless.pid(), self.hostile.iter().map(Hostile::pid));
+        let pids: Vec<u32> = pids.collect();
+        let snapshots = |report: &Report| report.member("coverage")["snapshots"].as_u64().unwrap();
+        let report = self.tracer.wait_until(|report| {
+            report.leaked_by(harmless) == COUNT as u64 && !report.leak_of(harmless).is_null("exe")
+        });
+        let first = snapshots(&report);
+        self.tracer.wait_until(|report| snapshots(report) >= first + 3);
+        self.tracer.wait_until(|report| {
+            pids.iter().all(|pid| {
+                report.leaked_by(*pid) == COUNT as u64 && !report.leak_of(*pid).is_null("exe")
+            })
+        });
+        let outcome = self.tracer.interrupt();
+        assert_eq!(outcome.code, 1, "{outcome:?}");
+        let report = outcome.report();
+        self.harmless.assert_reported_by(&report);
+        let (before, most) = self.memory.end();
+        assert!(most < before + MEMORY_MAX, "{before} bytes at first, {most} at most");
+        report
+    }
+}
+
+/// Watches the anonymous memory of a tracer and its descendants, in bytes.
+struct Memory {
+    before: u64,
+    most: Arc<AtomicU64>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Memory {
+    fn watch(pid: u32) -> Self {
+        let (most, is_over) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+        let before = anonymous_memory(pid);
+        let (most_seen, ends) = (Arc::clone(&most), Arc::clone(&is_over));
+        thread::spawn(move || {
+            while !ends.load(Ordering::Relaxed) {
+                most_seen.fetch_max(anonymous_memory(pid), Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+        Self { before, most, is_over }
+    }
+
+    /// The memory at the start, and the most at any time.
+    fn end(&self) -> (u64, u64) {
+        self.is_over.store(true, Ordering::Relaxed);
+        (self.before, self.most.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+fn anonymous_memory(pid: u32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:"));
+    let own = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+    own.unwrap_or(0) * 1024 + children.map(anonymous_memory).sum::<u64>()
+}
+
+/// The codes of the limits of call sites in the coverage of a report.
+fn call_site_limits(report: &Report) -> Vec<String> {
+    let notes = report.member("coverage")["notes"].as_array().unwrap().clone();
+    let limits = notes.iter().filter(|note| note["code"] == "call-site-limit");
+    limits.map(|note| note["reason"].to_string()).collect()
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn perf_maps_that_are_huge_or_endless_or_no_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile(directory.path(), "");
+    let start = || Hostile::start(&program, "connect-generated");
+    let hostile = [start(), start(), start(), start(), start()];
+    let [valid, huge, endless, fifo, device] = &hostile;
+
+    fs::write(&valid.perf_map, "200000000000 1000 py::charge:/srv/app.py\n").unwrap();
+    // The function is in every line.
+    let lines = "200000000000 1000 py::charge:/srv/app.py\n".repeat(25_000);
+    let mut file = File::create(&huge.perf_map).unwrap();
+    for _ in 0..240 {
+        file.write_all(lines.as_bytes()).unwrap();
+    }
+    File::create(&endless.perf_map).unwrap().set_len(255 << 20).unwrap();
+    let name = std::ffi::CString::new(fifo.perf_map.to_str().unwrap()).unwrap();
+    // SAFETY: the name is a string of C, which the call only reads.
+    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    symlink("/dev/zero", &device.perf_map).unwrap();
+    let pid = valid.pid();
+
+    let report = Siege::of(hostile.into()).check();
+
+    let leak = report.leak_of(pid);
+    assert!(leak.text("call_site").contains("charge"), "{report}");
+}
+
+#[test]
+fn programs_with_sections_beyond_all_bounds_and_debug_information_that_recurses() {
+    let directories = [(); 4].map(|()| tempfile::tempdir().unwrap());
+    let [debug_info, symbols, unwinding, recursing] =
+        directories.each_ref().map(|directory| directory.path());
+    let mut programs = Vec::new();
+    for (directory, section) in
+        [(debug_info, ".debug_info"), (symbols, ".symtab"), (unwinding, ".eh_frame")]
+    {
+        let program = compile(directory, "-g");
+        enlarge(&program, section);
+        programs.push(program);
+    }
+    programs.push(compile(recursing, "-DRECURSING"));
+    let hostile = programs.iter().map(|program| Hostile::start(program, "connect")).collect();
+
+    let report = Siege::of(hostile).check();
+
+    assert!(report.any_leak().is_some(), "{report}");
+}
+
+/// Makes a section 8 GiB long: a hole at the end of the file.
+fn enlarge(program: &Path, name: &str) {
+    const SIZE: u64 = 8 << 30;
+    let bytes = fs::read(program).unwrap();
+    let number = |at: usize, length: usize| {
+        let digits = bytes[at..at + length].iter().rev();
+        digits.fold(0, |number, byte| number << 8 | usize::from(*byte))
+    };
+    // `Elf64_Ehdr` and `Elf64_Shdr` of elf(5).
+    let (sections, size) = (number(0x28, 8), number(0x3a, 2));
+    let names = number(sections + size * number(0x3e, 2) + 0x18, 8);
+    let of_name = |section: &usize| {
+        let start = names + number(*section, 4);
+        bytes[start..].starts_with(format!("{name}\0").as_bytes())
+    };
+    let mut headers = (0..number(0x3c, 2)).map(|index| sections + size * index);
+    let header = headers.find(of_name).expect("it has the section") as u64;
+    let file = File::options().write(true).open(program).unwrap();
+    let end = bytes.len() as u64;
+    file.write_all_at(&end.to_le_bytes(), header + 0x18).unwrap();
+    file.write_all_at(&SIZE.to_le_bytes(), header + 0x20).unwrap();
+    file.set_len(end + SIZE).unwrap();
+}
+
+/// Reading a mapping beyond the end of its file is a SIGBUS.
+#[test]
+fn a_library_that_is_truncated_while_it_is_read() {
+    let directories = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [programs, libraries] = directories.each_ref().map(|directory| directory.path());
+    let program = compile(programs, "");
+    let library = compile(libraries, "-g -DLIBRARY -shared -fPIC");
+    let mut hostile = Hostile::start(&program, "connect-library");
+    hostile.ask(&format!("load {}", library.display()));
+    let siege = Siege::of(vec![hostile]);
+
+    let is_over = Arc::<AtomicBool>::default();
+    let ends = Arc::clone(&is_over);
+    let truncating = thread::spawn(move || {
+        let content = fs::read(&library).unwrap();
+        let file = File::options().write(true).open(&library).unwrap();
+        while !ends.load(Ordering::Relaxed) {
+            file.set_len(4096).unwrap();
+            file.write_all_at(&content, 0).unwrap();
+        }
+    });
+    siege.check();
+    is_over.store(true, Ordering::Relaxed);
+    truncating.join().unwrap();
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
+fn a_file_system_that_never_answers() {
+    if fs::metadata("/dev/fuse").is_err() {
+        eprintln!("skipped: this host has no FUSE");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut hostile = Hostile::start(&compile(directory.path(), ""), "connect-generated");
+    hostile.ask("hide-tmp");
+
+    let report = Siege::of(vec![hostile]).check();
+
+    let limits = call_site_limits(&report);
+    let is_fuse = |limit: &String| limit.contains("file-not-local") && limit.contains("fuse.hang");
+    assert!(limits.iter().any(is_fuse), "{report}");
+}
+
+#[test]
+fn eighteen_thousand_files_and_twenty_thousand_threads() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile(directory.path(), "");
+    let mut hostile = [(); 3].map(|()| Hostile::start(&program, "connect"));
+    for (hostile, command) in hostile.iter_mut().zip(["files 18000", "threads 20000", "scribble 8"])
+    {
+        hostile.ask(command);
+    }
+
+    Siege::of(hostile.into()).check();
+}
