@@ -28,6 +28,8 @@ const ALLOWED: &[i64] = &[
     libc::SYS_statfs,
     libc::SYS_fstatfs,
     libc::SYS_readlinkat,
+    // The protocol of a socket (`system.sockprotoname`).
+    libc::SYS_getxattr,
     libc::SYS_getdents64,
     libc::SYS_fadvise64,
     libc::SYS_faccessat,

@@ -60,6 +60,7 @@ fn what_reading_takes_is_allowed() {
         map("map memory", libc::PROT_READ | libc::PROT_WRITE, anonymous),
         call("read", libc::SYS_read, [-1, 0, 0]),
         call("send a file descriptor", libc::SYS_sendmsg, [-1]),
+        call("read an attribute", libc::SYS_getxattr, [0; 4]),
         call("read a process", libc::SYS_process_vm_readv, [1 << 30, 0, 0, 0, 0, 0]),
         call("duplicate", libc::SYS_fcntl, [0, libc::F_DUPFD_CLOEXEC.into(), 3]),
         call("abort", libc::SYS_tgkill, [getpid().as_raw_pid().into(), 1 << 30, 0]),
