@@ -70,7 +70,8 @@ thread_local! {
 /// # Errors
 /// The kernel does not know its mount (before Linux 5.8).
 pub(super) fn filesystem(file: impl AsFd, pid: u32, budget: &Budget) -> io::Result<Option<String>> {
-    let status = status(file)?;
+    // FUSE refuses other users everything else.
+    let status = status(file, StatxFlags::empty())?;
     if status.stx_mask & StatxFlags::MNT_ID.bits() == 0 {
         return Err(io::ErrorKind::Unsupported.into());
     }
@@ -84,11 +85,11 @@ pub(super) fn filesystem(file: impl AsFd, pid: u32, budget: &Budget) -> io::Resu
     Ok(Some(found))
 }
 
-/// The number of the mount and the device, and the type of the file, without asking the file
-/// system.
-pub(super) fn status(file: impl AsFd) -> io::Result<Statx> {
+/// These facts about a file, as far as the kernel knows them without asking the file system, and in
+/// any case its mount and device.
+pub(super) fn status(file: impl AsFd, facts: StatxFlags) -> io::Result<Statx> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    Ok(statx(file, "", flags, StatxFlags::MNT_ID | StatxFlags::TYPE)?)
+    Ok(statx(file, "", flags, facts)?)
 }
 
 /// Whether operations on a file system of this type return without another host or process.

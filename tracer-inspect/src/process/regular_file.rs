@@ -17,7 +17,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, FileType, Mode, OFlags, RawMode, openat, readlinkat},
+    fs::{CWD, FileType, Mode, OFlags, RawMode, StatxFlags, openat, readlinkat},
     io::Errno,
 };
 
@@ -93,6 +93,7 @@ fn of_process(pid: u32) -> PathBuf {
 fn walk(pid: u32, root: &Path, path: &Path, follow: bool, budget: &Budget) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let root = openat(CWD, root, flags | OFlags::DIRECTORY, Mode::empty())?;
+    check_filesystem(&root, pid, budget)?;
     // The directories from the root to the current file.
     let mut reached: Vec<OwnedFd> = Vec::new();
     let mut rest: VecDeque<OsString> = VecDeque::new();
@@ -107,8 +108,8 @@ fn walk(pid: u32, root: &Path, path: &Path, follow: bool, budget: &Budget) -> io
             continue;
         }
         let parent = reached.last().unwrap_or(&root);
-        check_filesystem(parent, pid, budget)?;
         let file = openat(parent, &name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+        check_filesystem(&file, pid, budget)?;
         if file_type(&file)? != FileType::Symlink {
             reached.push(file);
             continue;
@@ -120,7 +121,6 @@ fn walk(pid: u32, root: &Path, path: &Path, follow: bool, budget: &Budget) -> io
         if rest.is_empty() && !follow {
             return Err(not_regular());
         }
-        check_filesystem(&file, pid, budget)?;
         let target = readlinkat(&file, "", Vec::new())?;
         let target = Path::new(OsStr::from_bytes(target.as_bytes()));
         if target.is_absolute() {
@@ -143,7 +143,7 @@ fn prepend(path: &Path, rest: &mut VecDeque<OsString>) {
 }
 
 fn file_type(file: &OwnedFd) -> io::Result<FileType> {
-    Ok(FileType::from_raw_mode(RawMode::from(mounts::status(file)?.stx_mode)))
+    Ok(FileType::from_raw_mode(RawMode::from(mounts::status(file, StatxFlags::TYPE)?.stx_mode)))
 }
 
 /// Checks that operations on the file do not wait for another host or process.
