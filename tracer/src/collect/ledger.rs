@@ -30,7 +30,7 @@ use tracer_inspect::{
 use self::followed::{Followed, Found};
 use super::{
     inspection::{Outcome, Unanswered},
-    kernel::load::Kernel,
+    kernel::{load::Kernel, uprobes::LedgerLinks},
     stacks::Stacks,
 };
 
@@ -152,6 +152,25 @@ impl Ledgers {
             Task::Resolve { process, .. } => self.take_resolved(kernel, process, result, ask),
             Task::Process(_) | Task::CallSite { .. } | Task::Readers { .. } => None,
         }
+    }
+
+    /// Detaches one uprobe, to measure how long that takes, and leaves the others attached. Returns
+    /// their number and that time; `None` if there are none.
+    pub(crate) fn leave_attached(mut self) -> Option<(usize, Duration)> {
+        let links = |state| match state {
+            ProcessState::Followed(followed) => Some(followed.links),
+            ProcessState::Asked { .. }
+            | ProcessState::Found(_)
+            | ProcessState::NotFollowed { .. } => None,
+        };
+        let mut links: Vec<_> =
+            std::mem::take(&mut self.known).into_values().filter_map(links).collect();
+        let started_at = Instant::now();
+        let is_detached = links.iter_mut().any(LedgerLinks::detach_one);
+        let took = started_at.elapsed();
+        let count = links.iter().map(LedgerLinks::count).sum();
+        std::mem::forget(links);
+        (is_detached && count > 0).then_some((count, took))
     }
 
     /// Forgets processes that have exited or called `execve`. A process without sockets keeps its

@@ -41,8 +41,8 @@ pub(super) struct Followed {
     read_at: Timestamp,
     /// Why not all of its responses are tracked.
     limits: Vec<Limit>,
-    #[expect(dead_code, reason = "keeps the uprobes attached")]
-    links: LedgerLinks,
+    /// The uprobes.
+    pub(super) links: LedgerLinks,
 }
 
 /// The progress of a list of responses in flight.
