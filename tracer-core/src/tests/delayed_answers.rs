@@ -12,8 +12,8 @@ use proptest::prelude::*;
 
 use super::properties::{Action, facts, history, options, play, reader};
 use crate::{
-    ChangeKind, Confidence, ConnectionId, Detector, Input, NoAnswer, Note, Question, Readers,
-    Report, Timestamp,
+    ChangeKind, Confidence, ConnectionId, Detector, Input, Ledger, NoAnswer, Note, Question,
+    Readers, Report, Subject, Timestamp,
 };
 
 /// Most judgments by which an answer is late.
@@ -195,6 +195,47 @@ fn what_is_not_asked_any_more_does_not_lack_an_answer() {
 
     assert_eq!(counts[2], 0, "{counts:?}");
     assert!(counts[0] > 0 && counts[1] == counts[0], "{counts:?}");
+}
+
+#[test]
+fn a_process_is_not_judged_while_its_responses_in_flight_are_read() {
+    let names = 0..6_u8;
+    let open = |name| (0, Action::Open { name, pid: 1, inbound: false, remote: 0 });
+    let receive = |name| (0, Action::Receive { name, bytes: 10_000 });
+    let mut history: Vec<_> = names.clone().map(open).chain(names.map(receive)).collect();
+    history.extend([(60_000, Action::Snapshot), (2_000, Action::Snapshot)]);
+    let process = facts(1).key;
+    let ledger = |at| Input::Ledger(Ledger { process, at, open: Vec::new(), limits: Vec::new() });
+    let no_answer = |reason| move |_| Input::NoAnswer(Subject::Responses(process), reason);
+    let found = |ending: &dyn Fn(Timestamp) -> Input| {
+        let mut detector = Detector::new(options());
+        let mut ticks = 0;
+        for input in play(&history, &[]).1 {
+            match input {
+                Input::Process(_) => {}
+                Input::Tick(at) => {
+                    ticks += 1;
+                    detector.handle(Input::ResponsesAwaited(process));
+                    for question in detector.questions(at) {
+                        detector.handle(answer(&question, at));
+                    }
+                    detector.handle(Input::Tick(at));
+                    assert!(ticks > 1 || detector.report().findings.is_empty());
+                    detector.handle(ending(at));
+                    detector.handle(Input::Tick(at));
+                }
+                input => detector.handle(input),
+            }
+        }
+        let Report { findings, coverage, .. } = detector.report();
+        (
+            !findings.is_empty(),
+            coverage.notes.iter().any(|note| matches!(note, Note::NoAnswer { .. })),
+        )
+    };
+    assert_eq!(found(&ledger), (true, false));
+    assert_eq!(found(&no_answer(NoAnswer::Ended)), (true, false));
+    assert_eq!(found(&no_answer(NoAnswer::Failed)), (true, true));
 }
 
 proptest! {

@@ -21,7 +21,7 @@ type Rule = fn(&SourceFile, &mut Vec<String>);
 const EVERY_FILE: [Rule; 2] = [format::no_trailing_white_space, format::ends_with_one_newline];
 
 /// Rules for Rust sources.
-const RUST: [Rule; 5] = [
+const RUST: [Rule; 6] = [
     format::not_too_long,
     format::nothing_left_to_do,
     placement::no_mod_rs,
