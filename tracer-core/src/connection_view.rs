@@ -31,7 +31,7 @@ pub(crate) struct ConnectionView<'a> {
     pub(crate) options: &'a Options,
     /// The owner.
     pub(crate) process: ProcessView,
-    /// The responses in flight on its file descriptor in that process.
+    /// The open responses on its file descriptor in that process.
     pub(crate) listed: &'a [Response],
     /// Which of those this view is about.
     pub(crate) selection: ResponseSelection<'a>,
@@ -189,7 +189,7 @@ impl<'a> ConnectionView<'a> {
         self.is_confirmed() && self.is_overdue(self.sent_ms())
     }
 
-    /// The selected responses in flight on it. A response that was requested before the connection
+    /// The selected open responses on it. A response that was requested before the connection
     /// was opened belonged to an earlier connection on the same file descriptor.
     pub(crate) fn responses(&self) -> impl Iterator<Item = &'a Response> + use<'a> {
         let view = *self;
@@ -218,12 +218,12 @@ impl<'a> ConnectionView<'a> {
         self.responses().min_by_key(|response| response.since)
     }
 
-    /// The stack that requested the oldest response in flight.
+    /// The stack that requested the oldest open response.
     pub(crate) fn response_stack(&self) -> Option<(ProcessKey, StackId)> {
         Some((self.tracked.owner()?.key, self.oldest_response()?.stack?))
     }
 
-    /// The stack that requested the response in flight; if none is in flight, the one that opened
+    /// The stack that requested the open response; if none is in flight, the one that opened
     /// the connection.
     pub(crate) fn call_stack(&self) -> Option<(ProcessKey, StackId)> {
         // The connection may have been opened by other code than the code that requested the
@@ -341,7 +341,7 @@ impl<'a> ConnectionView<'a> {
 
     /// Whether the current verdict is about the connection itself. Verdicts that say little about
     /// the connection, or that are at most *possible* for an open one, do not shorten the time in
-    /// which it may turn out to be healthy. A response in flight has a time of its own, and says
+    /// which it may turn out to be healthy. An open response has a time of its own, and says
     /// nothing about the connection once it was released.
     fn is_bad(&self) -> bool {
         self.tracked.flag().is_some_and(|flag| match flag.verdict {

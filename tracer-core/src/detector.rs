@@ -185,7 +185,7 @@ impl Detector {
             }
             Departure::Used(id) => {
                 // If several responses share the connection, its use says nothing about the leaked
-                // ones. The next list of responses in flight shows whether they were released.
+                // ones. The next list of open responses shows whether they were released.
                 if self.table.get(id).is_some_and(|tracked| self.is_shared(tracked, at)) {
                     return;
                 }

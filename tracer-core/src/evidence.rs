@@ -100,7 +100,7 @@ pub enum Evidence {
     /// `count` connections have been silent for `silent`, and no reader is waiting on them.
     SilentWithoutReader { count: usize, silent: DurationRange },
     /// `count` HTTP/1 responses were requested `age` ago and neither read to EOF nor closed.
-    ResponsesInFlight { count: usize, age: DurationRange },
+    OpenResponses { count: usize, age: DurationRange },
     /// For `streams` HTTP/2 streams on `connections` connections, `buffered_bytes` are buffered in
     /// the process's memory, and the application has read none of them for `unread`.
     StreamsUnread { streams: usize, connections: usize, buffered_bytes: u64, unread: DurationRange },
@@ -186,7 +186,7 @@ impl Evidence {
             Self::NothingRead { .. } => "nothing-read",
             Self::ResponseSilent { .. } => "response-silent",
             Self::SilentWithoutReader { .. } => "silent-without-reader",
-            Self::ResponsesInFlight { .. } => "responses-in-flight",
+            Self::OpenResponses { .. } => "open-responses",
             Self::StreamsUnread { .. } => "streams-unread",
             Self::DataPending(_) => "data-pending",
             Self::SameDestination { .. } => "same-destination",

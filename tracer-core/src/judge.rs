@@ -145,7 +145,7 @@ impl<'a> JudgeContext<'a> {
         })
     }
 
-    /// The responses in flight on the connection's file descriptors in the owning process.
+    /// The open responses on the connection's file descriptors in the owning process.
     fn listed(&self, tracked: &Tracked) -> Option<&'a [Response]> {
         if self.processes.open_responses.is_empty() {
             return None;

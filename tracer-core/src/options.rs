@@ -22,7 +22,7 @@ pub struct Options {
     ///
     /// [`Coverage::table_full`]: crate::Coverage::table_full
     pub connections_max: usize,
-    /// The maximum number of responses in flight kept; further ones are counted in
+    /// The maximum number of open responses kept; further ones are counted in
     /// [`Coverage::responses_full`].
     ///
     /// [`Coverage::responses_full`]: crate::Coverage::responses_full

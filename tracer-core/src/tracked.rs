@@ -89,7 +89,7 @@ pub(crate) enum OpeningCall {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flagged {
     pub(crate) flag: Flag,
-    /// The stack that requested the response in flight at that time.
+    /// The stack that requested the open response at that time.
     pub(crate) response: Option<(ProcessKey, StackId)>,
     /// Why the process was not to blame, if it was excused.
     pub(crate) excuse: Option<Excuse>,

@@ -113,7 +113,7 @@ impl Detector {
     }
 
     /// The stacks that a later question may be about: those of connections that may be open, and of
-    /// responses in flight.
+    /// open responses.
     pub fn stacks(&self) -> BTreeSet<StackId> {
         let opened = self.table.connections().filter_map(|tracked| tracked.stack);
         opened.chain(self.processes.open_responses.stacks()).collect()

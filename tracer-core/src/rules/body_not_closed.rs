@@ -263,15 +263,15 @@ fn add_pauses(reasons: &mut Reasons, claimed: &Claimed<'_, '_>, total: usize) {
     }
 }
 
-/// The number of HTTP/1 responses in flight, and for how long.
+/// The number of HTTP/1 open responses, and for how long.
 fn in_flight(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let members = claimed.members.iter().filter(|member| !member.is_multiplexed());
     let ages = || members.clone().flat_map(|member| leaked(member).map(|it| age_ms(member, it)));
     let count = ages().count();
-    (count > 0).then(|| Evidence::ResponsesInFlight { count, age: range(ages()) })
+    (count > 0).then(|| Evidence::OpenResponses { count, age: range(ages()) })
 }
 
-/// The number of HTTP/2 responses in flight, and how much memory they use.
+/// The number of HTTP/2 open responses, and how much memory they use.
 fn streams_unread(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let held_bytes = |response: &Response| response.stream.map_or(0, |stream| stream.held_bytes);
     let unread_ms = |(member, response): (ConnectionView<'_>, &Response)| {

@@ -149,7 +149,7 @@ fn wide_at_200() {
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is reading it or references it
+                goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is reading or referencing it
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing; oldest open for 51m
                 container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its pid namespace
@@ -165,7 +165,7 @@ fn wide_at_200() {
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers catch up and retries end.
 
-            ~ = estimated from the times at which connections went silent; > = at least, opened before tracing began
+            ~ = estimated from the times at which connections went idle; > = at least, opened before tracing began
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
@@ -224,7 +224,7 @@ fn colored() {
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
                 goroutine scan, all 23: Go's HTTP client is waiting for the response body to
-                be read or closed, and no goroutine is reading it or references it
+                be read or closed, and no goroutine is reading or referencing it
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing;
                 oldest open for 51m
@@ -258,7 +258,7 @@ fn colored() {
 
             ^[[2mretracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m^[[0m
 
-            ^[[2m~ = estimated from the times at which connections went silent; > = at least,^[[0m
+            ^[[2m~ = estimated from the times at which connections went idle; > = at least,^[[0m
             ^[[2mopened before tracing began^[[0m
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
