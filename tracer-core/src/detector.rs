@@ -298,7 +298,7 @@ impl Detector {
     ) -> Option<Change> {
         let context = self.context(at);
         let view = context.view(tracked)?;
-        // The response behind the verdict may no longer be in flight.
+        // The response behind the verdict may no longer be open.
         let flagged = tracked.flagged.as_ref()?;
         let selection = flagged.response.map_or(view.selection, |(process, stack)| {
             ResponseSelection::At(self.processes.call_sites.call_site(process, stack))

@@ -51,7 +51,7 @@ pub enum Note {
     /// Without BPF programs, the time of death is known only for connections that died during
     /// the run: reporting a ghost as more than possible requires a run longer than `--idle`.
     DeathTimesByWatching,
-    /// HTTP responses of Go programs are not tracked: the run ends before one could be in flight
+    /// HTTP responses of Go programs are not tracked: the run ends before one could have been open
     /// for `--idle`.
     RunTooShortForResponses,
     /// One snapshot was taken: whether anything changes was not watched.

@@ -43,7 +43,7 @@ pub(crate) struct Stream {
     pub(crate) was_read: bool,
 }
 
-/// The open responses, by process. Bounded.
+/// The open responses, by process. Their number is limited.
 #[derive(Debug)]
 pub(crate) struct OpenResponses {
     by_process: BTreeMap<ProcessKey, ProcessResponses>,
@@ -129,7 +129,7 @@ impl OpenResponses {
         lists.flat_map(|list| list.responses.iter().filter_map(|response| response.stack))
     }
 
-    /// Whether no response is in flight in any process.
+    /// Whether there is no open response in any process.
     pub(crate) const fn is_empty(&self) -> bool {
         self.kept == 0
     }
@@ -179,7 +179,7 @@ impl Response {
     }
 }
 
-/// The same response in the previous list.
+/// This response in the previous list, if it was in it.
 fn find<'a>(before: &'a [Response], open: &OpenResponse) -> Option<&'a Response> {
     let fd_and_stream = (open.fd, open.stream.map(|stream| stream.id));
     let index = before.binary_search_by_key(&fd_and_stream, Response::fd_and_stream).ok()?;

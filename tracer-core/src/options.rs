@@ -3,7 +3,7 @@
 /// The whole configuration of the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How long a connection must be silent before it is suspicious (`--idle`).
+    /// How long a connection must be idle before it is suspicious (`--idle`).
     pub idle_ms: u64,
     /// How many similar connections are required for more than *possible* (`--min-count`).
     pub count_min: usize,

@@ -9,7 +9,7 @@ use super::Detector;
 use crate::{
     Asked, Options, ProcessKey, Question, Reader, StackId, Subject, Timestamp,
     connection_view::ConnectionView,
-    crossings,
+    deadlines,
     group::GroupKey,
     rules::{self, Suspicion},
 };
@@ -75,7 +75,7 @@ impl Detector {
         let stale = self.derived.answered.stale(&self.table.processes, now);
         for (group, view, suspicion) in context.suspects(&stale) {
             let asking = asking.entry(group.process).or_insert_with(Asking::new);
-            asking.until = asking.until.min(crossings::next(&view));
+            asking.until = asking.until.min(deadlines::next(&view));
             let Some(suspicion) = suspicion else { continue };
             if suspicion == Suspicion::Claimed {
                 asking.answered.claimed = Some(group.process);

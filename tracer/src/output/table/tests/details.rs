@@ -105,8 +105,8 @@ fn leaked_responses_with_their_call_sites() {
                 response.Body.Close() right after the error check.
 
             ~ = estimated from the times at which connections went idle
-            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings);
-            +23/min: limit reached in about 1d 22h
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23
+            TCP fds/min: limit reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
@@ -139,7 +139,8 @@ fn leaked_responses_with_their_call_sites() {
                 check.
 
             ~ = estimated from the times at which connections went idle
-            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23/min: limit reached in about 1d 22h
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23 TCP fds/min: limit reached in about
+            1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
@@ -170,7 +171,7 @@ fn leaked_responses_with_their_call_sites() {
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
             ~ = estimated from the times at which connections went idle
-            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23/min: limit reached in about 1d 22h; 3,630 goroutines, 1,204 in readLoop, 1,203 in writeLoop
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23 TCP fds/min: limit reached in about 1d 22h; 3,630 goroutines, 1,204 in readLoop, 1,203 in writeLoop
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
