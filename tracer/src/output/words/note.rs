@@ -28,7 +28,7 @@ pub(crate) fn note(note: &Note) -> String {
             processes(*count)
         ),
         Note::ResponsesStale { count } => format!(
-            "the responses in flight of {} could not be read recently, so nothing is concluded \
+            "the open responses of {} could not be read recently, so nothing is concluded \
              from them",
             processes(*count)
         ),
@@ -71,24 +71,20 @@ pub(crate) fn note(note: &Note) -> String {
             counted(*count, "TCP socket", "TCP sockets")
         ),
         Note::ReaderLimit { processes: count, limit: reason } => format!(
-            "the readers of {} are not fully known: {}",
+            "the readers of {} are only partly known: {}",
             processes(*count as u64),
             limit_of(*count, reason)
         ),
         Note::ResponseLimit { processes: count, limit: reason } => format!(
-            "the responses in flight of {} are not fully known: {}",
+            "the list of open responses of {} is incomplete: {}",
             processes(*count as u64),
             limit_of(*count, reason)
         ),
         Note::CallSiteLimit { stacks, reason } => {
             format!("{}: {}", call_sites_unknown(*stacks as u64), call_site_reason(reason))
         }
-        Note::InsidePidNamespace => {
-            "tracer runs inside a pid namespace: processes outside it are not seen".to_owned()
-        }
-        Note::OutsideNotVisible => {
-            "tracer runs inside a pid namespace, so processes outside of it were not seen"
-                .to_owned()
+        Note::InsidePidNamespace | Note::OutsideNotVisible => {
+            "tracer runs inside a pid namespace: processes outside it are not visible".to_owned()
         }
         Note::WithoutKernelPrograms { reason } => format!(
             "snapshots come from sock_diag and /proc, without BPF programs: {}",
@@ -103,10 +99,11 @@ pub(crate) fn note(note: &Note) -> String {
              requires a run longer than --idle"
             .to_owned(),
         Note::RunTooShortForResponses => "HTTP responses of Go programs are not tracked: the run \
-             ends before one could be in flight for --idle; use a longer --for"
+             ends before one could have been open for --idle; use a longer --for"
             .to_owned(),
         Note::SingleSnapshot => {
-            "one snapshot was taken, so whether data still moves is unknown; use a longer --for"
+            "only one snapshot was taken, so it is unknown whether data is still moving; use a \
+             longer --for"
                 .to_owned()
         }
         Note::TargetProcessesEnded => "the processes named with --pid have exited".to_owned(),
@@ -152,8 +149,8 @@ pub(crate) fn note(note: &Note) -> String {
             counted(*count, "connection", "connections")
         ),
         Note::ResponsesNotKept { count } => format!(
-            "{} in flight did not fit in the list",
-            counted(*count, "response", "responses")
+            "{} did not fit in the list",
+            counted(*count, "open response", "open responses")
         ),
         Note::Recorded { text } => text.clone(),
     }
@@ -162,7 +159,7 @@ pub(crate) fn note(note: &Note) -> String {
 /// A limit that several processes may share.
 fn limit_of(processes: usize, reason: &Limit) -> String {
     match reason {
-        Limit::ProcessEnded if processes > 1 => "they have exited".to_owned(),
+        Limit::ProcessEnded if processes > 1 => "the processes have exited".to_owned(),
         reason => limit(reason),
     }
 }
@@ -178,7 +175,7 @@ fn facts_lost(ages: u64, openers: u64, call_sites: u64) -> String {
     let connections = |count: u64| counted(count, "connection", "connections");
     let parts = [
         (ages, format!("the age of {} is a lower bound", connections(ages))),
-        (openers, format!("who opened {} is unknown", connections(openers))),
+        (openers, format!("the opener of {} is unknown", connections(openers))),
         (call_sites, format!("the call site of {} is unknown", connections(call_sites))),
     ];
     let parts: Vec<String> =
@@ -216,7 +213,7 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
             format!("there was no time to resolve {what} to call sites")
         }
         (QuestionKind::Responses, NoAnswer::OutOfTime) => {
-            format!("there was no time to read the responses in flight of {what}")
+            format!("there was no time to read the open responses of {what}")
         }
         (QuestionKind::Process, NoAnswer::Failed) => {
             format!("{what} could not be identified: {INSPECTION_FAILED}")
@@ -228,7 +225,7 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
             format!("{what} could not be resolved to call sites: {INSPECTION_FAILED}")
         }
         (QuestionKind::Responses, NoAnswer::Failed) => {
-            format!("the responses in flight of {what} could not be read: {INSPECTION_FAILED}")
+            format!("the open responses of {what} could not be read: {INSPECTION_FAILED}")
         }
         (
             QuestionKind::Process | QuestionKind::Readers | QuestionKind::Responses,
