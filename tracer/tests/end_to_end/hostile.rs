@@ -16,6 +16,8 @@ use std::{
     time::Duration,
 };
 
+use tempfile::TempDir;
+
 use crate::support::{
     Kind, Leak, Listener, Program, Puppet, Report, Tracer, compile_c, one_by_one,
 };
@@ -178,7 +180,6 @@ fn call_site_limits(report: &Report) -> Vec<String> {
 }
 
 #[test]
-#[cfg(target_arch = "x86_64")]
 fn perf_maps_that_are_huge_or_endless_or_no_files() {
     let directory = tempfile::tempdir().unwrap();
     let program = compile(directory.path(), "");
@@ -209,8 +210,7 @@ fn perf_maps_that_are_huge_or_endless_or_no_files() {
 #[test]
 fn programs_with_sections_beyond_all_bounds_and_debug_information_that_recurses() {
     let directories = [(); 4].map(|()| tempfile::tempdir().unwrap());
-    let [debug_info, symbols, unwinding, recursing] =
-        directories.each_ref().map(|directory| directory.path());
+    let [debug_info, symbols, unwinding, recursing] = directories.each_ref().map(TempDir::path);
     let mut programs = Vec::new();
     for (directory, section) in
         [(debug_info, ".debug_info"), (symbols, ".symtab"), (unwinding, ".eh_frame")]
@@ -255,7 +255,7 @@ fn enlarge(program: &Path, name: &str) {
 #[test]
 fn a_library_that_is_truncated_while_it_is_read() {
     let directories = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let [programs, libraries] = directories.each_ref().map(|directory| directory.path());
+    let [programs, libraries] = directories.each_ref().map(TempDir::path);
     let program = compile(programs, "");
     let library = compile(libraries, "-g -DLIBRARY -shared -fPIC");
     let mut hostile = Hostile::start(&program, "connect-library");
@@ -278,7 +278,6 @@ fn a_library_that_is_truncated_while_it_is_read() {
 }
 
 #[test]
-#[cfg(target_arch = "x86_64")]
 #[expect(clippy::print_stderr, reason = "a skipped test says why")]
 fn a_file_system_that_never_answers() {
     if fs::metadata("/dev/fuse").is_err() {

@@ -26,6 +26,7 @@ mod faults;
 mod filters;
 mod full_disk;
 mod healthy_clients;
+#[cfg(target_arch = "x86_64")]
 mod hostile;
 mod inspections;
 mod leaks;
