@@ -84,10 +84,7 @@ pub(crate) fn note(note: &Note) -> String {
         Note::CallSiteLimit { stacks, reason } => {
             format!("{}: {}", call_sites_unknown(*stacks as u64), call_site_reason(reason))
         }
-        Note::InsidePidNamespace => {
-            "tracer runs inside a pid namespace: processes outside it are not visible".to_owned()
-        }
-        Note::OutsideNotVisible => {
+        Note::InsidePidNamespace | Note::OutsideNotVisible => {
             "tracer runs inside a pid namespace: processes outside it are not visible".to_owned()
         }
         Note::WithoutKernelPrograms { reason } => format!(
