@@ -15,6 +15,7 @@ mod running;
 mod summary;
 mod supervisor;
 mod tracing;
+mod verdicts;
 
 use std::collections::BTreeMap;
 use std::env;
