@@ -22,7 +22,7 @@
 //!   [`Snapshot`] showed open.
 //! - Unknown is not evidence.
 //! - [`Options`] bounds the memory; what did not fit is counted in [`Coverage`].
-#![no_std]
+//DBG #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;

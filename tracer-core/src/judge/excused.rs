@@ -25,8 +25,8 @@ const FORWARDING_MAX_MS: u64 = 2_000;
 /// The peers that a process may be waiting for.
 #[derive(Debug, Default)]
 pub(super) struct WaitedFor {
-    /// Connections whose peers accepted less than the process wrote within `--idle`, and when data
-    /// was last sent to them.
+    /// Connections whose peers accepted less than the process wrote within `--idle`, and when the
+    /// process last wrote to them.
     slow: Vec<(Timestamp, ConnectionId)>,
     /// Half-closed connections: the peer was sent a FIN and has not sent one. With the time when it
     /// was sent.
@@ -43,7 +43,8 @@ impl WaitedFor {
         if let Some(waits) = &view.tracked.waits {
             let is_recent = |at: Timestamp| view.now.ms_since(at) <= view.options.idle_ms;
             if waits.slow_at.is_some_and(is_recent) {
-                self.slow.push((view.facts.last_sent_at.unwrap_or(view.tracked.opened_at), id));
+                let written_at = view.facts.last_sent_at.max(waits.written_at);
+                self.slow.push((written_at.unwrap_or(view.tracked.opened_at), id));
             }
             let fin_sent = waits.fin_sent.filter(|_| waits::is_half_closed(view.facts));
             self.half_closed.extend(fin_sent.map(|fin_sent| (fin_sent, id)));
@@ -127,27 +128,39 @@ impl WaitedFor {
     }
 
     /// The connections that the peer closed, each with the half-closed one to which the process
-    /// forwarded the FIN: as many pairs as possible whose FINs may be at most two seconds apart.
+    /// forwarded the FIN.
     fn closed_behind_half_closed(
         &self,
         accused: &[ConnectionView<'_>],
     ) -> BTreeMap<ConnectionId, ConnectionId> {
-        let mut fins: Vec<Fin> = Vec::new();
-        for (at, id) in &self.half_closed {
-            let earliest = at.earliest.before_ms(FORWARDING_MAX_MS);
-            let latest = at.latest.after_ms(FORWARDING_MAX_MS);
-            fins.push(Fin { latest, earliest, id: *id, is_sent: true });
-        }
         let is_closed = |view: &&ConnectionView<'_>| {
             matches!(view.facts.state, TcpState::CloseWait | TcpState::Closed) && !view.was_likely()
         };
-        for view in accused.iter().filter(is_closed) {
-            if let Some(Interval { earliest, latest }) = view.tracked.peer_closed {
-                fins.push(Fin { latest, earliest, id: view.tracked.id, is_sent: false });
-            }
-        }
-        pair(fins)
+        let closed = accused.iter().filter(is_closed);
+        let received = closed.filter_map(|it| Some((it.tracked.peer_closed?, it.tracked.id)));
+        forwarded(&self.half_closed, received)
     }
+}
+
+/// The connections on which a FIN was `received`, each with the one to which the process forwarded
+/// it: as many pairs as possible that may be at most two seconds apart.
+pub(crate) fn forwarded(
+    sent: &[(Interval, ConnectionId)],
+    received: impl Iterator<Item = (Interval, ConnectionId)>,
+) -> BTreeMap<ConnectionId, ConnectionId> {
+    let received = received.map(|(Interval { earliest, latest }, id)| Fin {
+        latest,
+        earliest,
+        id,
+        is_sent: false,
+    });
+    let sent = sent.iter().map(|(at, id)| Fin {
+        latest: at.latest.after_ms(FORWARDING_MAX_MS),
+        earliest: at.earliest.before_ms(FORWARDING_MAX_MS),
+        id: *id,
+        is_sent: true,
+    });
+    pair(sent.chain(received).collect())
 }
 
 /// A connection that a slow peer may block. Ordered by how well their times match.
@@ -269,11 +282,13 @@ pub(super) fn excuse(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, 
     for view in groups.values_mut().flatten() {
         let waits = || excuses.get(&view.tracked.id).copied();
         let stopped = view.process.stop.map(|_| Excuse::Stopped);
+        let is_request = || rules::close_wait::may_be_answered(view.direction, view.facts);
+        let request = || is_request().then_some(Excuse::Request);
         // The reader of an HTTP/2 stream shows in the process's memory, not in its file
         // descriptors.
         let is_answered = view.was_asked() || view.is_multiplexed();
         let not_inspected = (!is_answered).then_some(Excuse::NotInspected);
-        view.excuse = stopped.or_else(waits).or(not_inspected);
+        view.excuse = stopped.or_else(waits).or_else(request).or(not_inspected);
     }
 }
 

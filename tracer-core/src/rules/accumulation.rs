@@ -133,7 +133,7 @@ impl<'a> Claimed<'_, 'a> {
         let watched = members.map(self.occurred).filter(|it| it.earliest >= turnover.since);
         let times = self.separate_times(watched);
         times.count >= BURSTS
-            && count > 2 * turnover.alive_max
+            && count > 2 * turnover.peak
             && times.is_still_accumulating(self.options.idle_ms, self.now)
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct JudgedExhibit {
 pub(crate) struct Setting<'a> {
     pub(crate) tracer: &'a Path,
     pub(crate) python: &'a Path,
+    /// Whether the tracers observe only the exhibits' processes.
+    pub(crate) is_scoped: bool,
     /// The parent of the exhibits' directories.
     pub(crate) scratch: PathBuf,
 }
@@ -68,7 +70,6 @@ struct Participant<'a> {
 /// # Errors
 /// If a tracer fails, or an exhibit's directory cannot be made.
 pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) -> Result<Results> {
-    let tracer = Tracer::new(setting.tracer.to_owned(), round);
     let mut participants = Vec::new();
     let mut ports = Ports::new();
     for exhibit in exhibits {
@@ -76,7 +77,10 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
             Running::new(exhibit, ports.assign()?, round, setting.python, &setting.scratch)?;
         participants.push(Participant { exhibit, running: Mutex::new(running), broken: None });
     }
-    let supervisors = participants.iter_mut().map(|it| it.running().supervisor()).collect();
+    let supervisors: Vec<u32> =
+        participants.iter_mut().map(|it| it.running().supervisor()).collect();
+    let scope = setting.is_scoped.then_some(supervisors.as_slice());
+    let tracer = Tracer::new(setting.tracer.to_owned(), round, scope);
     let record = Arc::new(Mutex::new(Record::new(supervisors)));
     println!("watching with `{}`", tracer.describe());
     let recording = setting.scratch.join("live.rec");

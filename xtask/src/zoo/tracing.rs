@@ -35,8 +35,16 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    pub(crate) fn new(program: PathBuf, round: &Round) -> Self {
-        Self { program, options: round.options.clone() }
+    /// `scope`: observes only these processes and their descendants. As on the whole host, without
+    /// uprobes.
+    pub(crate) fn new(program: PathBuf, round: &Round, scope: Option<&[u32]>) -> Self {
+        let mut options = round.options.clone();
+        if let Some(pids) = scope {
+            let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+            let scope = ["--no-uprobes", "--children", "--pid"].map(str::to_owned);
+            options.extend(scope.into_iter().chain([pids.join(",")]));
+        }
+        Self { program, options }
     }
 
     /// The command line for people.
