@@ -7,6 +7,7 @@
 //! not lost among many that are only possible. Connections without a settled finding are judged
 //! again by port (`by_port`).
 
+mod blocked;
 mod by_port;
 mod candidates;
 pub(crate) mod excused;

@@ -22,7 +22,7 @@
 //!   [`Snapshot`] showed open.
 //! - Unknown is not evidence.
 //! - [`Options`] bounds the memory; what did not fit is counted in [`Coverage`].
-//DBG #![no_std]
+#![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;

@@ -6,7 +6,7 @@ use crate::{Interval, SocketFacts, TcpState, Timer, Timestamp, time::JIFFIES_MAR
 
 /// At least this much unread or unsent data at two snapshots is more than data on its way. It is
 /// the initial window of a peer on Linux (`net.ipv4.tcp_rmem`).
-pub(crate) const BACKLOG_BYTES: u64 = 64 << 10;
+const BACKLOG_BYTES: u64 = 64 << 10;
 
 /// What was seen of the peer.
 #[derive(Clone, Debug, Default)]

@@ -128,23 +128,6 @@ impl Detector {
         if accusation.is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
             return None;
         }
-        if let Ok(x) = std::env::var("DBG_PID") {
-            if x == tracked.owner()?.key.pid.to_string() {
-                std::eprintln!(
-                    "CLEAN {:?} {:?} at {} dead {} outl {} used {} {:?} tx {} sent {:?} flag {:?}",
-                    tracked.id,
-                    facts.state,
-                    at.as_ns() / 1000000,
-                    at.ms_since(dead_since),
-                    tracked.outlived,
-                    was_used,
-                    facts.local,
-                    facts.tx_bytes,
-                    facts.last_sent_at.map(|x| x.as_ns() / 1000000),
-                    tracked.flagged.as_ref().map(|f| (f.flag.verdict, f.excuse))
-                );
-            }
-        }
         Some(CleanUp {
             group: self.group(tracked)?,
             comm: tracked.owner()?.comm.clone(),

@@ -1,13 +1,10 @@
 //! Which connections a process is not to blame for, one for each peer that it waits for, and how
 //! that limits an assessment. `rules` documents the principle.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
+use super::{
+    Groups, Judged,
+    blocked::{Candidate, Data, blocked},
 };
-use core::cmp::Reverse;
-
-use super::{Groups, Judged};
 use crate::{
     Caveat, Confidence, ConnectionId, CountOf, Evidence, Interval, ProcessKey, TcpState, Timestamp,
     connection_view::ConnectionView,
@@ -16,7 +13,11 @@ use crate::{
     history::History,
     rules::{self, Assessment, growing},
     stops::Stop,
-    waits::{self, BACKLOG_BYTES},
+    waits,
+};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
 };
 
 /// A forwarder that receives a FIN forwards it within this time.
@@ -31,9 +32,8 @@ pub(super) struct WaitedFor {
     /// Half-closed connections: the peer was sent a FIN and has not sent one. With the time when it
     /// was sent.
     half_closed: Vec<(Interval, ConnectionId)>,
-    /// Connections that are not being read and that no rule claims yet, and since when: slow peers
-    /// block them as well.
-    held_up: Vec<(Timestamp, ConnectionId)>,
+    /// Connections with unread data that no rule claims: slow peers block them as well.
+    held_up: Vec<Candidate>,
 }
 
 impl WaitedFor {
@@ -49,12 +49,15 @@ impl WaitedFor {
             let fin_sent = waits.fin_sent.filter(|_| waits::is_half_closed(view.facts));
             self.half_closed.extend(fin_sent.map(|fin_sent| (fin_sent, id)));
         }
-        let unread_ms = view.now.ms_since(view.tracked.unread_since);
-        let is_held_up = view.facts.unread_bytes >= BACKLOG_BYTES
-            && unread_ms >= view.options.gap_ms()
-            && !is_claimed;
-        if is_held_up {
-            self.held_up.push((left_alone_at(view), id));
+        if view.facts.unread_bytes > view.options.unread_min_bytes && !is_claimed {
+            self.held_up.push(Candidate {
+                id,
+                data: Data::Pending,
+                left_alone_at: left_alone_at(view),
+                used_at: left_alone_at(view),
+                responses: 1,
+                apart_max_ms: Some(view.suspect_after_ms()),
+            });
         }
     }
 
@@ -72,59 +75,37 @@ impl WaitedFor {
         let waiting: BTreeSet<ConnectionId> = matched.values().copied().collect();
         excuses.extend(matched.keys().map(|id| (*id, Excuse::HalfClosedPeer)));
         let slow = self.slow.iter().filter(|(_, id)| !waiting.contains(id));
-        self.spend(slow.copied().collect(), accused, may_be_held_up, Excuse::SlowPeer, excuses);
+        self.spend(slow.copied(), accused, may_be_held_up, Excuse::SlowPeer, excuses);
         let slow: BTreeSet<ConnectionId> = self.slow.iter().map(|(_, id)| *id).collect();
         let half_closed = self.half_closed.iter().map(|(fin_sent, id)| (fin_sent.latest, *id));
         let left = half_closed.filter(|(_, id)| !waiting.contains(id) && !slow.contains(id));
-        self.spend(left.collect(), accused, is_confirmed, Excuse::HalfClosedPeer, excuses);
+        self.spend(left, accused, is_confirmed, Excuse::HalfClosedPeer, excuses);
     }
 
-    /// Each of `peers`, for which the process has been waiting since the given time, excuses one
-    /// `excusable` connection, or one response if a connection has several. First come those that
-    /// were last used at about the time when a peer stalled; among equals, the most recently used.
+    /// Each of `peers`, to which the process last wrote at the given time, excuses one `excusable`
+    /// connection.
     fn spend(
         &self,
-        mut peers: Vec<(Timestamp, ConnectionId)>,
+        peers: impl Iterator<Item = (Timestamp, ConnectionId)>,
         accused: &[ConnectionView<'_>],
         excusable: fn(&ConnectionView<'_>) -> bool,
         excuse: Excuse,
         excuses: &mut BTreeMap<ConnectionId, Excuse>,
     ) {
-        if peers.is_empty() {
-            return;
-        }
-        peers.sort_unstable();
         let accused = accused
             .iter()
             .filter(|view| excusable(view) && !excuses.contains_key(&view.tracked.id))
-            .map(|view| HeldUp {
-                data: data(view),
-                apart_ms: apart_ms(&peers, left_alone_at(view)),
-                used_at: Reverse(view.last_used_at()),
+            .map(|view| Candidate {
                 id: view.tracked.id,
+                data: data(view),
+                left_alone_at: left_alone_at(view),
+                used_at: view.last_used_at(),
                 responses: rules::leaked(view).count().max(1),
-                is_accused: true,
+                apart_max_ms: None,
             });
         let others = self.held_up.iter().filter(|_| excuse == Excuse::SlowPeer);
-        let others = others.map(|(left_alone_at, id)| HeldUp {
-            data: Data::Pending,
-            apart_ms: apart_ms(&peers, *left_alone_at),
-            used_at: Reverse(*left_alone_at),
-            id: *id,
-            responses: 1,
-            is_accused: false,
-        });
-        let mut queue: Vec<HeldUp> = accused.chain(others).collect();
-        queue.sort_unstable();
-        let mut left = peers.len();
-        for HeldUp { id, responses, is_accused, .. } in queue {
-            // If there are several, one connection can be waiting for the peer of another.
-            let is_itself = matches!(peers.as_slice(), [(_, peer)] if *peer == id);
-            if responses <= left && !is_itself {
-                left -= responses;
-                excuses.extend(is_accused.then_some((id, excuse)));
-            }
-        }
+        let candidates: Vec<Candidate> = accused.chain(others.copied()).collect();
+        excuses.extend(blocked(peers, &candidates).into_iter().map(|id| (id, excuse)));
     }
 
     /// The connections that the peer closed, each with the half-closed one to which the process
@@ -163,30 +144,9 @@ pub(crate) fn forwarded(
     pair(sent.chain(received).collect())
 }
 
-/// A connection that a slow peer may block. Ordered by how well their times match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct HeldUp {
-    data: Data,
-    /// Time between its last use and the stall of the nearest peer, in milliseconds.
-    apart_ms: u64,
-    used_at: Reverse<Timestamp>,
-    id: ConnectionId,
-    /// The number of peers that it requires.
-    responses: usize,
-    is_accused: bool,
-}
-
 /// Since when nothing has been read from it, or it has been silent.
 fn left_alone_at(view: &ConnectionView<'_>) -> Timestamp {
     if view.facts.unread_bytes > 0 { view.tracked.unread_since } else { view.last_used_at() }
-}
-
-/// Time between `at` and the nearest of these times, which are sorted; in milliseconds.
-fn apart_ms(peers: &[(Timestamp, ConnectionId)], at: Timestamp) -> u64 {
-    let later = peers.partition_point(|(time, _)| *time < at);
-    let near = [later.checked_sub(1), Some(later)].into_iter().flatten();
-    let times = near.filter_map(|index| peers.get(index)).map(|(time, _)| *time);
-    times.map(|time| time.ms_since(at).max(at.ms_since(time))).min().unwrap_or(u64::MAX)
 }
 
 /// When a FIN was sent or received. Ordered by its latest time.
@@ -222,19 +182,6 @@ fn pair(mut fins: Vec<Fin>) -> BTreeMap<ConnectionId, ConnectionId> {
         }
     }
     pairs
-}
-
-/// What the process may be holding back for a slow peer. The first fits best.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Data {
-    /// Data is unread, or an HTTP response is open.
-    Pending,
-    /// All data was read, and the peer has closed: the data, and then EOF, may be on their way.
-    Taken,
-    /// No more is unread than a TLS session ticket may take.
-    Little,
-    /// Nothing.
-    None,
 }
 
 fn data(view: &ConnectionView<'_>) -> Data {

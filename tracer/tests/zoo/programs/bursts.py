@@ -69,7 +69,7 @@ def use_in_threads(options):
     sessions = [new_session(options.pool)]
     with ThreadPoolExecutor(options.pool) as workers:
         while True:
-            burst(workers, sessions[-1], random.randint(options.depth, options.pool))
+            burst(workers, sessions[-1], zoo.depth(options.depth, options.pool))
             if options.leak == "sessions":
                 zoo.event(zoo.KEEP)
                 if len(sessions) == BURSTS_THAT_LEAK:
@@ -91,7 +91,7 @@ async def use_in_tasks(options):
 
     async with aiohttp.ClientSession(connector=connector) as session:
         while True:
-            depth = random.randint(options.depth, options.pool)
+            depth = zoo.depth(options.depth, options.pool)
             await asyncio.gather(*(get() for _ in range(depth)), return_exceptions=True)
             await asyncio.sleep(random.uniform(options.low, options.high))
 

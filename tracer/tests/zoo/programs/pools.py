@@ -8,7 +8,6 @@
 
 import argparse
 import queue
-import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -103,7 +102,7 @@ def main():
     zoo.in_thread(fail, pool, options.leak)
     with ThreadPoolExecutor(SIZE) as workers:
         while True:
-            list(workers.map(use, [pool] * random.randint(1, SIZE)))
+            list(workers.map(use, [pool] * zoo.depth(1, SIZE)))
             zoo.between(zoo.IDLE, 3 * zoo.IDLE)
 
 

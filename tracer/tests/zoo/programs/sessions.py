@@ -6,7 +6,6 @@
 --leak       a list keeps the sessions of the latter for statistics, 25 of them
 """
 
-import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +49,7 @@ def main():
     zoo.in_thread(start_threads)
     with ThreadPoolExecutor(OPTIONS.workers) as workers:
         while True:
-            list(workers.map(job, range(random.randint(1, OPTIONS.workers))))
+            list(workers.map(job, range(zoo.depth(1, OPTIONS.workers))))
             zoo.between(0.5 * zoo.IDLE, 3 * zoo.IDLE)
 
 
