@@ -110,8 +110,13 @@ fn is_being_processed(view: &ConnectionView<'_>) -> bool {
     })
 }
 
+/// When the application last did something with it. On a stream that keeps receiving, the first
+/// unread data arrived some time before the snapshot that showed it.
 fn occurred(view: &ConnectionView<'_>) -> Interval {
-    Interval::exact(view.tracked.unread_since)
+    let (facts, unread_since) = (view.facts, view.tracked.unread_since);
+    let touched_at = facts.last_sent_at.max(facts.last_read_at);
+    let touched_at = touched_at.filter(|_| view.tracked.never_seen_reading);
+    Interval::exact(touched_at.map_or(unread_since, |at| at.min(unread_since)))
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {

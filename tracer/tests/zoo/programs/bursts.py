@@ -5,7 +5,8 @@ it from the pool, and most pools are stacks, so that the ones below stay there f
 
 --library requests, urllib3, httpx, aiohttp
 --pool N            the size of the pool, and the greatest depth of a burst
---depth N           the smallest depth of a burst; the depth is random between it and the pool's size
+--depth N           the smallest depth of a burst; the depth is random between it and the pool's size;
+                    half of the bursts are as deep as the pool
 --low S --high S    the time between two bursts is random between these
 --leak sessions     each burst has a session of its own, and all sessions are kept: 6 bursts leak
 --leak errors       beside the pool, requests fail one by one, and the list of errors keeps the responses: 25 leak
