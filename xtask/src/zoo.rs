@@ -189,6 +189,10 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
             };
             parts.push(round::run(exhibits, &round, &setting)?);
         }
+        if !arguments.only.is_empty() {
+            rounds.push(OfRound { round, parts });
+            continue;
+        }
         let directory = scratch.path.join(format!("{}-again", rounds.len()));
         let setting = Setting {
             tracer: &tracer,
