@@ -83,9 +83,10 @@ impl<'a> Claimed<'_, 'a> {
             accumulation == Accumulation::OneByOne && is_enough && !self.is_by_port
         };
         let of_all = self.accumulation(all);
-        let all_max = match self.is_beyond_pool() {
-            true => self.pool_max(),
-            false => self.large_pool_max().saturating_mul(2),
+        let all_max = if self.is_beyond_pool() {
+            self.pool_max()
+        } else {
+            self.large_pool_max().saturating_mul(2)
         };
         if is_leak(of_unused, unused > self.pool_max()) || is_leak(of_all, count > all_max) {
             return Accumulation::OneByOne;

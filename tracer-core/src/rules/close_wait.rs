@@ -5,7 +5,7 @@
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
 //!   `--pool-size` that carried at most one exchange, or four times as many that carried more
-//!   (never by port), or `--min-count` that received EOF and stayed open.
+//!   (as many if they are beyond a pool that was watched; never by port), or `--min-count` that received EOF and stayed open.
 //! - *possible*: more than `--pool-size`, or `--min-count` with nothing unread; or any number if
 //!   EOF was received, if they are confirmed, if the scan was incomplete, if the process may return
 //!   to most of them, or if it may still answer the requests of most.

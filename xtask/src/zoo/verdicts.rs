@@ -48,9 +48,10 @@ enum Direction {
 impl Row {
     /// The finding of this connection alone.
     fn finding(&self) -> Option<Finding> {
-        let remote = match self.raddr.contains(':') {
-            true => format!("[{}]:{}", self.raddr, self.rport),
-            false => format!("{}:{}", self.raddr, self.rport),
+        let remote = if self.raddr.contains(':') {
+            format!("[{}]:{}", self.raddr, self.rport)
+        } else {
+            format!("{}:{}", self.raddr, self.rport)
         };
         let is_outbound = self.direction == Direction::Outbound;
         Some(Finding {
