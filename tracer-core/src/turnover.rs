@@ -3,12 +3,12 @@
 //!
 //! A connection is *dead* if it appears to be of no further use: closed by its peer, or unread for
 //! so long that it has a verdict. In a *clean-up*, the process closes a connection that has been
-//! dead for longer than a quarter of `--idle`. Pools do so when they come to such a connection. So
-//! in a group with clean-ups, only the dead connections beyond the largest number alive at one time
-//! are evidence, and only if their number grew across three clean-ups: each time it was larger than
-//! it had ever been, and it was never smaller in between. If the process *uses*
-//! a dead connection, only that connection is acquitted, and `--min-count` is raised for the group
-//! for a while.
+//! dead for longer than a quarter of `--idle` and was seen dead by a snapshot. Pools do so when they
+//! come to such a connection. So in a group with clean-ups, only the dead connections beyond the
+//! largest number alive at one time are evidence, and only if their number grew across three
+//! clean-ups: each time it was larger than it had ever been, and it was never smaller in between. If
+//! the process *uses* a dead connection, only that connection is acquitted, and `--min-count` is
+//! raised for the group for a while.
 //!
 //! A garbage collector closes several connections at one time and leaves others that died before
 //! and after them, and the program opens no new ones in their place. That is not a clean-up. After
@@ -32,8 +32,7 @@ const COINCIDENCE: usize = 4;
 /// `COLLECTOR_IDLES` times `--idle`, whichever is shorter.
 const COLLECTOR_PAUSES: u64 = 2;
 const COLLECTOR_IDLES: u64 = 4;
-/// A dead connection is closed promptly within one in this many parts of `--idle`. If no snapshot
-/// has shown it dead, what the process did with it meanwhile is unknown, and it is `--idle`.
+/// A dead connection is closed promptly within one in this many parts of `--idle`.
 const PROMPT: u64 = 4;
 /// The maximum number of times that `--min-count` is raised for one group.
 const STEPS_MAX: u64 = 4;
@@ -168,11 +167,11 @@ impl Turnover {
         if closed_by != ClosedBy::Pool {
             return;
         }
-        // A busy process may take a moment to close what its peers have closed.
-        let is_late = |it: &&&Cleaned| {
-            let prompt_ms = options.idle_ms / if it.was_seen_dead { PROMPT } else { 1 };
-            it.at.ms_since(it.dead_since) > prompt_ms
-        };
+        // A busy process may take a moment to close what its peers have closed. If no snapshot has
+        // shown a connection dead, what the process did with it meanwhile is unknown.
+        let prompt_ms = options.idle_ms / PROMPT;
+        let is_late =
+            |it: &&&Cleaned| it.was_seen_dead && it.at.ms_since(it.dead_since) > prompt_ms;
         let returned: Vec<&Cleaned> = closed.iter().filter(is_late).copied().collect();
         self.came_back |= !returned.is_empty() || closed.len() < cleaned.len();
         if returned.is_empty() {

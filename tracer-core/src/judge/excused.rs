@@ -49,7 +49,7 @@ impl WaitedFor {
             let fin_sent = waits.fin_sent.filter(|_| waits::is_half_closed(view.facts));
             self.half_closed.extend(fin_sent.map(|fin_sent| (fin_sent, id)));
         }
-        if view.facts.unread_bytes > view.options.unread_min_bytes && !is_claimed {
+        if view.facts.unread_bytes > 0 && !is_claimed {
             self.held_up.push(Candidate {
                 id,
                 data: Data::Pending,
