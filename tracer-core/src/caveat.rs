@@ -7,7 +7,7 @@ use crate::CountOf;
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum Caveat {
     /// All occurrences may have had one cause, such as a restart of the server.
-    SingleEventPossible,
+    SingleCausePossible,
     /// The peer may have closed only its sending direction: a request was read and has not been
     /// answered yet.
     HalfClosePossible(CountOf),
@@ -67,8 +67,8 @@ pub enum Caveat {
     /// seen: it may have exited or closed its sockets. This process may be a daemon using a pool
     /// opened before the fork.
     OpenerNotSeen,
-    /// The process has closed or used other dead connections of the group, and up to `alive_max` of
-    /// the group were in use at one time: a pool may keep that many.
+    /// The process has closed or used other dead connections of the group, and at most `alive_max` of
+    /// the group were in use at once: a pool may keep that many.
     CleanedUp { alive_max: usize },
     /// `connections` died after the last run of a garbage collector that had closed others of the
     /// group.
@@ -86,7 +86,7 @@ impl Caveat {
     /// The code in JSON. Codes are never renamed or reused.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::SingleEventPossible => "single-event-possible",
+            Self::SingleCausePossible => "single-cause-possible",
             Self::CleanedUp { .. } => "cleaned-up",
             Self::AwaitsCollection { .. } => "awaits-collection",
             Self::UsedAgain { .. } => "used-again",

@@ -30,7 +30,7 @@ pub struct Counted<T> {
     pub count: usize,
 }
 
-/// The event whose times of occurrence are compared.
+/// What happened to each connection of a finding; the times are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Occurrence {
     /// The peer closed the connection.
@@ -59,7 +59,7 @@ impl Occurrence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recurrence {
     /// What happened.
-    pub event: Occurrence,
+    pub occurrence: Occurrence,
     /// The largest number of occurrences that are certainly separate.
     pub times: usize,
     /// From the first of those to the last, at least.
@@ -94,13 +94,13 @@ pub enum Evidence {
     UnreadGrowing { count: usize, unread_bytes: u64 },
     /// Nothing was read for as long as the connections were watched.
     NothingRead { watched: DurationRange },
-    /// `count` connections have been silent for `silent`, each with an HTTP response that was
+    /// `count` connections have been idle for `silent`, each with an HTTP response that was
     /// neither read to EOF nor closed.
     ResponseSilent { count: usize, silent: DurationRange },
-    /// `count` connections have been silent for `silent`, and no reader is waiting on them.
+    /// `count` connections have been idle for `silent`, and no reader is waiting on them.
     SilentWithoutReader { count: usize, silent: DurationRange },
     /// `count` HTTP/1 responses were requested `age` ago and neither read to EOF nor closed.
-    ResponsesInFlight { count: usize, age: DurationRange },
+    OpenResponses { count: usize, age: DurationRange },
     /// For `streams` HTTP/2 streams on `connections` connections, `buffered_bytes` are buffered in
     /// the process's memory, and the application has read none of them for `unread`.
     StreamsUnread { streams: usize, connections: usize, buffered_bytes: u64, unread: DurationRange },
@@ -111,7 +111,7 @@ pub enum Evidence {
     /// `count` responses of the same destination are leaked.
     SameDestination { count: usize },
     /// Confirmed by goroutine scan: Go's HTTP client is waiting for the response to be read or
-    /// closed, and no goroutine is reading it or references it.
+    /// closed, and no goroutine is reading or referencing it.
     ResponseUnreferenced(CountOf),
     /// No goroutine, thread or epoll is waiting to read.
     NoReader(CountOf),
@@ -127,20 +127,19 @@ pub enum Evidence {
     /// The lines of code that requested the responses, else those that opened the connections, the
     /// most frequent first; `others` more are not listed.
     CallSites { top: Vec<Counted<String>>, others: usize },
-    /// The event recurred, and the latest occurrence is recent: still accumulating.
+    /// It happened at separate times, the latest of them recent: still accumulating.
     Rising(Recurrence),
-    /// The event recurred, but not since `since_last_ms`.
+    /// It happened at separate times, the latest of them `since_last_ms` ago.
     Ceased { recurrence: Recurrence, since_last_ms: u64 },
-    /// The event occurred at several separate times: too few, or within too short a time, to call
-    /// it a trend.
+    /// It happened at several separate times: too few, or within too short a time, to call it a
+    /// trend.
     SeparateTimes(Recurrence),
     /// The lowest number of connections rose in each of `windows` consecutive windows, from `from`
     /// to `to`, and the oldest connections stayed open.
     CountRose { windows: usize, from: usize, to: usize },
     /// The lowest number of connections whose EOF was forwarded to a peer that does not close rose
-    /// in each of `windows` consecutive windows, from `from` to `to`, as with tunnels that stay
-    /// open at one end.
-    HalfOpenRose { windows: usize, from: usize, to: usize },
+    /// in each of `windows` consecutive windows, from `from` to `to`, as with half-closed tunnels.
+    HalfClosedRose { windows: usize, from: usize, to: usize },
     /// The peer has acknowledged nothing on `count` connections for `silent`.
     NothingAcknowledged { count: usize, silent: DurationRange },
     /// Keepalive or window probes are not answered, up to `consecutive_max` in a row.
@@ -155,10 +154,10 @@ pub enum Evidence {
     OpenedWhileOthersIdle(CountOf),
     /// Carried at most one request.
     ServedAtMostOnce(CountOf),
-    /// `count` connections carried one exchange and have been silent for `silent`.
+    /// `count` connections carried one exchange and have been idle for `silent`.
     ServedOnce { count: usize, silent: DurationRange },
     /// `count` connections were opened before this process started, by a process that no longer
-    /// holds them, and have been silent for `silent`.
+    /// holds them, and have been idle for `silent`.
     OpenedByAnother { count: usize, silent: DurationRange },
     /// The process that opened the connections.
     Opener { pid: u32 },
@@ -187,7 +186,7 @@ impl Evidence {
             Self::NothingRead { .. } => "nothing-read",
             Self::ResponseSilent { .. } => "response-silent",
             Self::SilentWithoutReader { .. } => "silent-without-reader",
-            Self::ResponsesInFlight { .. } => "responses-in-flight",
+            Self::OpenResponses { .. } => "open-responses",
             Self::StreamsUnread { .. } => "streams-unread",
             Self::DataPending(_) => "data-pending",
             Self::SameDestination { .. } => "same-destination",
@@ -202,7 +201,7 @@ impl Evidence {
             Self::Ceased { .. } => "ceased",
             Self::SeparateTimes(_) => "separate-times",
             Self::CountRose { .. } => "count-rose",
-            Self::HalfOpenRose { .. } => "half-open-rose",
+            Self::HalfClosedRose { .. } => "half-closed-rose",
             Self::NothingAcknowledged { .. } => "nothing-acknowledged",
             Self::ProbesUnanswered { .. } => "probes-unanswered",
             Self::DataRetransmitted { .. } => "data-retransmitted",

@@ -5,7 +5,7 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use tracer_common::{Counter, Identity, LedgerKey, LedgerRecord, StackKey, StackRecord};
 
@@ -74,3 +74,8 @@ pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(
 #[map]
 pub(crate) static LEDGER: HashMap<LedgerKey, LedgerRecord> =
     HashMap::with_max_entries(LEDGER_MAX, 0);
+
+/// Not 0 once the run is over: the uprobes then have no effect. User space sets it, because it takes
+/// the kernel a long time to remove them.
+#[map]
+pub(crate) static LEDGER_OFF: Array<u32> = Array::with_max_entries(1, 0);

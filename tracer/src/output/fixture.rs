@@ -148,7 +148,7 @@ pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
         evidence: vec![
             Evidence::PeerClosed { count: connections.len(), ago: minutes(1, 50) },
             Evidence::Rising(Recurrence {
-                event: Occurrence::PeerClosed,
+                occurrence: Occurrence::PeerClosed,
                 times: 37,
                 span_ms: 49 * MINUTE,
             }),
@@ -204,7 +204,7 @@ pub(crate) fn inbound(id: u64) -> Finding {
             Evidence::Dead { count: 12, dead: minutes(50, 50), is_lower_bound: true },
             Evidence::DeathUnnoticed { count: 12 },
         ],
-        caveats: vec![Caveat::SingleEventPossible],
+        caveats: vec![Caveat::SingleCausePossible],
         ..finding(id, connections)
     }
 }
@@ -238,7 +238,7 @@ pub(crate) fn with_call_site(id: u64) -> Finding {
         inner_pid: Some(7),
         cmdline: Some("/usr/local/bin/api --config /etc/api.toml".to_owned()),
         evidence: vec![
-            Evidence::ResponsesInFlight { count: 23, age: minutes(50, 50) },
+            Evidence::OpenResponses { count: 23, age: minutes(50, 50) },
             Evidence::ResponseUnreferenced(CountOf { count: 23, total: 23 }),
             requests("GET http://billing/charge", 23),
         ],
