@@ -39,7 +39,7 @@ pub(crate) fn note(note: &Note) -> String {
             grouped(*per_snapshot_max as u64)
         ),
         Note::StacksLost { count } => format!(
-            "{} of connections or requests {} not recorded, because of a lack of space or a read \
+            "{} of connections or requests {} not recorded for lack of space or because of a read \
              error: {} unknown",
             counted(*count, "stack", "stacks"),
             if *count == 1 { "was" } else { "were" },
@@ -54,8 +54,9 @@ pub(crate) fn note(note: &Note) -> String {
             )
         }
         Note::SocketsUndecodable { count } => format!(
-            "{} left out of the latest snapshot, having changed while being read",
-            counted(*count, "socket was", "sockets were")
+            "{} left out of the latest snapshot because {} changed while being read",
+            counted(*count, "socket was", "sockets were"),
+            if *count == 1 { "it" } else { "they" }
         ),
         Note::FdsUnreadable { count } => format!(
             "no permission to read the file descriptors of {}, whose connections are not analyzed: \
