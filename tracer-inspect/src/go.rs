@@ -34,7 +34,7 @@ pub mod layout;
 pub mod lines;
 mod poll;
 mod program;
-mod prologue;
+pub(crate) mod prologue;
 mod read_loop;
 mod request;
 mod response_references;
@@ -163,10 +163,7 @@ impl GoPrograms {
             let opened = Opened::open(process.pid, &program.executable, budget)?;
             program.entries(&opened.memory, opened.bias)
         });
-        Some(entries.map(|mut entries| {
-            entries.hooks = prologue::at_cheapest_instructions(&file, entries.hooks);
-            (entries, file)
-        }))
+        Some(entries.map(|entries| (entries, file)))
     }
 
     /// The TCP connection of each HTTP client object, in the order of `objects`; `None` if no

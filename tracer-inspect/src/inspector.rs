@@ -8,7 +8,7 @@ use crate::{
     budget::{Allowance, Budget},
     call_sites::CallSites,
     frames::rules::Rules,
-    go::{Entries, GoPrograms, HttpObject, ResolvedConnection},
+    go::{Entries, GoPrograms, HttpObject, ResolvedConnection, prologue::at_cheapest_instructions},
     process::{facts::FactsCache, user_stack::UserStack},
     protocol::Task,
     readers::ReaderInspections,
@@ -99,7 +99,10 @@ impl Inspector {
     /// No response of this program can be tracked; the limit says why.
     pub fn entries(&mut self, process: ProcessKey) -> Option<Result<(Entries, File), Limit>> {
         let budget = Budget::new(self.allowance);
-        let entries = self.go.entries(process, &budget)?;
+        let entries = self.go.entries(process, &budget)?.map(|(mut entries, file)| {
+            entries.hooks = at_cheapest_instructions(&file, entries.hooks);
+            (entries, file)
+        });
         Some(budget.limit().map_or(entries, Err))
     }
 

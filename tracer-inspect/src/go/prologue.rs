@@ -9,7 +9,7 @@ const PROLOGUE: usize = 24;
 
 /// Moves each hook from the entry of its function to the instruction at which a uprobe is cheapest;
 /// see [`hook_offset`].
-pub(super) fn at_cheapest_instructions(
+pub(crate) fn at_cheapest_instructions(
     file: &File,
     mut hooks: Vec<(LedgerHook, u64)>,
 ) -> Vec<(LedgerHook, u64)> {
