@@ -11,6 +11,7 @@
 
 mod counter;
 mod event;
+mod file_tables;
 mod identity;
 mod ledger;
 mod offsets;
@@ -20,6 +21,7 @@ mod stack;
 
 pub use counter::Counter;
 pub use event::{EventKind, EventRecord};
+pub use file_tables::{BLOCKS_MAX, BLOCK_BYTES_MAX, Block, Blocks, CHUNK_FDS, CHUNK_WORDS, Chunk, Progress, RAW_RECORDS, RawRecord};
 pub use identity::Identity;
 pub use ledger::{LedgerKey, LedgerKind, LedgerRecord};
 pub use offsets::{Offset, Offsets};

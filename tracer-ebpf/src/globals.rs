@@ -5,7 +5,7 @@
 
 use core::mem::MaybeUninit;
 
-use tracer_common::{Offsets, Settings};
+use tracer_common::{Block, Blocks, Offsets, Settings};
 
 /// `MaybeUninit` and volatile reads keep the compiler from assuming that the values are zero.
 #[unsafe(no_mangle)]
@@ -13,6 +13,23 @@ static OFFSETS: MaybeUninit<Offsets> = MaybeUninit::zeroed();
 
 #[unsafe(no_mangle)]
 static SETTINGS: MaybeUninit<Settings> = MaybeUninit::zeroed();
+
+#[unsafe(no_mangle)]
+static BLOCKS: MaybeUninit<Blocks> = MaybeUninit::zeroed();
+
+/// An entry of [`Blocks::blocks`].
+#[inline(always)]
+pub(crate) fn block(number: usize) -> Block {
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
+    unsafe {
+        let block = &raw const (*BLOCKS.as_ptr()).blocks[number];
+        Block {
+            offset: (&raw const (*block).offset).read_volatile(),
+            length: (&raw const (*block).length).read_volatile(),
+            position: (&raw const (*block).position).read_volatile(),
+        }
+    }
+}
 
 /// The offset of a kernel structure's field, by its name in [`Offsets`], in bytes.
 macro_rules! offset {

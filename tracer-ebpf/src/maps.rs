@@ -4,10 +4,14 @@
 //! that the kernel prints a warning, which is a panic on hosts with `panic_on_warn`.
 
 use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
     macros::map,
-    maps::{HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
-use tracer_common::{Counter, Identity, LedgerKey, LedgerRecord, StackKey, StackRecord};
+use tracer_common::{
+    Chunk, Counter, Identity, LedgerKey, LedgerRecord, Progress, RAW_RECORDS, RawRecord,
+    StackKey, StackRecord,
+};
 
 use crate::scratch::Scratch;
 
@@ -74,3 +78,16 @@ pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(
 #[map]
 pub(crate) static LEDGER: HashMap<LedgerKey, LedgerRecord> =
     HashMap::with_max_entries(LEDGER_MAX, 0);
+
+/// How far a pass of the iterator `iter/task` is. User space has it mapped.
+#[map]
+pub(crate) static PROGRESS: Array<Progress> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// The output of the iterator `iter/task`, which is larger than the buffer of an iterator. User
+/// space has it mapped.
+#[map]
+pub(crate) static RECORDS: Array<RawRecord> = Array::with_max_entries(RAW_RECORDS, BPF_F_MMAPABLE);
+
+/// Memory of the iterator `iter/task`.
+#[map]
+pub(crate) static CHUNK: Array<Chunk> = Array::with_max_entries(1, 0);

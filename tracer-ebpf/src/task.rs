@@ -57,13 +57,18 @@ impl<R: Read> Task<R> {
     }
 
     #[inline(always)]
+    pub(crate) const fn pointer(&self) -> *const u8 {
+        self.pointer
+    }
+
+    #[inline(always)]
     pub(crate) fn field<T: AnyBits>(&self, offset: usize) -> Option<T> {
         // SAFETY: `new` requires a pointer that `R` can read.
         unsafe { R::read(self.pointer, offset) }
     }
 
     #[inline(always)]
-    fn group_leader(&self) -> Option<Self> {
+    pub(crate) fn group_leader(&self) -> Option<Self> {
         let leader = self.field(offset!(task_group_leader))?;
         // SAFETY: a pointer field of a structure that `R` can read.
         Some(unsafe { Self::new(leader) })

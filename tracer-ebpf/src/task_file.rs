@@ -13,6 +13,7 @@ use aya_ebpf::{
 use tracer_common::{FAMILY_INET, FAMILY_INET6, SocketRecord};
 
 use crate::{
+    file_tables,
     globals::offset,
     identity,
     read::{Direct, Probed, Read},
@@ -134,6 +135,10 @@ fn visit_with<R: ReadSock>(
         return;
     }
     let Some(socket) = socket(file) else { return };
+    // SAFETY: the verifier knows the type of the context's file.
+    if let Some(operations) = unsafe { Direct::read(file.cast_const().cast(), offset!(file_operations)) } {
+        file_tables::learn(operations);
+    }
     // SAFETY: the verifier knows the type of the context's task.
     let task = unsafe { Task::<Direct>::new(task) };
     let mut place = MaybeUninit::uninit();

@@ -159,6 +159,12 @@ impl Kernel {
         Ok(())
     }
 
+    pub(super) fn load_iterator(&mut self, name: &str, target: &str) -> anyhow::Result<()> {
+        let program = self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))?;
+        let program: &mut Iter = program.try_into()?;
+        Ok(program.load(target, &self.btf)?)
+    }
+
     fn load_snapshot_program(&mut self, extent: Extent) -> anyhow::Result<()> {
         let name = self.snapshot_program(extent);
         let program = self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))?;

@@ -15,6 +15,7 @@ use super::{
     offsets::KernelLayout,
     pod::AsPod,
     registers::{GO_ARGUMENTS, KERNEL_REGISTERS},
+    socket_blocks::SocketBlocks,
 };
 
 /// The BPF programs, as `cargo xtask ebpf` built them. The build script chooses the object.
@@ -57,6 +58,8 @@ pub(super) fn load(
     let ring_bytes = options.ring_bytes.unwrap_or(RING_BYTES);
     let (kernel_arguments, kernel_result) = KERNEL_REGISTERS;
     let offsets = AsPod(layout.offsets);
+    let blocks = SocketBlocks::new(&layout.offsets).map(|it| it.blocks).unwrap_or_default();
+    let blocks = AsPod(blocks);
     let settings = AsPod(Settings {
         pid_namespace_inode: pid_namespace_inode()?,
         only_tracked: u32::from(options.only_tracked),
@@ -84,6 +87,7 @@ pub(super) fn load(
         .btf(None)
         .override_global("OFFSETS", &offsets, true)
         .override_global("SETTINGS", &settings, true)
+        .override_global("BLOCKS", &blocks, true)
         .override_global(aya_log::LEVEL, &log_level, true)
         .map_max_entries("EVENTS", ring_bytes)
         .load(OBJECT)

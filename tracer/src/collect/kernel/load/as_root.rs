@@ -23,6 +23,7 @@ use crate::collect::kernel::{hooks::AttachFamily, iterator::Reading, losses::Ker
 mod attach_methods;
 mod delivery;
 mod extent;
+mod file_tables;
 mod limits;
 #[cfg(target_arch = "x86_64")]
 mod stacks;
