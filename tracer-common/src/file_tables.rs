@@ -1,58 +1,63 @@
+//! What the iterator over file tables (`iter/task`) shares with user space.
+
 use crate::COMM_LENGTH;
 
-/// Number of file descriptors that one run of the iterator `iter/task` visits. The kernel allocates
-/// file tables in multiples of the bits of a `long` (`alloc_fdtable` in `fs/file.c`).
+/// Number of file descriptors that one run of the program visits: one word of the bit set of open
+/// file descriptors. The kernel allocates file tables in multiples of it (`alloc_fdtable` in
+/// `fs/file.c`).
 pub const CHUNK_FDS: usize = 64;
 
-/// Number of words of the bit set of open file descriptors that are read at a time.
+/// Number of words of that bit set that are read at a time.
 pub const CHUNK_WORDS: usize = 64;
 
-/// Maximum number of [`Block`]s.
+/// Maximum number of [`SocketBlock`]s.
 pub const BLOCKS_MAX: usize = 16;
 
-/// Size of [`RawRecord::bytes`].
+/// Size of [`RawSocketRecord::bytes`].
 pub const BLOCK_BYTES_MAX: usize = 448;
 
-/// Number of records in the map `RECORDS`.
-pub const RAW_RECORDS: u32 = 512;
+/// Number of entries of the map `RECORDS`: 256 KiB, which fit into a CPU's cache.
+pub const RAW_RECORDS_MAX: u32 = 512;
 
-/// Consecutive bytes of a socket that the iterator `iter/task` copies.
+/// Consecutive bytes of a socket that are copied at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
     derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 #[repr(C)]
-pub struct Block {
+pub struct SocketBlock {
     /// Offset in `struct tcp_sock`, in bytes.
     pub offset: u32,
-    /// Length in bytes. 0 behind the last block.
+    /// Length in bytes.
     pub length: u32,
-    /// Position in [`RawRecord::bytes`].
+    /// Position in [`RawSocketRecord::bytes`].
     pub position: u32,
 }
 
-/// What is copied of a socket, in the order in which it is read: the read-only global `BLOCKS`.
+/// What is copied of a socket: the read-only global `BLOCKS`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
     derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 #[repr(C)]
-pub struct Blocks {
-    /// The blocks, up to the first of length 0.
-    pub blocks: [Block; BLOCKS_MAX],
+pub struct SocketBlocks {
+    /// The blocks, in the order in which they are copied. The unused ones at the end have length 0.
+    pub blocks: [SocketBlock; BLOCKS_MAX],
+    /// Position of `sock_common.skc_net.net` in [`RawSocketRecord::bytes`].
+    pub net_position: u32,
 }
 
-/// One file descriptor that refers to a stream socket of IPv4 or IPv6, as the iterator `iter/task`
-/// writes it to the map `RECORDS`.
+/// One file descriptor that refers to a stream socket of IPv4 or IPv6: an entry of the map
+/// `RECORDS`. User space makes a [`SocketRecord`](crate::SocketRecord) of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
     derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 #[repr(C)]
-pub struct RawRecord {
+pub struct RawSocketRecord {
     /// Inode number of the socket's file (`inode.i_ino`).
     pub inode: u64,
     /// `task_struct.group_leader->start_boottime`, nanoseconds since boot.
@@ -67,55 +72,58 @@ pub struct RawRecord {
     pub fd: u32,
     /// Inode number of the socket's network namespace (`net.ns.inum`).
     pub netns: u32,
-    /// Explicit padding, zero.
+    /// Explicit padding.
     pub padding: u32,
     /// `comm` of the thread group leader.
     pub comm: [u8; COMM_LENGTH],
-    /// The [`Blocks`] of the socket.
+    /// The [`SocketBlocks`] of the socket. Behind the fields of `struct sock`, they are meaningless
+    /// if it is not a TCP socket.
     pub bytes: [u8; BLOCK_BYTES_MAX],
 }
 
-const _: () = assert!(size_of::<RawRecord>() == 512);
+const _: () = assert!(size_of::<RawSocketRecord>() == 512);
 
-/// How far a pass of the iterator `iter/task` is: the only entry of the map `PROGRESS`, which user
-/// space sets to zeros before a pass.
+/// How far a pass has advanced: the only entry of the map `PROGRESS`. User space sets it to zeros
+/// before a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
     derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 #[repr(C)]
-pub struct Progress {
-    /// Number of records in the map `RECORDS` that user space has not taken.
+pub struct TableProgress {
+    /// Number of entries of the map `RECORDS`. User space sets it to 0 when it has read them.
     pub records: u32,
-    /// The task (`task_struct.pid`) whose file table is not finished; 0 if there is none.
+    /// The task (`task_struct.pid`) that was visited last; 0 if there is none.
     pub task: u32,
-    /// The first file descriptor of that task that was not visited.
+    /// The first file descriptor of that task that has not been visited.
     pub fd: u32,
-    /// Number of file descriptors of sockets that were not reported because the file table changed
-    /// meanwhile.
-    pub changed: u32,
 }
 
-/// Memory of the iterator `iter/task`: the only entry of the map `CHUNK`.
+/// Memory of the program: the only entry of the map `CHUNK`. Addresses are those of the kernel; 0
+/// is no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
     derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 #[repr(C)]
-pub struct Chunk {
-    /// Address of `socket_file_ops`, as the iterator `iter/task_file` saw it in the file of a
-    /// socket; 0 if it has not seen one.
+pub struct TableChunk {
+    /// Address of `socket_file_ops`, as `iter/task_file` found it in the file of a socket.
     pub socket_operations: u64,
-    /// The first word of [`open`](Self::open) that is not 0, and the second one.
-    pub found: [u64; 2],
-    /// Bits of the file descriptors that are open.
+    /// The network namespace of the latest socket.
+    pub net: u64,
+    /// Its inode number.
+    pub netns: u64,
+    /// Index in [`open`](Self::open) of the first word that is not 0, and of the second one;
+    /// [`u64::MAX`] if there is none.
+    pub occupied: [u64; 2],
+    /// The bits of open file descriptors.
     pub open: [u64; CHUNK_WORDS],
     /// The entries of the file table.
     pub files: [u64; CHUNK_FDS],
-    /// Their `struct socket`; 0 if the file is not a socket.
+    /// `struct socket` of those that are sockets.
     pub sockets: [u64; CHUNK_FDS],
-    /// The `struct sock` of those; 0 if it is not a stream socket of IPv4 or IPv6.
+    /// `struct sock` of those that are stream sockets of IPv4 or IPv6.
     pub socks: [u64; CHUNK_FDS],
 }

@@ -1,29 +1,50 @@
-//! `iter/task`: the same file descriptors as `iter/task_file`, read from the file tables without
-//! taking a reference to each file.
+//! `iter/task`: the same file descriptors as `iter/task_file`, read from the file tables.
+//!
+//! `iter/task_file` takes and drops a reference to each file, which costs as much as the rest, and
+//! reads one socket after the other, mostly waiting for memory. Here, no reference is taken, and
+//! each step is done for many file descriptors before the next one, so that the CPU waits for
+//! several sockets at a time.
+//!
+//! # Why this is safe
+//! The programs run in an RCU read-side critical section, in which file tables, files, `struct
+//! socket` and TCP sockets are not freed to anything of another type. Without a reference, they may
+//! be closed meanwhile and reused for others of the same type. So after a socket was read, the file
+//! descriptor must still refer to the same file, and that file to the same `struct socket`. All
+//! reads are by `bpf_probe_read_kernel`, which fails on a bad address, and nothing is written to a
+//! kernel structure: sockets without a cookie are reported with cookie 0, and `iter/task_file`
+//! assigns one.
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::{
-    bpf_jiffies64, bpf_ktime_get_ns, generated::bpf_probe_read_kernel,
-};
+use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns, generated::bpf_probe_read_kernel};
 use tracer_common::{
-    BLOCKS_MAX, CHUNK_FDS, CHUNK_WORDS, Chunk, FAMILY_INET, FAMILY_INET6, Progress, RAW_RECORDS, RawRecord,
+    BLOCKS_MAX, CHUNK_FDS, CHUNK_WORDS, COMM_LENGTH, FAMILY_INET, FAMILY_INET6, RAW_RECORDS_MAX,
+    RawSocketRecord, TableChunk, TableProgress,
 };
 
 use crate::{
-    globals::{block, offset},
+    globals::{block, net_position, offset},
     maps::{CHUNK, PROGRESS, RECORDS},
     read::{Direct, Probed, Read},
-    sock::TYPE_STREAM,
+    scope,
+    sock::{STATE_LISTEN, Sock, TYPE_STREAM},
     task::Task,
     task_file::Selection,
 };
 
-/// Result of an iterator program: the kernel calls it again for the same task, after the read has
-/// returned `EAGAIN` to user space.
+/// Result of an iterator program: the kernel calls it again for the same task. The read returns
+/// `EAGAIN` to user space.
 const AGAIN: i32 = 1;
-/// The kernel continues with the next task.
+/// Result of an iterator program: the kernel goes on to the next task.
 const NEXT: i32 = 0;
+
+/// See [`TableChunk::occupied`].
+const NONE: u64 = u64::MAX;
+
+const FDS: u32 = CHUNK_FDS as u32;
+const WORDS: u32 = CHUNK_WORDS as u32;
+#[expect(clippy::cast_possible_truncation, reason = "8")]
+const WORD_BYTES: u32 = size_of::<u64>() as u32;
 
 /// `struct bpf_iter__task`.
 #[repr(C)]
@@ -32,159 +53,187 @@ pub(crate) struct Context {
     task: *const u8,
 }
 
-/// Notes `socket_file_ops`.
+/// The process whose file table is visited.
+struct Process {
+    pid: u32,
+    start_time_ns: u64,
+    comm: [u8; COMM_LENGTH],
+}
+
+/// Part of a file table.
+struct Part {
+    /// Address of its first entry, and the file descriptor of that.
+    entries: *const u8,
+    first_fd: u32,
+}
+
+/// Notes the address of `socket_file_ops`: the operations of a file that is a socket.
 #[inline(always)]
-pub(crate) fn learn(operations: u64) {
+pub(crate) fn note_socket_operations(address: u64) {
     if let Some(chunk) = CHUNK.get_ptr_mut(0) {
         // SAFETY: the pointer is to the value of a map.
-        unsafe { (&raw mut (*chunk).socket_operations).write_volatile(operations) }
+        unsafe { (&raw mut (*chunk).socket_operations).write_volatile(address) }
     }
 }
 
+/// Writes the records of the next file descriptors of the task. Returns what the kernel does next.
 #[inline(always)]
 pub(crate) fn visit(context: &Context, selection: Selection) -> i32 {
-    // SAFETY: derived from a reference to the context.
+    // Volatile for the same reason as in `task_file`.
+    // SAFETY: the pointer is derived from a reference to the context.
     let task = unsafe { (&raw const context.task).read_volatile() };
+    let (Some(progress), Some(chunk)) = (PROGRESS.get_ptr_mut(0), CHUNK.get_ptr_mut(0)) else {
+        return NEXT;
+    };
     if task.is_null() {
         return NEXT;
     }
     // SAFETY: the verifier knows the type of the context's task.
     let task = unsafe { Task::<Direct>::new(task) };
-    let (Some(progress), Some(chunk)) = (PROGRESS.get_ptr_mut(0), CHUNK.get_ptr_mut(0)) else {
-        return NEXT;
-    };
-    visit_task(&task, progress, chunk, selection).unwrap_or(NEXT)
+    // SAFETY: the pointers are to values of maps, and only this program, which does not run
+    // concurrently with itself, uses them while it runs.
+    unsafe { visit_task(&task, progress, chunk, selection) }.unwrap_or(NEXT)
 }
 
-struct Process {
-    pid: u32,
-    start_time_ns: u64,
-    comm: [u8; 16],
-}
-
+/// `None` if nothing of the task remains, or a read failed because it is exiting.
+///
+/// # Safety
+/// The pointers must be to values of maps that nothing else accesses.
 #[inline(always)]
-fn visit_task(
+unsafe fn visit_task(
     task: &Task<Direct>,
-    progress: *mut Progress,
-    chunk: *mut Chunk,
-    _selection: Selection,
+    progress: *mut TableProgress,
+    chunk: *mut TableChunk,
+    selection: Selection,
 ) -> Option<i32> {
     let files: *const u8 = task.field(offset!(task_files))?;
-    if files.is_null() {
-        return None;
-    }
+    // Threads share the table of the first thread, usually. `iter/task_file` skips the same ones.
     let leader = task.group_leader()?;
     let number: u32 = task.field(offset!(task_pid))?;
-    let leader_number: u32 = leader.field(offset!(task_pid))?;
-    if number != leader_number && leader.field::<*const u8>(offset!(task_files))? == files {
+    let is_leader = leader.field::<u32>(offset!(task_pid))? == number;
+    if files.is_null() || (!is_leader && leader.field::<*const u8>(offset!(task_files))? == files) {
         return None;
     }
     // SAFETY: pointer fields of structures that `Direct` can read.
-    let (size, array): (u32, *const u8) = unsafe {
+    let (size, entries, open): (u32, *const u8, *const u8) = unsafe {
         let table: *const u8 = Direct::read(files, offset!(files_table))?;
-        (Direct::read(table, offset!(table_size))?, Direct::read(table, offset!(table_files))?)
+        (
+            Direct::read(table, offset!(table_size))?,
+            Direct::read(table, offset!(table_files))?,
+            Direct::read(table, offset!(table_open))?,
+        )
     };
-    // SAFETY: `progress` is the value of a map.
-    let first = unsafe {
-        if (&raw const (*progress).task).read_volatile() == number {
-            (&raw const (*progress).fd).read_volatile()
-        } else {
-            0
-        }
-    };
-    if first >= size {
-        return None;
-    }
-    let open: *const u8 = unsafe {
-        let table: *const u8 = Direct::read(files, offset!(files_table))?;
-        Direct::read(table, offset!(table_open))?
-    };
-    // SAFETY: `progress` and `chunk` are the values of maps.
+    // SAFETY: the caller guarantees that the pointers are to values of maps. The addresses of the
+    // kernel are read by `Probed` or `copy`, which accept any.
     unsafe {
-        let records = &raw mut (*progress).records;
+        let is_same = (&raw const (*progress).task).read_volatile() == number;
+        let first_fd = if is_same { (&raw const (*progress).fd).read_volatile() } else { 0 };
         (&raw mut (*progress).task).write_volatile(number);
-        if records.read_volatile() > RAW_RECORDS - CHUNK_FDS as u32 {
-            (&raw mut (*progress).fd).write_volatile(first);
+        (&raw mut (*progress).fd).write_volatile(first_fd);
+        if first_fd >= size {
+            return None;
+        }
+        if (&raw const (*progress).records).read_volatile() > RAW_RECORDS_MAX - FDS {
             return Some(AGAIN);
         }
-        let words = size / CHUNK_FDS as u32;
-        let word = first / CHUNK_FDS as u32;
-        let group = word & !(CHUNK_WORDS as u32 - 1);
-        let begin = word & (CHUNK_WORDS as u32 - 1);
-        let count = (words - group).min(CHUNK_WORDS as u32);
-        if count == 0 || bpf_probe_read_kernel(
-            (&raw mut (*chunk).open).cast::<c_void>(),
-            count * size_of::<u64>() as u32,
-            open.wrapping_add(group as usize * size_of::<u64>()).cast::<c_void>(),
-        ) != 0 {
+
+        let (words, word) = (size / FDS, first_fd / FDS);
+        let (group, begin) = (word & !(WORDS - 1), word & (WORDS - 1));
+        let count = words.wrapping_sub(group).min(WORDS);
+        let source = open.wrapping_add(group as usize * WORD_BYTES as usize);
+        if count == 0 || !copy(&raw mut (*chunk).open, count * WORD_BYTES, source) {
             return None;
         }
-        find_open(chunk, begin, count);
-        let [found, second] = (&raw const (*chunk).found).read_volatile();
-        // The first file descriptor of the next run.
-        let next = if second != NONE { group + second as u32 } else { group + CHUNK_WORDS as u32 };
-        (&raw mut (*progress).fd).write_volatile(next * CHUNK_FDS as u32);
-        let result = if next < words { AGAIN } else { NEXT };
-        if found == NONE {
-            return Some(result);
+        find_occupied(chunk, begin, count);
+        let [occupied, next] = (&raw const (*chunk).occupied).read_volatile();
+        #[expect(clippy::cast_possible_truncation, reason = "an index of `open`")]
+        let next = group + if next == NONE { WORDS } else { next as u32 };
+        (&raw mut (*progress).fd).write_volatile(next * FDS);
+        let result = Some(if next < words { AGAIN } else { NEXT });
+        if occupied == NONE {
+            return result;
         }
+
         let pid = task.visible_pid()?;
         if pid == 0 {
+            // The iterator only visits tasks that are visible in the namespace: this one is exiting.
             return None;
         }
-        let mut process = Process { pid, start_time_ns: task.start_time_ns()?, comm: [0; 16] };
+        let mut process =
+            Process { pid, start_time_ns: task.start_time_ns()?, comm: [0; COMM_LENGTH] };
         task.copy_comm(&mut process.comm)?;
-        let first = (group + found as u32) * CHUNK_FDS as u32;
-        let entries = array.wrapping_add(first as usize * size_of::<u64>());
-        if bpf_probe_read_kernel(
-            (&raw mut (*chunk).files).cast::<c_void>(),
-            (CHUNK_FDS * size_of::<u64>()) as u32,
-            entries.cast::<c_void>(),
-        ) != 0 {
+        #[expect(clippy::cast_possible_truncation, reason = "an index of `open`")]
+        let first_fd = (group + occupied as u32) * FDS;
+        let entries = entries.wrapping_add(first_fd as usize * WORD_BYTES as usize);
+        if !copy(&raw mut (*chunk).files, FDS * WORD_BYTES, entries)
+            || task.field::<*const u8>(offset!(task_files))? != files
+        {
+            // The table may have been freed before it was copied.
             return None;
         }
         find_sockets(chunk);
         find_socks(chunk);
-        write_records(chunk, records, entries, first, &process);
-        Some(result)
+        write_records(progress, chunk, &Part { entries, first_fd }, &process, selection);
+        result
     }
 }
 
-/// No word.
-const NONE: u64 = u64::MAX;
-
+/// Copies kernel memory. Returns false if it cannot be read.
+///
+/// # Safety
+/// `length` bytes may be written to `target`; the verifier checks it. `source` may be any address.
 #[inline(always)]
-unsafe fn find_open(chunk: *mut Chunk, begin: u32, count: u32) {
+unsafe fn copy<T>(target: *mut T, length: u32, source: *const u8) -> bool {
+    // SAFETY: the caller guarantees it.
+    unsafe { bpf_probe_read_kernel(target.cast::<c_void>(), length, source.cast()) == 0 }
+}
+
+// In the following loops, whatever one iteration passes on to the next is in the map and not in a
+// register: the verifier tracks registers, and would follow each combination separately.
+
+/// Finds the first two words of open file descriptors from `begin` that are not 0.
+///
+/// # Safety
+/// `chunk` must be the value of the map.
+#[inline(always)]
+unsafe fn find_occupied(chunk: *mut TableChunk, begin: u32, count: u32) {
+    // SAFETY: the caller guarantees it.
     unsafe {
-        (&raw mut (*chunk).found).write_volatile([NONE; 2]);
-        for index in 0..CHUNK_WORDS {
-            if index as u32 >= count {
+        (&raw mut (*chunk).occupied).write_volatile([NONE; 2]);
+        for index in 0..WORDS {
+            if index >= count {
                 break;
             }
-            if (index as u32) < begin || (&raw const (*chunk).open[index]).read_volatile() == 0 {
+            let word = &raw const (*chunk).open[index as usize];
+            if index < begin || word.read_volatile() == 0 {
                 continue;
             }
-            if (&raw const (*chunk).found[0]).read_volatile() == NONE {
-                (&raw mut (*chunk).found[0]).write_volatile(index as u64);
-            } else {
-                (&raw mut (*chunk).found[1]).write_volatile(index as u64);
+            let [first, second] = [&raw mut (*chunk).occupied[0], &raw mut (*chunk).occupied[1]];
+            if first.read_volatile() != NONE {
+                second.write_volatile(u64::from(index));
                 break;
             }
+            first.write_volatile(u64::from(index));
         }
     }
 }
 
+/// Finds the files that are sockets.
+///
+/// # Safety
+/// `chunk` must be the value of the map.
 #[inline(always)]
-unsafe fn find_sockets(chunk: *mut Chunk) {
+unsafe fn find_sockets(chunk: *mut TableChunk) {
+    // SAFETY: the caller guarantees it; `Probed` accepts any address.
     unsafe {
         let operations = (&raw const (*chunk).socket_operations).read_volatile();
         for index in 0..CHUNK_FDS {
             let file = (&raw const (*chunk).files[index]).read_volatile();
             let mut socket = 0;
             if file != 0 {
-                let file = file as *const u8;
+                let file = core::ptr::with_exposed_provenance(file as usize);
                 if Probed::read::<u64>(file, offset!(file_operations)) == Some(operations) {
-                    socket = Probed::read::<u64>(file, offset!(file_private)).unwrap_or(0);
+                    socket = Probed::read(file, offset!(file_private)).unwrap_or(0);
                 }
             }
             (&raw mut (*chunk).sockets[index]).write_volatile(socket);
@@ -192,90 +241,138 @@ unsafe fn find_sockets(chunk: *mut Chunk) {
     }
 }
 
+/// Finds the sockets that are stream sockets of IPv4 or IPv6.
+///
+/// # Safety
+/// `chunk` must be the value of the map.
 #[inline(always)]
-unsafe fn find_socks(chunk: *mut Chunk) {
+unsafe fn find_socks(chunk: *mut TableChunk) {
+    // SAFETY: the caller guarantees it; `Probed` accepts any address.
     unsafe {
         for index in 0..CHUNK_FDS {
             let socket = (&raw const (*chunk).sockets[index]).read_volatile();
             let mut found = 0;
             if socket != 0 {
-                let sock: u64 =
-                    Probed::read(socket as *const u8, offset!(socket_sock)).unwrap_or(0);
-                if sock != 0 {
-                    let base = sock as *const u8;
-                    let family: u16 = Probed::read(base, offset!(sock_family)).unwrap_or(0);
-                    let kind: u16 = Probed::read(base, offset!(sock_type)).unwrap_or(0);
-                    if matches!(family, FAMILY_INET | FAMILY_INET6) && kind == TYPE_STREAM {
-                        found = sock;
-                    }
-                }
+                found =
+                    stream_socket(core::ptr::with_exposed_provenance(socket as usize)).unwrap_or(0);
             }
             (&raw mut (*chunk).socks[index]).write_volatile(found);
         }
     }
 }
 
+/// The `struct sock` of a `struct socket`, if it is a stream socket of IPv4 or IPv6.
+#[inline(always)]
+fn stream_socket(socket: *const u8) -> Option<u64> {
+    // SAFETY: `Probed` accepts any address.
+    let (address, sock) = unsafe {
+        let address: u64 = Probed::read(socket, offset!(socket_sock))?;
+        let pointer = core::ptr::with_exposed_provenance(address as usize);
+        (address, Sock::<Probed>::new(pointer))
+    };
+    let is_found =
+        matches!(sock.family()?, FAMILY_INET | FAMILY_INET6) && sock.socket_type()? == TYPE_STREAM;
+    is_found.then_some(address)
+}
+
+/// Writes a record of each socket that was found and is selected.
+///
+/// # Safety
+/// The pointers must be to the values of the maps.
 #[inline(always)]
 unsafe fn write_records(
-    chunk: *mut Chunk,
-    records: *mut u32,
-    entries: *const u8,
-    first: u32,
+    progress: *mut TableProgress,
+    chunk: *mut TableChunk,
+    part: &Part,
     process: &Process,
+    selection: Selection,
 ) {
+    // SAFETY: the caller guarantees it.
     unsafe {
-        for index in 0..CHUNK_FDS {
-            let sock = (&raw const (*chunk).socks[index]).read_volatile();
-            if sock == 0 {
+        (&raw mut (*chunk).net).write_volatile(0);
+        let count = &raw mut (*progress).records;
+        for index in 0..FDS {
+            let number = count.read_volatile();
+            if (&raw const (*chunk).socks[index as usize]).read_volatile() == 0 {
                 continue;
             }
-            let count = records.read_volatile();
-            let Some(record) = RECORDS.get_ptr_mut(count) else { continue };
-            let file = (&raw const (*chunk).files[index]).read_volatile();
-            let socket = (&raw const (*chunk).sockets[index]).read_volatile();
-            let fd = first + index as u32;
-            let entry = entries.wrapping_add(index * size_of::<u64>());
-            if write_record(record, sock, socket, file, entry, fd, process).is_some() {
-                records.write_volatile(count + 1);
+            let Some(record) = RECORDS.get_ptr_mut(number) else { break };
+            if write_record(record, chunk, index, part, process, selection).is_some() {
+                count.write_volatile(number + 1);
             }
         }
     }
 }
 
+/// `None` if the socket is not selected, or the file descriptor does not refer to it any more.
+///
+/// # Safety
+/// The pointers must be to values of the maps.
 #[inline(always)]
 unsafe fn write_record(
-    record: *mut RawRecord,
-    sock: u64,
-    socket: u64,
-    file: u64,
-    entry: *const u8,
-    fd: u32,
+    record: *mut RawSocketRecord,
+    chunk: *mut TableChunk,
+    index: u32,
+    part: &Part,
     process: &Process,
+    selection: Selection,
 ) -> Option<()> {
+    // SAFETY: the caller guarantees it. The other addresses are read by `Probed` or `copy`, which
+    // accept any.
     unsafe {
+        let address = |list: *const [u64; CHUNK_FDS]| -> *const u8 {
+            let address = (&raw const (*list)[index as usize]).read_volatile();
+            core::ptr::with_exposed_provenance(address as usize)
+        };
+        let (file, socket) =
+            (address(&raw const (*chunk).files), address(&raw const (*chunk).sockets));
+        let sock = address(&raw const (*chunk).socks);
+        if selection == Selection::InScope && !is_in_scope(process.pid, &Sock::new(sock))? {
+            return None;
+        }
         for number in 0..BLOCKS_MAX {
             let block = block(number);
             if block.length == 0 {
                 break;
             }
             let target = (&raw mut (*record).bytes).cast::<u8>().add(block.position as usize);
-            let source = (sock as *const u8).wrapping_add(block.offset as usize);
-            if bpf_probe_read_kernel(target.cast(), block.length, source.cast()) != 0 {
+            if !copy(target, block.length, sock.wrapping_add(block.offset as usize)) {
                 return None;
             }
         }
-        let net: *const u8 = Probed::read(sock as *const u8, offset!(sock_net))?;
-        (*record).netns = Probed::read(net, offset!(net_inode))?;
-        let inode: *const u8 = Probed::read(file as *const u8, offset!(file_inode))?;
+        let net = (&raw const (*record).bytes).cast::<u8>().add(net_position()).cast::<u64>();
+        let net = net.read_volatile();
+        if net != (&raw const (*chunk).net).read_volatile() {
+            let netns: u32 =
+                Probed::read(core::ptr::with_exposed_provenance(net as usize), offset!(net_inode))?;
+            (&raw mut (*chunk).netns).write_volatile(netns.into());
+            (&raw mut (*chunk).net).write_volatile(net);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "it was a u32")]
+        let netns = (&raw const (*chunk).netns).read_volatile() as u32;
+        (*record).netns = netns;
+        let inode: *const u8 = Probed::read(file, offset!(file_inode))?;
         (*record).inode = Probed::read(inode, offset!(inode_number))?;
         (*record).pid = process.pid;
-        (*record).fd = fd;
+        (*record).fd = part.first_fd + index;
         (*record).start_time_ns = process.start_time_ns;
         (*record).comm = process.comm;
-        (*record).at_ns = bpf_ktime_get_ns();
-        (*record).jiffies = bpf_jiffies64();
-        let owner: u64 = Probed::read(socket as *const u8, offset!(socket_file))?;
-        let now: u64 = Probed::read(entry, 0)?;
-        (owner == file && now == file).then_some(())
+        ((*record).at_ns, (*record).jiffies) = (bpf_ktime_get_ns(), bpf_jiffies64());
+
+        let entry = part.entries.wrapping_add(index as usize * WORD_BYTES as usize);
+        let is_unchanged = Probed::read::<*const u8>(entry, 0)? == file
+            && Probed::read::<*const u8>(file, offset!(file_private))? == socket
+            && Probed::read::<*const u8>(socket, offset!(socket_sock))? == sock;
+        is_unchanged.then_some(())
     }
+}
+
+/// The same as in `task_file`. `None` if a read failed.
+#[inline(always)]
+fn is_in_scope(pid: u32, sock: &Sock<Probed>) -> Option<bool> {
+    Some(
+        scope::includes_process(pid)
+            || sock.state()? == STATE_LISTEN
+            || scope::includes_socket(sock.cookie_if_any()?),
+    )
 }

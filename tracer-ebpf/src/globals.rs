@@ -5,7 +5,7 @@
 
 use core::mem::MaybeUninit;
 
-use tracer_common::{Block, Blocks, Offsets, Settings};
+use tracer_common::{Offsets, Settings, SocketBlock, SocketBlocks};
 
 /// `MaybeUninit` and volatile reads keep the compiler from assuming that the values are zero.
 #[unsafe(no_mangle)]
@@ -15,20 +15,20 @@ static OFFSETS: MaybeUninit<Offsets> = MaybeUninit::zeroed();
 static SETTINGS: MaybeUninit<Settings> = MaybeUninit::zeroed();
 
 #[unsafe(no_mangle)]
-static BLOCKS: MaybeUninit<Blocks> = MaybeUninit::zeroed();
+static BLOCKS: MaybeUninit<SocketBlocks> = MaybeUninit::zeroed();
 
-/// An entry of [`Blocks::blocks`].
+/// An entry of [`SocketBlocks::blocks`].
 #[inline(always)]
-pub(crate) fn block(number: usize) -> Block {
+pub(crate) fn block(number: usize) -> SocketBlock {
     // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
-    unsafe {
-        let block = &raw const (*BLOCKS.as_ptr()).blocks[number];
-        Block {
-            offset: (&raw const (*block).offset).read_volatile(),
-            length: (&raw const (*block).length).read_volatile(),
-            position: (&raw const (*block).position).read_volatile(),
-        }
-    }
+    unsafe { (&raw const (*BLOCKS.as_ptr()).blocks[number]).read_volatile() }
+}
+
+/// [`SocketBlocks::net_position`].
+#[inline(always)]
+pub(crate) fn net_position() -> usize {
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
+    unsafe { (&raw const (*BLOCKS.as_ptr()).net_position).read_volatile() as usize }
 }
 
 /// The offset of a kernel structure's field, by its name in [`Offsets`], in bytes.

@@ -203,6 +203,14 @@ extern "C" fn file_tables(context: *const file_tables::Context) -> i32 {
     file_tables::visit(unsafe { &*context }, Selection::All)
 }
 
+/// The same for the processes and sockets in scope.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+extern "C" fn file_tables_in_scope(context: *const file_tables::Context) -> i32 {
+    // SAFETY: the kernel calls an iterator program with a valid context.
+    file_tables::visit(unsafe { &*context }, Selection::InScope)
+}
+
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}

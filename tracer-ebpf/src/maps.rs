@@ -9,8 +9,8 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use tracer_common::{
-    Chunk, Counter, Identity, LedgerKey, LedgerRecord, Progress, RAW_RECORDS, RawRecord,
-    StackKey, StackRecord,
+    Counter, Identity, LedgerKey, LedgerRecord, RAW_RECORDS_MAX, RawSocketRecord, StackKey,
+    StackRecord, TableChunk, TableProgress,
 };
 
 use crate::scratch::Scratch;
@@ -79,15 +79,16 @@ pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(
 pub(crate) static LEDGER: HashMap<LedgerKey, LedgerRecord> =
     HashMap::with_max_entries(LEDGER_MAX, 0);
 
-/// How far a pass of the iterator `iter/task` is. User space has it mapped.
+/// How far a pass over the file tables has advanced. User space maps it into its memory.
 #[map]
-pub(crate) static PROGRESS: Array<Progress> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+pub(crate) static PROGRESS: Array<TableProgress> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// The output of the iterator `iter/task`, which is larger than the buffer of an iterator. User
-/// space has it mapped.
+/// The records of a pass over the file tables, which do not fit into the buffer of an iterator.
+/// User space maps it into its memory.
 #[map]
-pub(crate) static RECORDS: Array<RawRecord> = Array::with_max_entries(RAW_RECORDS, BPF_F_MMAPABLE);
+pub(crate) static RECORDS: Array<RawSocketRecord> =
+    Array::with_max_entries(RAW_RECORDS_MAX, BPF_F_MMAPABLE);
 
-/// Memory of the iterator `iter/task`.
+/// Memory for a pass over the file tables.
 #[map]
-pub(crate) static CHUNK: Array<Chunk> = Array::with_max_entries(1, 0);
+pub(crate) static CHUNK: Array<TableChunk> = Array::with_max_entries(1, 0);

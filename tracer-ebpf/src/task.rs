@@ -57,11 +57,6 @@ impl<R: Read> Task<R> {
     }
 
     #[inline(always)]
-    pub(crate) const fn pointer(&self) -> *const u8 {
-        self.pointer
-    }
-
-    #[inline(always)]
     pub(crate) fn field<T: AnyBits>(&self, offset: usize) -> Option<T> {
         // SAFETY: `new` requires a pointer that `R` can read.
         unsafe { R::read(self.pointer, offset) }

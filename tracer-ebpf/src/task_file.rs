@@ -65,7 +65,13 @@ pub(crate) fn visit(context: &Context, selection: Selection) {
     visit_with(context, selection, |file| {
         // SAFETY: the verifier checks that the argument is a file, and knows the type of the
         // result, which is null for a file that is not a socket.
-        unsafe { Socket::<Direct>::new(bpf_sock_from_file(file).cast_const().cast()) }
+        let socket =
+            unsafe { Socket::<Direct>::new(bpf_sock_from_file(file).cast_const().cast()) }?;
+        // SAFETY: the verifier knows the type of the context's file.
+        let operations =
+            unsafe { Direct::read(file.cast_const().cast(), offset!(file_operations)) };
+        file_tables::note_socket_operations(operations?);
+        Some(socket)
     });
 }
 
@@ -135,10 +141,6 @@ fn visit_with<R: ReadSock>(
         return;
     }
     let Some(socket) = socket(file) else { return };
-    // SAFETY: the verifier knows the type of the context's file.
-    if let Some(operations) = unsafe { Direct::read(file.cast_const().cast(), offset!(file_operations)) } {
-        file_tables::learn(operations);
-    }
     // SAFETY: the verifier knows the type of the context's task.
     let task = unsafe { Task::<Direct>::new(task) };
     let mut place = MaybeUninit::uninit();

@@ -21,7 +21,7 @@ pub(crate) mod privileges;
 mod registers;
 pub(crate) mod ring;
 mod scope;
-mod socket_blocks;
+mod socket_layout;
 pub(crate) mod stacks;
 pub(crate) mod tracefs;
 pub(crate) mod uprobes;

@@ -1,13 +1,12 @@
 //! One pass of the iterator over every open TCP socket of every process.
 
 use std::{
-    fs::File,
+    collections::BTreeSet,
     io::{self, Read},
     sync::mpsc::{self, Receiver, SyncSender},
     thread,
 };
 
-use aya::programs::Iter;
 use bytes::BytesMut;
 use tracer_common::SocketRecord;
 use zerocopy::FromBytes;
@@ -58,9 +57,39 @@ impl Kernel {
         reading: Reading,
         each: &mut dyn FnMut(&SocketRecord),
     ) -> anyhow::Result<WalkStats> {
-        let program: &mut Iter = self.program(self.walker(extent))?.try_into()?;
-        let link = program.attach()?;
-        let mut file: File = program.take_link(link)?.into_file()?;
+        if !self.reads_file_tables(extent) {
+            return self.walk_files(extent, reading, each);
+        }
+        let mut without_cookie = BTreeSet::new();
+        let records = self.walk_file_tables(extent, &mut |record| {
+            if record.cookie == 0 {
+                without_cookie.insert((record.pid, record.fd));
+            } else {
+                each(record);
+            }
+        })?;
+        let mut stats = WalkStats { records, truncated: 0 };
+        if !without_cookie.is_empty() {
+            // The program for files assigns cookies.
+            let rest = self.walk_files(extent, reading, &mut |record| {
+                if without_cookie.contains(&(record.pid, record.fd)) {
+                    each(record);
+                }
+            })?;
+            stats.truncated = rest.truncated;
+        }
+        Ok(stats)
+    }
+
+    /// The same with the iterator over files.
+    pub(super) fn walk_files(
+        &mut self,
+        extent: Extent,
+        reading: Reading,
+        each: &mut dyn FnMut(&SocketRecord),
+    ) -> anyhow::Result<WalkStats> {
+        self.file_tables.note_pass();
+        let mut file = self.open_iterator(self.walker(extent))?;
         Ok(match reading {
             Reading::Overlapped => read_records(&mut file, READ_BYTES, each)?,
             Reading::InTurn => read_records_in_turn(&mut file, READ_BYTES, each)?,

@@ -1,6 +1,6 @@
 //! The loaded BPF programs and their hooks.
 
-use std::mem;
+use std::{fs::File, mem};
 
 use aya::{
     Btf, Ebpf,
@@ -13,6 +13,7 @@ use super::{
     attach::{self, Choice},
     error::{explain, is_missing_helper, not_loaded, one_line},
     extent::{self, Extent, SNAPSHOT_TARGET},
+    file_tables::FileTables,
     hooks::{HOOKS, STATE},
     object::{self, KernelOptions, not_in_object, raise_memory_lock_limit},
     offsets::KernelLayout,
@@ -31,6 +32,7 @@ pub(crate) struct Kernel {
     has_socket_helpers: bool,
     /// Whether the iterator for [`Extent::InScope`] is loaded.
     walks_in_scope: bool,
+    pub(super) file_tables: FileTables,
 }
 
 impl Kernel {
@@ -50,7 +52,7 @@ impl Kernel {
         raise_memory_lock_limit();
         let ebpf = object::load(options, &layout, true)?;
         let mut kernel =
-            Self { ebpf, btf, layout, options, has_socket_helpers: true, walks_in_scope: false };
+            Self { ebpf, btf, layout, options, has_socket_helpers: true, walks_in_scope: false, file_tables: FileTables::default() };
         match kernel.load_snapshot_programs() {
             Ok(()) => {}
             Err(error) if is_missing_helper(&one_line(error.as_ref())) => {
@@ -159,17 +161,30 @@ impl Kernel {
         Ok(())
     }
 
+    fn load_snapshot_program(&mut self, extent: Extent) -> anyhow::Result<()> {
+        self.load_iterator(self.snapshot_program(extent), SNAPSHOT_TARGET)
+    }
+
+    /// Loads a program of an iterator. The caller explains the error.
     pub(super) fn load_iterator(&mut self, name: &str, target: &str) -> anyhow::Result<()> {
         let program = self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))?;
         let program: &mut Iter = program.try_into()?;
         Ok(program.load(target, &self.btf)?)
     }
 
-    fn load_snapshot_program(&mut self, extent: Extent) -> anyhow::Result<()> {
-        let name = self.snapshot_program(extent);
-        let program = self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))?;
-        let program: &mut Iter = program.try_into()?;
-        Ok(program.load(SNAPSHOT_TARGET, &self.btf)?)
+    /// Starts a pass of an iterator whose program is loaded.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub(super) fn open_iterator(&mut self, name: &str) -> anyhow::Result<File> {
+        let program: &mut Iter = self.program(name)?.try_into()?;
+        let link = program.attach()?;
+        Ok(program.take_link(link)?.into_file()?)
+    }
+
+    /// [`Choice::has_socket_helpers`].
+    pub(super) const fn has_socket_helpers(&self) -> bool {
+        self.has_socket_helpers
     }
 }
 

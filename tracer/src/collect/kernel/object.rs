@@ -15,7 +15,7 @@ use super::{
     offsets::KernelLayout,
     pod::AsPod,
     registers::{GO_ARGUMENTS, KERNEL_REGISTERS},
-    socket_blocks::SocketBlocks,
+    socket_layout::SocketLayout,
 };
 
 /// The BPF programs, as `cargo xtask ebpf` built them. The build script chooses the object.
@@ -58,8 +58,9 @@ pub(super) fn load(
     let ring_bytes = options.ring_bytes.unwrap_or(RING_BYTES);
     let (kernel_arguments, kernel_result) = KERNEL_REGISTERS;
     let offsets = AsPod(layout.offsets);
-    let blocks = SocketBlocks::new(&layout.offsets).map(|it| it.blocks).unwrap_or_default();
-    let blocks = AsPod(blocks);
+    // Without blocks, the programs that use them are not loaded.
+    let blocks = SocketLayout::new(&layout.offsets).map(|layout| layout.blocks);
+    let blocks = AsPod(blocks.unwrap_or_default());
     let settings = AsPod(Settings {
         pid_namespace_inode: pid_namespace_inode()?,
         only_tracked: u32::from(options.only_tracked),
