@@ -16,7 +16,7 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns, generated::bpf_probe_read_kernel};
+use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns, generated::{bpf_loop, bpf_probe_read_kernel}};
 use tracer_common::{
     BLOCKS_MAX, CHUNK_FDS, CHUNK_WORDS, COMM_LENGTH, FAMILY_INET, FAMILY_INET6, RAW_RECORDS_MAX,
     RawSocketRecord, TableChunk, TableProgress,
@@ -173,7 +173,13 @@ unsafe fn visit_task(
         }
         find_sockets(chunk);
         find_socks(chunk);
-        write_records(progress, chunk, &Part { entries, first_fd }, &process, selection);
+        let writing = Writing { part: Part { entries, first_fd }, process };
+        let write: extern "C" fn(u32, *const Writing) -> i64 = match selection {
+            Selection::All => write_next,
+            Selection::InScope => write_next_in_scope,
+        };
+        (&raw mut (*chunk).net).write_volatile(0);
+        bpf_loop(FDS, write as *mut c_void, (&raw const writing).cast_mut().cast(), 0);
         result
     }
 }
@@ -275,33 +281,45 @@ fn stream_socket(socket: *const u8) -> Option<u64> {
     is_found.then_some(address)
 }
 
-/// Writes a record of each socket that was found and is selected.
+/// What [`write_next`] needs.
+struct Writing {
+    part: Part,
+    process: Process,
+}
+
+/// Called by `bpf_loop` for each index of a chunk: writes the record of the socket, if it is one.
+/// Returns 0, so the loop continues.
 ///
-/// # Safety
-/// The pointers must be to the values of the maps.
+/// The verifier checks a loop once for each iteration, and this function only once.
+extern "C" fn write_next(index: u32, writing: *const Writing) -> i64 {
+    write_at(index, writing, Selection::All)
+}
+
+/// The same for the sockets in scope.
+extern "C" fn write_next_in_scope(index: u32, writing: *const Writing) -> i64 {
+    write_at(index, writing, Selection::InScope)
+}
+
 #[inline(always)]
-unsafe fn write_records(
-    progress: *mut TableProgress,
-    chunk: *mut TableChunk,
-    part: &Part,
-    process: &Process,
-    selection: Selection,
-) {
-    // SAFETY: the caller guarantees it.
+fn write_at(index: u32, writing: *const Writing, selection: Selection) -> i64 {
+    let (Some(progress), Some(chunk)) = (PROGRESS.get_ptr_mut(0), CHUNK.get_ptr_mut(0)) else {
+        return 0;
+    };
+    // For the verifier; the index is smaller.
+    let index = index & (FDS - 1);
+    // SAFETY: the pointers are to values of maps, and `bpf_loop` passes on the pointer that it got.
     unsafe {
-        (&raw mut (*chunk).net).write_volatile(0);
         let count = &raw mut (*progress).records;
-        for index in 0..FDS {
-            let number = count.read_volatile();
-            if (&raw const (*chunk).socks[index as usize]).read_volatile() == 0 {
-                continue;
-            }
-            let Some(record) = RECORDS.get_ptr_mut(number) else { break };
-            if write_record(record, chunk, index, part, process, selection).is_some() {
-                count.write_volatile(number + 1);
-            }
+        let number = count.read_volatile();
+        if (&raw const (*chunk).socks[index as usize]).read_volatile() != 0
+            && let Some(record) = RECORDS.get_ptr_mut(number)
+            && write_record(record, chunk, index, &(*writing).part, &(*writing).process, selection)
+                .is_some()
+        {
+            count.write_volatile(number + 1);
         }
     }
+    0
 }
 
 /// `None` if the socket is not selected, or the file descriptor does not refer to it any more.

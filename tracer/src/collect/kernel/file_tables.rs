@@ -68,7 +68,7 @@ impl Kernel {
         })
     }
 
-    fn load_file_tables(&mut self, extent: Extent) -> anyhow::Result<()> {
+    pub(super) fn load_file_tables(&mut self, extent: Extent) -> anyhow::Result<()> {
         let layout = SocketLayout::new(&self.layout().offsets);
         let layout = layout.context("the fields of a socket are too far apart")?;
         self.load_iterator(PROGRAMS[extent as usize], TARGET)?;
