@@ -20,24 +20,25 @@ const PROGRAMS: [&str; 2] = ["file_tables", "file_tables_in_scope"];
 /// The iterator to which they belong.
 pub(super) const TARGET: &str = "task";
 
-/// The programs are loaded after this many passes over files: the verifier takes about 20ms for
-/// one, which a short run would not get back. Those passes also assign cookies to sockets that have
-/// none, and find the address that the programs need to recognize a socket.
-const PASSES_BEFORE: u32 = 4;
-
 /// Whether file tables can be read, and what is needed for it.
 #[derive(Debug, Default)]
 pub(super) struct FileTables {
-    /// Passes over files so far.
-    passes: u32,
-    /// By [`Extent`]; `None` if it was not tried.
-    is_loaded: [Option<bool>; 2],
-    shared: Option<Shared>,
+    /// The extent whose program is loaded.
+    loaded: Option<(Extent, Shared)>,
+    /// A pass over files has found a socket: it has noted the address by which the programs
+    /// recognize sockets, and sockets that existed then have cookies.
+    is_prepared: bool,
 }
 
 impl FileTables {
-    pub(super) const fn note_pass(&mut self) {
-        self.passes = self.passes.saturating_add(1);
+    /// Notes how many sockets a pass over files has found.
+    pub(super) const fn note_pass(&mut self, records: u64) {
+        self.is_prepared |= records > 0;
+    }
+
+    /// Whether [`Kernel::walk_file_tables`] can be used.
+    pub(super) fn can_walk(&self, extent: Extent) -> bool {
+        self.is_prepared && self.loaded.as_ref().is_some_and(|(loaded, _)| *loaded == extent)
     }
 }
 
@@ -50,48 +51,34 @@ struct Shared {
 }
 
 impl Kernel {
-    /// Whether [`walk_file_tables`](Self::walk_file_tables) can be used. Loads the program if it is
-    /// time to.
-    pub(super) fn reads_file_tables(&mut self, extent: Extent) -> bool {
-        let is_loaded = self.file_tables.is_loaded[extent as usize];
-        // Programs without the helpers cannot read cookies.
-        if !self.has_socket_helpers() || self.file_tables.passes < PASSES_BEFORE {
-            return false;
-        }
-        is_loaded.unwrap_or_else(|| {
-            let loaded = self.load_file_tables(extent);
-            if let Err(error) = &loaded {
-                log::debug!("file tables cannot be read: {error:#}");
-            }
-            self.file_tables.is_loaded[extent as usize] = Some(loaded.is_ok());
-            loaded.is_ok()
-        })
-    }
-
+    /// Loads the program for an extent. Linux 5.17, which has `bpf_loop`.
+    ///
+    /// # Errors
+    /// The kernel refused.
     pub(super) fn load_file_tables(&mut self, extent: Extent) -> anyhow::Result<()> {
         let layout = SocketLayout::new(&self.layout().offsets);
         let layout = layout.context("the fields of a socket are too far apart")?;
         self.load_iterator(PROGRAMS[extent as usize], TARGET)?;
-        if self.file_tables.shared.is_none() {
-            let progress = shared(self.map("PROGRESS")?, size_of::<TableProgress>())?;
-            let length = RAW_RECORDS_MAX as usize * size_of::<RawSocketRecord>();
-            let records = shared(self.map("RECORDS")?, length)?;
-            self.file_tables.shared = Some(Shared { progress, records, layout });
-        }
+        let progress = shared(self.map("PROGRESS")?, size_of::<TableProgress>())?;
+        let length = RAW_RECORDS_MAX as usize * size_of::<RawSocketRecord>();
+        let records = shared(self.map("RECORDS")?, length)?;
+        self.file_tables.loaded = Some((extent, Shared { progress, records, layout }));
         Ok(())
     }
 
-    /// One pass. A socket without a cookie is reported with cookie 0. Returns the number of records.
+    /// One pass with the extent for which the program is loaded. A socket without a cookie is
+    /// reported with cookie 0. Returns the number of records.
     ///
     /// # Errors
     /// The kernel refused to start or to continue the pass.
     pub(super) fn walk_file_tables(
         &mut self,
-        extent: Extent,
         each: &mut dyn FnMut(&SocketRecord),
     ) -> anyhow::Result<u64> {
+        let loaded = self.file_tables.loaded.as_ref().map(|(extent, _)| *extent);
+        let extent = loaded.context("the program is not loaded")?;
         let mut file = self.open_iterator(PROGRAMS[extent as usize])?;
-        let shared = self.file_tables.shared.as_ref().context("the program is not loaded")?;
+        let (_, shared) = self.file_tables.loaded.as_ref().context("the program is not loaded")?;
         shared.set_progress(TableProgress::default());
         let mut records = 0;
         loop {

@@ -57,11 +57,11 @@ impl Kernel {
         reading: Reading,
         each: &mut dyn FnMut(&SocketRecord),
     ) -> anyhow::Result<WalkStats> {
-        if !self.reads_file_tables(extent) {
+        if !self.file_tables.can_walk(extent) {
             return self.walk_files(extent, reading, each);
         }
         let mut without_cookie = BTreeSet::new();
-        let records = self.walk_file_tables(extent, &mut |record| {
+        let records = self.walk_file_tables(&mut |record| {
             if record.cookie == 0 {
                 without_cookie.insert((record.pid, record.fd));
             } else {
@@ -88,12 +88,13 @@ impl Kernel {
         reading: Reading,
         each: &mut dyn FnMut(&SocketRecord),
     ) -> anyhow::Result<WalkStats> {
-        self.file_tables.note_pass();
         let mut file = self.open_iterator(self.walker(extent))?;
-        Ok(match reading {
+        let stats = match reading {
             Reading::Overlapped => read_records(&mut file, READ_BYTES, each)?,
             Reading::InTurn => read_records_in_turn(&mut file, READ_BYTES, each)?,
-        })
+        };
+        self.file_tables.note_pass(stats.records);
+        Ok(stats)
     }
 }
 

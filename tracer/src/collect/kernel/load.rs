@@ -32,6 +32,7 @@ pub(crate) struct Kernel {
     has_socket_helpers: bool,
     /// Whether the iterator for [`Extent::InScope`] is loaded.
     walks_in_scope: bool,
+    /// The faster iterator, if it is loaded.
     pub(super) file_tables: FileTables,
 }
 
@@ -51,8 +52,15 @@ impl Kernel {
         let (layout, btf) = vmlinux::read()?;
         raise_memory_lock_limit();
         let ebpf = object::load(options, &layout, true)?;
-        let mut kernel =
-            Self { ebpf, btf, layout, options, has_socket_helpers: true, walks_in_scope: false, file_tables: FileTables::default() };
+        let mut kernel = Self {
+            ebpf,
+            btf,
+            layout,
+            options,
+            has_socket_helpers: true,
+            walks_in_scope: false,
+            file_tables: FileTables::default(),
+        };
         match kernel.load_snapshot_programs() {
             Ok(()) => {}
             Err(error) if is_missing_helper(&one_line(error.as_ref())) => {
@@ -67,6 +75,13 @@ impl Kernel {
             if !kernel.can_see_state_changes() {
                 kernel.ebpf = with_helpers;
                 kernel.has_socket_helpers = true;
+            }
+        }
+        // Without the helpers, sockets are not identified by cookies.
+        if options.reads_file_tables && kernel.has_socket_helpers {
+            let extent = if kernel.walks_in_scope { Extent::InScope } else { Extent::All };
+            if let Err(error) = kernel.load_file_tables(extent) {
+                log::debug!("file tables cannot be read: {}", one_line(error.as_ref()));
             }
         }
         Ok(kernel)
@@ -180,11 +195,6 @@ impl Kernel {
         let program: &mut Iter = self.program(name)?.try_into()?;
         let link = program.attach()?;
         Ok(program.take_link(link)?.into_file()?)
-    }
-
-    /// [`Choice::has_socket_helpers`].
-    pub(super) const fn has_socket_helpers(&self) -> bool {
-        self.has_socket_helpers
     }
 }
 

@@ -45,6 +45,9 @@ pub(crate) struct KernelOptions {
     /// Size of the ring buffer for events, rounded up to a power of two and at least a page.
     /// 8 MiB if `None`.
     pub(crate) ring_bytes: Option<u32>,
+    /// Load the program that reads file tables, for runs with many snapshots: the verifier takes
+    /// more time for it than it saves in a few.
+    pub(crate) reads_file_tables: bool,
     /// Use only attach methods of this mechanism, for tests.
     pub(crate) attach_family: Option<AttachFamily>,
 }

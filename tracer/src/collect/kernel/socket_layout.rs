@@ -29,7 +29,8 @@ macro_rules! fields {
                 Some(Self { $($name: position(offsets.$offset)?,)* })
             }
 
-            $(fn $name(&self, raw: &RawSocketRecord) -> $type {
+            $(#[inline]
+            fn $name(&self, raw: &RawSocketRecord) -> $type {
                 let bytes = raw.bytes.get(self.$name..).unwrap_or_default();
                 <$type>::read_from_prefix(bytes).map(|(value, _)| value).unwrap_or_default()
             })*

@@ -12,8 +12,7 @@ use super::{
     btf::{self, BtfError},
     error::not_loaded,
     extent::SNAPSHOT_TARGET,
-    file_tables,
-    hooks,
+    file_tables, hooks,
     offsets::KernelLayout,
 };
 

@@ -81,6 +81,7 @@ impl Watch {
             with_stacks: true,
             verbose: false,
             ring_bytes,
+            reads_file_tables: false,
             attach_family,
         };
         let mut kernel = Kernel::load(options).map_err(|error| format!("{error:#}"))?;
