@@ -12,6 +12,8 @@ const PROTOCOL_TCP: u16 = 6;
 /// Fields that are at most this many bytes apart are copied together: that takes less time than
 /// another call of the helper.
 const GAP_MAX: u32 = 48;
+/// Size of `sock_common.skc_net`, which only the program reads: a pointer.
+const NET_BYTES: u32 = 8;
 /// Blocks begin at multiples of this, in bytes.
 const ALIGNMENT: u32 = 8;
 
@@ -56,7 +58,6 @@ fields! {
     local_ipv4: [u8; 4] = sock_local_ipv4,
     remote_ipv6: [u8; 16] = sock_remote_ipv6,
     local_ipv6: [u8; 16] = sock_local_ipv6,
-    net: u64 = sock_net,
     cookie: u64 = sock_cookie,
     flags: u64 = sock_flags,
     error: u32 = sock_error,
@@ -102,7 +103,9 @@ impl SocketLayout {
             (offsets.tcp_copied_seq, offsets.tcp_rcv_nxt),
             (offsets.tcp_snd_una, offsets.tcp_write_seq),
         ];
-        let merged = merge(extents(offsets));
+        let mut extents = extents(offsets);
+        extents.push((offsets.sock_net, offsets.sock_net + NET_BYTES));
+        let merged = merge(extents);
         let extents = in_order(&merged, &pairs).unwrap_or_else(|| {
             // These are copied twice; the first copy counts.
             pairs.into_iter().map(|(lower, _)| (lower, lower + 4)).chain(merged).collect()
@@ -128,7 +131,7 @@ impl SocketLayout {
         };
         let positions = Positions::new(offsets, position)?;
         // The program reads this field with one load.
-        blocks.net_position = u32::try_from(positions.net).ok()?;
+        blocks.net_position = u32::try_from(position(offsets.sock_net)?).ok()?;
         blocks.net_position.is_multiple_of(ALIGNMENT).then_some(Self { blocks, positions })
     }
 
