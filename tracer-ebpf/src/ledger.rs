@@ -18,7 +18,7 @@ use tracer_common::{Counter, LedgerKey, LedgerKind, LedgerRecord, NO_STACK};
 use crate::{
     emit::count,
     globals::go_argument_offset,
-    maps::LEDGER,
+    maps::{LEDGER, LEDGER_OFF},
     read::{Probed, Read},
     stack,
     task::Task,
@@ -28,6 +28,9 @@ use crate::{
 /// points to the object of this kind.
 #[inline(always)]
 pub(crate) fn add(context: &ProbeContext, kind: LedgerKind, argument: usize) {
+    if is_off() {
+        return;
+    }
     let entry = key(context, kind, argument).zip(record());
     match entry {
         Some((key, record)) => {
@@ -41,6 +44,9 @@ pub(crate) fn add(context: &ProbeContext, kind: LedgerKind, argument: usize) {
 /// Removes a response: its connection is free again or closed, or its stream is over.
 #[inline(always)]
 pub(crate) fn remove(context: &ProbeContext, kind: LedgerKind, argument: usize) {
+    if is_off() {
+        return;
+    }
     match key(context, kind, argument) {
         // An error only means that the map has no such response: connections without a request are
         // returned to the pool and closed as well.
@@ -54,6 +60,9 @@ pub(crate) fn remove(context: &ProbeContext, kind: LedgerKind, argument: usize) 
 /// the request.
 #[inline(always)]
 pub(crate) fn move_to_stream(context: &ProbeContext, stream: usize, request: usize) {
+    if is_off() {
+        return;
+    }
     let keys =
         key(context, LedgerKind::Stream, stream).zip(key(context, LedgerKind::Request, request));
     let Some((stream, request)) = keys else {
@@ -75,6 +84,14 @@ pub(crate) fn move_to_stream(context: &ProbeContext, stream: usize, request: usi
             None => count(Counter::ReadFailed),
         }
     }
+}
+
+/// Whether the run is over.
+#[inline(always)]
+fn is_off() -> bool {
+    // SAFETY: the pointer is to the value of an array, which is never freed while a program runs,
+    // and any bytes are a valid number.
+    LEDGER_OFF.get_ptr(0).is_some_and(|off| unsafe { off.read_volatile() } != 0)
 }
 
 #[inline(always)]

@@ -92,3 +92,7 @@ pub(crate) static RECORDS: Array<RawSocketRecord> =
 /// Memory for a pass over the file tables.
 #[map]
 pub(crate) static CHUNK: Array<TableChunk> = Array::with_max_entries(1, 0);
+/// Not 0 once the run is over: the uprobes then have no effect. User space sets it, because it takes
+/// the kernel a long time to remove them.
+#[map]
+pub(crate) static LEDGER_OFF: Array<u32> = Array::with_max_entries(1, 0);

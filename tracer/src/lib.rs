@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
     match run(cli, Environment::of_process()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            print_error(&error_line(&error));
+            print_on_stderr(&error_line(&error));
             ExitCode::from(exit_code::FAILED)
         }
     }
@@ -99,7 +99,7 @@ fn show_usage_error(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    print_error(&usage_line(error));
+    print_on_stderr(&usage_line(error));
     ExitCode::from(exit_code::FAILED)
 }
 
@@ -114,7 +114,8 @@ fn usage_line(error: &clap::Error) -> String {
     format!("{}; see tracer --help", message.trim_start_matches("error: "))
 }
 
-#[expect(clippy::print_stderr, reason = "the only place that prints errors")]
-fn print_error(line: &str) {
+/// Prints a line that is neither a result nor a log message.
+#[expect(clippy::print_stderr, reason = "the only place that prints on standard error")]
+fn print_on_stderr(line: &str) {
     eprintln!("tracer: {line}");
 }

@@ -15,7 +15,8 @@ impl Detector {
 
     pub(super) fn take_unreadable(&mut self, process: ProcessKey) {
         self.outstanding.take_process(process);
-        if self.processes.unreadable.insert(process) {
+        // The process may have exited since the question.
+        if self.processes.is_running(process) && self.processes.unreadable.insert(process) {
             self.table.processes.touch_key(process);
         }
     }

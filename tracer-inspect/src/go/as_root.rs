@@ -99,13 +99,19 @@ fn check(program: &Path, is_tls: bool, form: &str) {
     let connections = Running::start(program, &arguments);
     let (found, limits, _) = inspect_all(&connections, &mut GoPrograms::default());
     assert_eq!(limits, [], "{form}");
+    let mut stale_pointers = 0;
     for (kind, expected) in EXPECTED {
         let (name, count) = kind.split_once('=').unwrap();
         let fds = &connections.kinds[name];
         assert_eq!(fds.len().to_string(), count, "{form} {kind}");
         let results: Vec<_> = fds.iter().map(|fd| text(found.get(fd))).collect();
-        assert_eq!(results, vec![expected; fds.len()], "{form} {kind} tls={is_tls}");
+        // A stale pointer on a stack can refer to any response.
+        let stale = format!("{expected} held");
+        stale_pointers += results.iter().filter(|result| **result == stale).count();
+        let is_as_expected = |result: &String| *result == expected || *result == stale;
+        assert!(results.iter().all(is_as_expected), "{form} {kind} tls={is_tls}: {results:?}");
     }
+    assert!(stale_pointers <= 1, "{form} tls={is_tls}: {stale_pointers} stale pointers");
     let transports = |name: &str| {
         let of = |fd| found.get(fd).and_then(|it| it.http.as_ref()).map(|it| it.transport);
         connections.kinds[name].iter().map(of).collect::<BTreeSet<_>>()

@@ -121,6 +121,8 @@ fn program() -> Result<BpfProgram> {
     // Signals to this process only: `abort`.
     let own = u64::from(getpid().as_raw_pid().cast_unsigned());
     rules.insert(libc::SYS_tgkill, when(&[is(0, own)?])?);
+    // Signal 0 only asks whether a process exists: one that has exited is not unreadable.
+    rules.insert(libc::SYS_kill, when(&[is(1, 0)?])?);
     // A library reads the auxiliary vector.
     rules.insert(libc::SYS_prctl, when(&[is(0, PR_GET_AUXV)?])?);
     // Limits are read, not set.

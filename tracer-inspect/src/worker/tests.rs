@@ -83,6 +83,8 @@ fn the_filter_does_not_hinder_inspections() {
         Task::Readers { process, asked: vec![asked] },
         Task::CallSite { process, stack: StackId(1), recorded: Some(recorded) },
         Task::Entries(process),
+        // It has exited: no process has this pid.
+        Task::Process(ProcessKey { pid: 1 << 30, ..process }),
     ];
     let filter = || {
         set_no_new_privs(true).unwrap();
@@ -99,7 +101,9 @@ fn the_filter_does_not_hinder_inspections() {
     let [without, with] = [|| {}, filter]
         .map(|first| answers(first, &tasks).into_iter().map(comparable).collect::<Vec<_>>());
     assert_eq!(with, without);
-    let [Answer::Process(_), Answer::Readers(_), Answer::CallSite(site), _] = &with[..] else {
+    let [Answer::Process(_), Answer::Readers(_), Answer::CallSite(site), _, Answer::Ended] =
+        &with[..]
+    else {
         panic!("{with:?}");
     };
     let location = site.location.as_deref().unwrap_or_default();

@@ -3,6 +3,7 @@
 
 pub(crate) mod attach;
 pub mod btf;
+pub(crate) mod descriptor_keeper;
 mod error;
 pub(crate) mod extent;
 mod file_tables;

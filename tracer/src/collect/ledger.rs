@@ -28,7 +28,10 @@ use tracer_inspect::{
 };
 
 use self::{followed::Followed, responses_in_flight::Entry};
-use super::{kernel::load::Kernel, stacks::Stacks};
+use super::{
+    kernel::{load::Kernel, uprobes::LedgerLinks},
+    stacks::Stacks,
+};
 
 /// Maximum number of processes with uprobes at a time.
 const FOLLOWED_MAX: usize = 256;
@@ -94,6 +97,23 @@ impl Ledgers {
         self.forget_ended(wanted);
         self.follow_new(kernel, inspector, wanted);
         self.read(kernel, inspector, stacks, holders)
+    }
+
+    /// Detaches one uprobe, to measure how long that takes, and leaves the others attached. Returns
+    /// their number and that time; `None` if there are none.
+    pub(crate) fn leave_attached(mut self) -> Option<(usize, Duration)> {
+        let links = |state| match state {
+            ProcessState::Followed(followed) => Some(followed.links),
+            ProcessState::NotFollowed { .. } => None,
+        };
+        let mut links: Vec<_> =
+            std::mem::take(&mut self.known).into_values().filter_map(links).collect();
+        let started_at = Instant::now();
+        let is_detached = links.iter_mut().any(LedgerLinks::detach_one);
+        let took = started_at.elapsed();
+        let count = links.iter().map(LedgerLinks::count).sum();
+        std::mem::forget(links);
+        (is_detached && count > 0).then_some((count, took))
     }
 
     /// Forgets processes that have exited or called `execve`. A process without sockets keeps its

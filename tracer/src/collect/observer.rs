@@ -1,5 +1,6 @@
 //! Everything that is observed during a run, as inputs for the detector.
 
+mod ending;
 mod questions;
 mod snapshots;
 
@@ -68,6 +69,8 @@ pub(crate) struct Observer {
     clock: Option<SteadyClock>,
     /// Whether the BPF programs report only events of tracked sockets.
     only_tracked: bool,
+    /// Whether another process closes the file descriptors after this one has exited.
+    has_keeper: bool,
     /// The sockets of the latest snapshot, if not all are selected. A selected socket stays
     /// selected if its process exits and another process still holds it.
     followed: BTreeSet<ConnectionId>,
@@ -128,6 +131,7 @@ impl Observer {
         };
         let (backend, fallback) = backend.open(options, plan.source)?;
         let has_uprobes = has_uprobes && fallback.is_none();
+        let has_keeper = has_uprobes && ending::start_keeper();
         let has_stacks = options.with_stacks && fallback.is_none();
         let mut observer = Self {
             backend,
@@ -142,6 +146,7 @@ impl Observer {
             holders: Vec::new(),
             clock: None,
             only_tracked,
+            has_keeper,
             followed: BTreeSet::new(),
             sockets: 0,
             known: attach.then(KnownSockets::default),

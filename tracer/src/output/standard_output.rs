@@ -3,7 +3,6 @@
 use std::{
     env,
     io::{self, IsTerminal as _, Write as _},
-    sync::atomic::{AtomicBool, Ordering},
 };
 
 use anyhow::Result;
@@ -18,14 +17,6 @@ pub(crate) enum Shown {
     Yes,
     /// The reader has closed the pipe, which is not an error.
     NoReader,
-}
-
-/// A write to standard output is in progress; it may block.
-static WRITING: AtomicBool = AtomicBool::new(false);
-
-/// Whether a write to standard output is in progress, for the signal handler.
-pub(crate) fn is_writing() -> bool {
-    WRITING.load(Ordering::SeqCst)
 }
 
 /// Where results are written.
@@ -118,9 +109,7 @@ pub(super) fn style(is_terminal: bool, wide: bool) -> Style {
 
 fn write(bytes: &[u8]) -> Result<Shown> {
     let mut stdout = io::stdout().lock();
-    WRITING.store(true, Ordering::SeqCst);
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    WRITING.store(false, Ordering::SeqCst);
     match written {
         Ok(()) => Ok(Shown::Yes),
         Err(error) if terminal::is_broken_pipe(&error) => Ok(Shown::NoReader),

@@ -33,7 +33,9 @@ pub(crate) use incident::{
     growth, leak_headline, limit_forecast, others_below, retracted_headline,
 };
 pub(crate) use limit::limit;
-pub(crate) use listing::{folded_retracted, nothing_listed, possible_leaks, show_option};
+pub(crate) use listing::{
+    folded_retracted, nothing_listed, possible_leaks, show_option, uprobes_left,
+};
 pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};
 pub(crate) use probe::{absence_costs, attach_error, method_caveat, probe};

@@ -1,7 +1,13 @@
 //! The documented capabilities are sufficient and each of them is necessary; those that are no
 //! longer needed are dropped.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::support::{Kind, Leak, NOBODY, Report, Tracer, found, program_for_all};
 
@@ -102,5 +108,37 @@ fn capabilities_that_are_not_needed_after_the_start_are_dropped() {
         let value = |name| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
         assert_eq!((value("CapBnd:"), value("NoNewPrivs:")), ("0000000000000000", "1"));
         tracer.interrupt();
+    }
+}
+
+/// It shares the file descriptors of the tracer, removes its uprobes in the background, and does
+/// nothing else.
+#[test]
+fn the_process_that_outlives_the_tracer_has_no_capabilities() {
+    let leak = Leak::prepare(Kind::Undrained);
+    let mut tracer = Tracer::start(&format!("--pid {} -o json", leak.pid()));
+    tracer.wait_for_first_report();
+
+    let of = |pid: u32, file: &str| {
+        fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default()
+    };
+    let children = of(tracer.id(), &format!("task/{}/children", tracer.id()));
+    let children = children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap());
+    let same: Vec<u32> =
+        children.filter(|pid| of(*pid, "cmdline") == of(tracer.id(), "cmdline")).collect();
+    let [keeper] = same[..] else { panic!("{same:?}") };
+
+    let status = of(keeper, "status");
+    let value = |name| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+    for set in ["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"] {
+        assert_eq!(value(set), "0000000000000000", "{set}");
+    }
+    assert_eq!(value("NoNewPrivs:"), "1");
+    tracer.interrupt();
+    // It exits, too.
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while Path::new(&format!("/proc/{keeper}")).exists() {
+        assert!(Instant::now() < deadline, "{}", of(keeper, "status"));
+        thread::sleep(Duration::from_millis(20));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use procfs::{ProcError, ProcResult, ProcessCGroup};
+use procfs::{ProcResult, ProcessCGroup};
 use tracer_core::{Input, ProcessFacts, ProcessKey, Timestamp};
 
 use super::{Image, Reading, is_of, is_stopped, open_fds, read_all};
@@ -55,7 +55,8 @@ impl FactsCache {
     pub(crate) fn answer(&mut self, key: ProcessKey) -> Option<Input> {
         match self.facts(key, clock::now()) {
             Ok(facts) => facts.map(Input::Process),
-            Err(ProcError::NotFound(_)) if !exists(key.pid) => None,
+            // It can exit while a file of it is open: ESRCH.
+            Err(_) if !exists(key.pid) => None,
             Err(error) => {
                 log::debug!("process {}: {error}", key.pid);
                 Some(Input::ProcessUnreadable(key))

@@ -61,6 +61,7 @@ fn what_reading_takes_is_allowed() {
         call("read", libc::SYS_read, [-1, 0, 0]),
         call("read a process", libc::SYS_process_vm_readv, [1 << 30, 0, 0, 0, 0, 0]),
         call("duplicate", libc::SYS_fcntl, [0, libc::F_DUPFD_CLOEXEC.into(), 3]),
+        call("ask whether a process exists", libc::SYS_kill, [1 << 30, 0]),
         call("abort", libc::SYS_tgkill, [getpid().as_raw_pid().into(), 1 << 30, 0]),
     ];
     assert_eq!(refused(calls), Vec::<&str>::new());
@@ -92,7 +93,7 @@ fn everything_else_is_refused() {
         call("trace", libc::SYS_ptrace, [libc::PTRACE_PEEKDATA.into(), parent]),
         call("write to a process", libc::SYS_process_vm_writev, [parent]),
         call("take a file descriptor", libc::SYS_pidfd_getfd, [-1]),
-        call("signal", libc::SYS_kill, [parent, 0]),
+        call("signal", libc::SYS_kill, [parent, libc::SIGURG.into()]),
         call("signal a thread", libc::SYS_tgkill, [parent, parent, 0]),
         call("own a file descriptor", libc::SYS_fcntl, [0, libc::F_SETOWN.into(), parent]),
         call("choose a signal", libc::SYS_fcntl, [0, 10, 9]),

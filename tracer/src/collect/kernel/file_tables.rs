@@ -2,15 +2,19 @@
 //! files, for half of the CPU time.
 
 use std::{
+    ffi::c_void,
     fs::File,
     io::{self, Read as _},
+    marker::PhantomData,
     os::fd::AsFd as _,
+    slice,
 };
 
 use anyhow::{Context as _, bail};
 use aya::maps::Map;
 use memmap2::{MmapOptions, MmapRaw};
 use tracer_common::{RAW_RECORDS_MAX, RawSocketRecord, SocketRecord, TableProgress};
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::{extent::Extent, load::Kernel, socket_layout::SocketLayout};
 
@@ -45,9 +49,45 @@ impl FileTables {
 /// The memory that the programs share with this process.
 #[derive(Debug)]
 struct Shared {
-    progress: MmapRaw,
-    records: MmapRaw,
+    progress: SharedMap<TableProgress>,
+    records: SharedMap<RawSocketRecord>,
     layout: SocketLayout,
+}
+
+/// An array map with values of type `T` in the memory of this process. The kernel writes to it only
+/// during reads of the iterator, on this thread.
+#[derive(Debug)]
+struct SharedMap<T> {
+    memory: MmapRaw,
+    values: PhantomData<T>,
+}
+
+impl<T: FromBytes + IntoBytes + Copy> SharedMap<T> {
+    /// `entries` is the number of entries that the map has.
+    fn new(map: &Map, entries: usize) -> anyhow::Result<Self> {
+        let Map::Array(map) = map else { bail!("the map is not an array") };
+        let info = map.info()?;
+        if info.value_size() as usize != size_of::<T>() || info.max_entries() as usize != entries {
+            bail!("the map has other values");
+        }
+        let memory = MmapOptions::new().len(entries * size_of::<T>()).map_raw(&map.fd().as_fd())?;
+        Ok(Self { memory, values: PhantomData })
+    }
+
+    /// The first `count` values.
+    fn get(&self, count: usize) -> &[T] {
+        let count = count.min(self.memory.len() / size_of::<T>());
+        // SAFETY: the memory has room for this many values, is aligned to a page, and any bytes are
+        // valid values. Nothing writes to it while the slice exists: the kernel does so only during
+        // a read of the iterator, and `set` requires an exclusive reference.
+        unsafe { slice::from_raw_parts(self.memory.as_ptr().cast::<c_void>().cast(), count) }
+    }
+
+    /// Sets the first value.
+    fn set(&mut self, value: T) {
+        // SAFETY: as in `get`; the memory is writable.
+        unsafe { self.memory.as_mut_ptr().cast::<c_void>().cast::<T>().write(value) }
+    }
 }
 
 impl Kernel {
@@ -59,9 +99,8 @@ impl Kernel {
         let layout = SocketLayout::new(&self.layout().offsets);
         let layout = layout.context("the fields of a socket are too far apart")?;
         self.load_iterator(PROGRAMS[extent as usize], TARGET)?;
-        let progress = shared(self.map("PROGRESS")?, size_of::<TableProgress>())?;
-        let length = RAW_RECORDS_MAX as usize * size_of::<RawSocketRecord>();
-        let records = shared(self.map("RECORDS")?, length)?;
+        let progress = SharedMap::new(self.map("PROGRESS")?, 1)?;
+        let records = SharedMap::new(self.map("RECORDS")?, RAW_RECORDS_MAX as usize)?;
         self.file_tables.loaded = Some((extent, Shared { progress, records, layout }));
         Ok(())
     }
@@ -78,19 +117,24 @@ impl Kernel {
         let loaded = self.file_tables.loaded.as_ref().map(|(extent, _)| *extent);
         let extent = loaded.context("the program is not loaded")?;
         let mut file = self.open_iterator(PROGRAMS[extent as usize])?;
-        let (_, shared) = self.file_tables.loaded.as_ref().context("the program is not loaded")?;
-        shared.set_progress(TableProgress::default());
-        let mut records = 0;
+        let loaded = self.file_tables.loaded.as_mut();
+        let (_, Shared { progress, records, layout }) =
+            loaded.context("the program is not loaded")?;
+        progress.set(TableProgress::default());
+        let mut total = 0;
         loop {
             let is_end = advance(&mut file)?;
-            let progress = shared.progress();
+            let state = progress.get(1).first().copied().unwrap_or_default();
             // The program stops when a chunk may not fit. Until then, a few system calls are saved.
-            if is_end || progress.records > RAW_RECORDS_MAX / 2 {
-                records += shared.take(progress.records, each);
-                shared.set_progress(TableProgress { records: 0, ..progress });
+            if is_end || state.records > RAW_RECORDS_MAX / 2 {
+                for raw in records.get(state.records as usize) {
+                    each(&layout.record(raw));
+                    total += 1;
+                }
+                progress.set(TableProgress { records: 0, ..state });
             }
             if is_end {
-                return Ok(records);
+                return Ok(total);
             }
         }
     }
@@ -106,39 +150,4 @@ fn advance(file: &mut File) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-impl Shared {
-    fn progress(&self) -> TableProgress {
-        // SAFETY: the mapping has the size of a `TableProgress`, is aligned to a page, and any bytes
-        // are valid. The program runs only during reads of the iterator, on this thread.
-        unsafe { self.progress.as_ptr().cast::<TableProgress>().read_volatile() }
-    }
-
-    fn set_progress(&self, progress: TableProgress) {
-        // SAFETY: as in `progress`, and the mapping is writable.
-        unsafe { self.progress.as_mut_ptr().cast::<TableProgress>().write_volatile(progress) }
-    }
-
-    /// Passes on the first `count` records. Returns their number.
-    fn take(&self, count: u32, each: &mut dyn FnMut(&SocketRecord)) -> u64 {
-        let count = count.min(RAW_RECORDS_MAX);
-        // SAFETY: the mapping has room for `RAW_RECORDS_MAX` records, is aligned to a page, and any
-        // bytes are valid. The program, which changes them, runs only during reads of the iterator,
-        // on this thread: not while this slice exists.
-        let records = unsafe {
-            let first = self.records.as_ptr().cast::<RawSocketRecord>();
-            std::slice::from_raw_parts(first, count as usize)
-        };
-        for raw in records {
-            each(&self.layout.record(raw));
-        }
-        u64::from(count)
-    }
-}
-
-/// Maps an array map into the memory of this process.
-fn shared(map: &Map, length: usize) -> anyhow::Result<MmapRaw> {
-    let Map::Array(map) = map else { bail!("the map is not an array") };
-    Ok(MmapOptions::new().len(length).map_raw(&map.fd().as_fd())?)
 }

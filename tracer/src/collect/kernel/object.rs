@@ -30,6 +30,7 @@ const WAKEUP_PART: u32 = 16;
 
 /// What to load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent options")]
 pub(crate) struct KernelOptions {
     /// Report only the processes given to [`Kernel::set_pids`](super::load::Kernel::set_pids), the
     /// sockets that they open or accept, and those given to

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use anyhow::{Context as _, bail};
 use aya::{
-    maps::{HashMap, Map, MapData},
+    maps::{Array, HashMap, Map, MapData},
     programs::{
         UProbe,
         uprobe::{UProbeLink, UProbeScope},
@@ -30,8 +30,19 @@ const PROGRAMS: [(LedgerHook, &str); 6] = [
 /// The uprobes in one process. They are detached when this is dropped.
 #[derive(Debug)]
 pub(crate) struct LedgerLinks {
-    #[expect(dead_code, reason = "keeps the uprobes attached")]
     links: Vec<UProbeLink>,
+}
+
+impl LedgerLinks {
+    /// The number of uprobes.
+    pub(crate) const fn count(&self) -> usize {
+        self.links.len()
+    }
+
+    /// Detaches one of the uprobes. False if there is none.
+    pub(crate) fn detach_one(&mut self) -> bool {
+        self.links.pop().is_some()
+    }
 }
 
 impl Kernel {
@@ -101,6 +112,15 @@ impl Kernel {
     pub(crate) fn ledger(&self) -> anyhow::Result<Vec<(LedgerKey, LedgerRecord)>> {
         let Map::HashMap(map) = self.map("LEDGER")? else { bail!("LEDGER is not a hash map") };
         map_batch::entries(map).context("cannot read the map LEDGER")
+    }
+
+    /// From now on, the uprobes have no effect.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub(crate) fn turn_ledger_off(&mut self) -> anyhow::Result<()> {
+        let mut off = Array::<&mut MapData, u32>::try_from(self.map_mut("LEDGER_OFF")?)?;
+        off.set(0, 1, 0).context("cannot write the map LEDGER_OFF")
     }
 
     /// Removes an entry from the map, if it exists.

@@ -26,8 +26,8 @@ pub(super) struct Followed {
     in_flight: ResponsesInFlight,
     /// Why not all of its responses are tracked.
     limits: Vec<Limit>,
-    #[expect(dead_code, reason = "keeps the uprobes attached")]
-    links: LedgerLinks,
+    /// The uprobes.
+    pub(super) links: LedgerLinks,
 }
 
 impl Followed {

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     collect::{backend::BackendSource, observer::Observer, pace::Pace, plan::Plan},
-    output::{destination::Destination, options::RecordingOptions, standard_output::Shown},
+    output::{destination::Destination, options::RecordingOptions, standard_output::Shown, words},
+    print_on_stderr,
     recording::{Head, Recorder},
 };
 
@@ -24,6 +25,9 @@ const READERS_MAX: Duration = Duration::from_secs(1);
 /// How long a judgment waits for answers. Most arrive within a few milliseconds; those that arrive
 /// later are judged then.
 const ANSWERS_PAUSE: Duration = Duration::from_millis(200);
+
+/// Removing uprobes is mentioned if it takes at least this long after the end of the run.
+const REMOVAL_SHOWN_MIN: Duration = Duration::from_secs(1);
 
 /// Watches as planned, shows reports, records the run if `recording` is given, and returns the last
 /// report.
@@ -50,6 +54,11 @@ pub(crate) async fn run(
     // one is reported.
     let recorded = session.detector.finish();
     let finished = destination.finish(&report);
+    if let Some(left) = session.observer.end_observation()
+        && left.duration >= REMOVAL_SHOWN_MIN
+    {
+        print_on_stderr(&words::uprobes_left(left.count, left.duration));
+    }
     result.and(finished).and(recorded).map(|()| report)
 }
 

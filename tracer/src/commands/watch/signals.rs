@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
 use anyhow::Result;
@@ -12,12 +12,15 @@ use signal_hook::{
     low_level::{exit, register},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-use crate::output::standard_output;
+use tracer_inspect::clock;
 
 /// Shells report the exit code of a program that was ended by a signal as this plus the signal
 /// number.
 const EXITED_BY_SIGNAL: i32 = 128;
+
+/// Signals that follow the first one this closely are the same request: `timeout` and `sudo` can send
+/// one to the process and to its group.
+const SAME_SIGNAL_NS: u64 = 250_000_000;
 
 /// Stops this process, which is the default action of Ctrl-Z.
 pub(super) fn stop_this_process() {
@@ -47,18 +50,19 @@ impl Signals {
     /// # Errors
     /// A signal handler cannot be installed.
     pub(super) fn of_process() -> Result<Self> {
-        // The first signal ends the run after a last report. If a write to standard output is
-        // blocked by a reader that does not read, that cannot happen; a second signal then exits
-        // immediately.
-        let was_signalled = Arc::new(AtomicBool::new(false));
+        // The first signal ends the run after a last report. A second signal exits immediately.
+        let first_ns = Arc::new(AtomicU64::new(0));
         for number in [SIGHUP, SIGINT, SIGTERM] {
-            let was_signalled = Arc::clone(&was_signalled);
+            let first_ns = Arc::clone(&first_ns);
             let action = move || {
-                if was_signalled.swap(true, Ordering::SeqCst) && standard_output::is_writing() {
+                let now = clock::now().as_ns();
+                let first = first_ns.compare_exchange(0, now, Ordering::SeqCst, Ordering::SeqCst);
+                if first.is_err_and(|first| now.saturating_sub(first) > SAME_SIGNAL_NS) {
                     exit(EXITED_BY_SIGNAL + number);
                 }
             };
-            // SAFETY: the action uses only atomics and `_exit`, which are async-signal-safe.
+            // SAFETY: the action uses only atomics, the clock (`clock_gettime`) and `_exit`, which
+            // are async-signal-safe.
             unsafe { register(number, action) }?;
         }
         Ok(Self(Some(ProcessSignals {

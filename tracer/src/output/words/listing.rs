@@ -1,8 +1,10 @@
 //! Findings that a table counts but does not list, in words.
 
+use std::time::Duration;
+
 use tracer_core::Confidence;
 
-use crate::output::quantity::counted;
+use crate::output::quantity::{counted, duration_ms, plain};
 
 /// The option that lists findings of this confidence.
 pub(crate) const fn show_option(confidence: Confidence) -> &'static str {
@@ -31,6 +33,14 @@ pub(crate) fn possible_leaks(count: usize) -> String {
     format!("{findings} possible: a healthy program can look the same; {option} lists {them}.")
 }
 
+/// The last line of a run that ends before its uprobes are removed.
+pub(crate) fn uprobes_left(count: usize, duration: Duration) -> String {
+    let uprobes = counted(count as u64, "uprobe is", "uprobes are");
+    let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let duration = duration_ms(milliseconds);
+    plain(&format!("{uprobes} off; the kernel removes them in the background (about {duration})"))
+}
+
 /// Retracted findings that are not listed; the lowest confidence among them was `lowest`. Findings
 /// with at least the confidence `least` are listed.
 pub(crate) fn folded_retracted(count: usize, lowest: Confidence, least: Confidence) -> String {
@@ -41,4 +51,17 @@ pub(crate) fn folded_retracted(count: usize, lowest: Confidence, least: Confiden
     }
     let findings = counted(count as u64, "retracted finding", "retracted findings");
     format!("{findings} were never {never}; {option} lists them")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_uprobes_and_the_duration_are_named() {
+        let left = |count| uprobes_left(count, Duration::from_millis(75_300));
+        let end = "off; the kernel removes them in the background (about 1m 15s)";
+        assert_eq!(left(573), format!("573 uprobes are {end}"));
+        assert_eq!(left(1), format!("1 uprobe is {end}"));
+    }
 }

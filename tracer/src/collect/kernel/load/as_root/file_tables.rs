@@ -13,9 +13,9 @@ use socket2::{Domain, Socket, Type};
 use super::*;
 
 /// Number of file descriptors, if the limit of the process allows it.
-const MANY: u64 = 15_000;
+const MANY: usize = 15_000;
 /// File descriptors that are left to other tests of this process.
-const OTHERS: u64 = 500;
+const OTHERS: usize = 500;
 
 /// The programs, after a first pass; `None` if the kernel cannot read file tables.
 fn kernel(only_tracked: bool, pids: &[u32]) -> Option<Kernel> {
@@ -82,14 +82,14 @@ async fn file_tables_show_what_files_show() {
     let _watch = Watch::start(&[], None);
     let limits = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits }).unwrap();
-    let count = limits.maximum.map_or(MANY, |most| MANY.min(most - OTHERS));
+    let most = limits.maximum.map_or(MANY, |most| usize::try_from(most).unwrap() - OTHERS);
 
     let open: Vec<_> = LOOPBACKS.into_iter().map(connection).collect();
     let _datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
     let _directory = File::open("/proc/self").unwrap();
     let unconnected = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
     let mut duplicates: Vec<OwnedFd> = Vec::new();
-    for (_, client, server) in open.iter().cycle().take(count as usize / 2) {
+    for (_, client, server) in open.iter().cycle().take(MANY.min(most) / 2) {
         duplicates.extend([client.try_clone().unwrap().into(), server.try_clone().unwrap().into()]);
     }
     // Half of the table has holes, and a quarter is empty.

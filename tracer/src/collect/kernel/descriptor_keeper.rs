@@ -1,0 +1,79 @@
+//! A process that closes the file descriptors of `tracer` after `tracer` has exited.
+//!
+//! The kernel takes 17 to 120ms to remove one uprobe, while its last file descriptor is closed, and
+//! neither several threads nor the exit of the process make that faster. The keeper shares the table
+//! of file descriptors (`CLONE_FILES`), so the exit of `tracer` closes nothing, and the keeper does
+//! it in the background. It is started early, so that this holds no matter how `tracer` ends.
+
+use std::io;
+
+use anyhow::{Context as _, Result};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fd::OwnedFd,
+    io::Errno,
+    process::{PidfdFlags, getpid, pidfd_open, setsid},
+    thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs},
+};
+
+/// Starts the keeper of this process.
+///
+/// # Errors
+/// The kernel refused.
+pub(crate) fn start() -> Result<()> {
+    let tracer = pidfd_open(getpid(), PidfdFlags::empty()).context("cannot open a pidfd")?;
+    let blocked = block_signals().context("cannot block signals")?;
+    let flags = libc::c_long::from(libc::CLONE_FILES | libc::SIGCHLD);
+    // SAFETY: without `CLONE_VM`, the new process has its own copy of the memory. Of the threads of
+    // this process it has only the calling one, so locks may be held forever; `keep` takes none and
+    // allocates nothing.
+    let process =
+        unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, 0_usize, 0_usize, 0_usize) };
+    let error = io::Error::last_os_error();
+    if process == 0 {
+        keep(&tracer);
+    }
+    restore_signals(&blocked);
+    // Both processes have the same file descriptors, so the keeper needs this one.
+    std::mem::forget(tracer);
+    if process < 0 { Err(error).context("cannot start a process") } else { Ok(()) }
+}
+
+/// Waits until `tracer` has exited, and then closes its file descriptors by exiting. Makes system
+/// calls only.
+fn keep(tracer: &OwnedFd) -> ! {
+    let _ = setsid();
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    let _ = set_no_new_privs(true).and_then(|()| set_capabilities(None, sets));
+    let wait = || poll(&mut [PollFd::new(tracer, PollFlags::IN)], None);
+    while matches!(wait(), Ok(0) | Err(Errno::INTR)) {}
+    // SAFETY: nothing here uses the standard streams afterwards. A reader of the output sees its
+    // end now, and not after the last uprobe.
+    unsafe {
+        for stream in 0..=2 {
+            libc::close(stream);
+        }
+        libc::_exit(0)
+    }
+}
+
+/// Blocks all signals for the calling thread, and returns those that were blocked before. The
+/// keeper has the signal handlers of `tracer`, which must not run in it.
+fn block_signals() -> io::Result<libc::sigset_t> {
+    let mut before = std::mem::MaybeUninit::uninit();
+    // SAFETY: both point to memory for one set, which `sigfillset` and `pthread_sigmask` initialize.
+    unsafe {
+        let mut all = std::mem::MaybeUninit::uninit();
+        libc::sigfillset(all.as_mut_ptr());
+        match libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), before.as_mut_ptr()) {
+            0 => Ok(before.assume_init()),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+}
+
+fn restore_signals(before: &libc::sigset_t) {
+    // SAFETY: the set is initialized. The function fails only for an unknown operation.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, std::ptr::null_mut()) };
+}
