@@ -7,7 +7,7 @@ use crate::CountOf;
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum Caveat {
     /// All occurrences may have had one cause, such as a restart of the server.
-    SingleEventPossible,
+    SingleCausePossible,
     /// The peer may have closed only its sending direction: a request was read and has not been
     /// answered yet.
     HalfClosePossible(CountOf),
@@ -86,7 +86,7 @@ impl Caveat {
     /// The code in JSON. Codes are never renamed or reused.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::SingleEventPossible => "single-event-possible",
+            Self::SingleCausePossible => "single-cause-possible",
             Self::CleanedUp { .. } => "cleaned-up",
             Self::AwaitsCollection { .. } => "awaits-collection",
             Self::UsedAgain { .. } => "used-again",

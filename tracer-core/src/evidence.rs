@@ -30,7 +30,7 @@ pub struct Counted<T> {
     pub count: usize,
 }
 
-/// The event whose times of occurrence are compared.
+/// What happened to each connection of a finding; the times are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Occurrence {
     /// The peer closed the connection.
@@ -59,7 +59,7 @@ impl Occurrence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recurrence {
     /// What happened.
-    pub event: Occurrence,
+    pub occurrence: Occurrence,
     /// The largest number of occurrences that are certainly separate.
     pub times: usize,
     /// From the first of those to the last, at least.
@@ -127,20 +127,19 @@ pub enum Evidence {
     /// The lines of code that requested the responses, else those that opened the connections, the
     /// most frequent first; `others` more are not listed.
     CallSites { top: Vec<Counted<String>>, others: usize },
-    /// The event recurred, and the latest occurrence is recent: still accumulating.
+    /// It happened at separate times, the latest of them recent: still accumulating.
     Rising(Recurrence),
-    /// The event recurred, but not since `since_last_ms`.
+    /// It happened at separate times, the latest of them `since_last_ms` ago.
     Ceased { recurrence: Recurrence, since_last_ms: u64 },
-    /// The event occurred at several separate times: too few, or within too short a time, to call
-    /// it a trend.
+    /// It happened at several separate times: too few, or within too short a time, to call it a
+    /// trend.
     SeparateTimes(Recurrence),
     /// The lowest number of connections rose in each of `windows` consecutive windows, from `from`
     /// to `to`, and the oldest connections stayed open.
     CountRose { windows: usize, from: usize, to: usize },
     /// The lowest number of connections whose EOF was forwarded to a peer that does not close rose
-    /// in each of `windows` consecutive windows, from `from` to `to`, as with tunnels that stay
-    /// open at one end.
-    HalfOpenRose { windows: usize, from: usize, to: usize },
+    /// in each of `windows` consecutive windows, from `from` to `to`, as with half-closed tunnels.
+    HalfClosedRose { windows: usize, from: usize, to: usize },
     /// The peer has acknowledged nothing on `count` connections for `silent`.
     NothingAcknowledged { count: usize, silent: DurationRange },
     /// Keepalive or window probes are not answered, up to `consecutive_max` in a row.
@@ -202,7 +201,7 @@ impl Evidence {
             Self::Ceased { .. } => "ceased",
             Self::SeparateTimes(_) => "separate-times",
             Self::CountRose { .. } => "count-rose",
-            Self::HalfOpenRose { .. } => "half-open-rose",
+            Self::HalfClosedRose { .. } => "half-closed-rose",
             Self::NothingAcknowledged { .. } => "nothing-acknowledged",
             Self::ProbesUnanswered { .. } => "probes-unanswered",
             Self::DataRetransmitted { .. } => "data-retransmitted",

@@ -43,7 +43,7 @@ impl Options {
         self.window_ms.saturating_mul(5)
     }
 
-    /// Events within a twelfth of [`idle_ms`](Self::idle_ms) (5 s by default) count as one time.
+    /// Occurrences within a twelfth of [`idle_ms`](Self::idle_ms) (5 s by default) are one cluster.
     pub(crate) const fn gap_ms(&self) -> u64 {
         self.idle_ms / 12
     }

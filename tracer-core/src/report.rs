@@ -83,7 +83,7 @@ pub struct Finding {
     pub oldest_age_is_lower_bound: bool,
     /// Growth in thousandths of a connection per minute; `None` if unknown.
     pub growth_per_min_milli: Option<i64>,
-    /// Whether the growth was estimated from the times of past events, not measured while watching.
+    /// Whether the growth was estimated from past timestamps, not measured while watching.
     pub growth_is_reconstructed: bool,
     /// The number of leaked HTTP responses in flight on the connections, as far as uprobes track
     /// them. An HTTP/2 connection can have several.

@@ -15,9 +15,10 @@
 //! # Terms
 //! - `--idle`, `--min-count`, `--pool-size`, `--pool-idle`: the thresholds in
 //!   [`Options`](crate::Options).
-//! - *event*: a series of occurrences without a pause of more than a twelfth of `--idle`. A series
-//!   that lasts longer than `--idle` counts once per `--idle`.
-//! - *at separate times*: at least three events that are certainly separate and span at least
+//! - *cluster*: a series of occurrences (such as the peer's FIN) without a pause of more than a
+//!   twelfth of `--idle`. A series that lasts longer than `--idle` counts as one cluster per
+//!   `--idle`.
+//! - *at separate times*: in at least three clusters that are certainly separate and span at least
 //!   `--idle`.
 //! - *still accumulating*: the latest of those is at most twice their span ago, or thirty
 //!   times `--idle`.
@@ -134,7 +135,7 @@ pub(crate) struct Rule {
     is_restricted: bool,
     /// Whether this connection, taken alone, may have the verdict.
     claims: fn(&ConnectionView<'_>) -> bool,
-    /// When the event behind the verdict happened to this connection.
+    /// When the occurrence behind the verdict, such as the peer's FIN, happened to this connection.
     pub(crate) occurred: fn(&ConnectionView<'_>) -> Interval,
     /// Assesses the claimed connections of one group; `None` if they are not a finding.
     assess: fn(&Claimed<'_, '_>) -> Option<Assessment>,

@@ -1,11 +1,11 @@
-//! Counts the separate events behind what happened to several connections.
+//! Groups the times at which something happened to several connections into clusters.
 //!
 //! A single snapshot shows the past: connections that went silent at several separate times
-//! accumulated one by one, and connections that went silent together were affected by one event,
-//! such as a restart or the end of a burst.
+//! accumulated one by one, and connections that went silent together probably had one cause, such
+//! as a restart or the end of a burst.
 //!
-//! An event is a series of occurrences without a pause of more than a twelfth of `--idle`. A series
-//! that lasts longer than `--idle` counts once per `--idle`.
+//! A *cluster* is a series of occurrences without a pause of more than a twelfth of `--idle`. A
+//! series that lasts longer than `--idle` counts as one cluster per `--idle`.
 
 use alloc::vec::Vec;
 
@@ -14,17 +14,17 @@ use crate::{Interval, Timestamp};
 /// Summary of the times at which something happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SeparateTimes {
-    /// The number of events that are certainly separate.
+    /// The number of clusters that are certainly separate.
     pub(crate) count: usize,
     /// From the first of those to the last, at least.
     pub(crate) span_ms: u64,
-    /// The latest time at which the first event can have ended.
+    /// The latest time at which the first cluster can have begun.
     pub(crate) first: Timestamp,
-    /// The latest possible time of all.
+    /// The latest possible time of any occurrence.
     pub(crate) latest: Timestamp,
-    /// The largest number of occurrences in one event.
+    /// The largest number of occurrences in one cluster.
     pub(crate) largest: usize,
-    /// The number of events that the longest series counts as.
+    /// The number of clusters that the longest series counts as.
     pub(crate) longest_run: usize,
 }
 
@@ -40,7 +40,7 @@ struct Run {
 }
 
 impl SeparateTimes {
-    /// Counts the events. Occurrences whose time is not known to within `gap_ms` do not fill a
+    /// Counts the clusters. Occurrences whose time is not known to within `gap_ms` do not fill a
     /// pause between others, and count on their own only if they are certainly `idle_ms` apart.
     pub(crate) fn of(
         intervals: impl IntoIterator<Item = Interval>,
@@ -75,28 +75,28 @@ impl SeparateTimes {
                 }),
             }
         }
-        let events = |run: &Run| {
+        let clusters = |run: &Run| {
             let length_ms = run.last.ms_since(run.first);
             usize::try_from(length_ms / idle_ms.max(1)).unwrap_or(usize::MAX).max(1)
         };
         let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Self::default() };
         Self {
-            count: runs.iter().map(events).fold(0, usize::saturating_add),
+            count: runs.iter().map(clusters).fold(0, usize::saturating_add),
             span_ms: last.last.ms_since(first.first),
             first: first.first,
             latest: last.latest,
-            largest: runs.iter().map(|it| it.occurrences.div_ceil(events(it))).max().unwrap_or(0),
-            longest_run: runs.iter().map(events).max().unwrap_or(0),
+            largest: runs.iter().map(|it| it.occurrences.div_ceil(clusters(it))).max().unwrap_or(0),
+            longest_run: runs.iter().map(clusters).max().unwrap_or(0),
         }
     }
 
-    /// Whether there are at least three events that span at least `idle_ms`.
+    /// Whether there are at least three clusters that span at least `idle_ms`.
     pub(crate) const fn is_at_separate_times(self, idle_ms: u64) -> bool {
         self.count >= 3 && self.span_ms >= idle_ms
     }
 
-    /// Whether the accumulation continues: the last event was at most twice the span ago, or thirty
-    /// times `idle_ms`.
+    /// Whether the accumulation continues: the last cluster was at most twice the span ago, or
+    /// thirty times `idle_ms`.
     pub(crate) fn is_still_accumulating(self, idle_ms: u64, now: Timestamp) -> bool {
         let recent_ms = self.span_ms.saturating_mul(2).max(idle_ms.saturating_mul(30));
         self.is_at_separate_times(idle_ms) && now.ms_since(self.latest) <= recent_ms
@@ -120,7 +120,7 @@ fn apart(mut intervals: Vec<Interval>, gap_ms: u64) -> SeparateTimes {
         span_ms: last.earliest.ms_since(first.latest),
         first: first.latest,
         latest: last.latest,
-        // How many share an event is unknown, so it may be all of them.
+        // It is unknown how many share a cluster, so it may be all of them.
         largest: intervals.len(),
         longest_run: 1,
     }

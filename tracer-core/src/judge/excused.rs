@@ -296,7 +296,7 @@ fn rising(history: &History) -> Option<Evidence> {
     let Evidence::CountRose { windows, from, to } = growing::evidence(history)? else {
         return None;
     };
-    Some(Evidence::HalfOpenRose { windows, from, to })
+    Some(Evidence::HalfClosedRose { windows, from, to })
 }
 
 /// Limits the assessment that a rule about the process made, and adds the reason.

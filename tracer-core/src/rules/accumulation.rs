@@ -1,24 +1,23 @@
-//! How dead connections accumulated: one by one, as leaks do, or all at once, as those of a pool
-//! do.
+//! How dead connections accumulated: one by one, as leaks do, or all at once, as in a pool.
 //!
 //! A restart of the server, the end of a burst of load or a network failure leaves many dead
-//! connections at one time: a single event, which is not evidence. A pool reuses the connection
+//! connections at once: a single cluster, which is not evidence. A pool reuses the connection
 //! that was returned last, so each burst that needs fewer connections than the previous one leaves
-//! another layer of the pool to die: a few events, each of many connections, until a burst is large
-//! enough to return to them.
+//! another batch of connections in the pool to die: a few clusters, each of many connections, until
+//! a burst is large enough to use them again.
 //!
-//! Connections *accumulate* if they died in one of these ways, and others were opened after the
+//! Connections *accumulated* if they died in one of these ways, and some were opened after the
 //! first of them was last used:
 //!
 //! - **One by one**: at separate times and still accumulating, with no more than a third of the
-//!   connections in one event; and either half as many events as connections, or at least twenty
-//!   events, or at least three without a pause. Once it has stopped, a snapshot cannot distinguish
-//!   it from a pool that shrank: then more than four times `--pool-size` connections at twenty
-//!   events are required.
-//! - **In bursts that were watched**: at least five events, none of whose connections the process
-//!   returned to, and more than twice as many connections as were alive at one time.
-//! - **Beyond what the process returns to**: it returned to others of the group, and the number of
-//!   dead connections beyond the largest number alive at one time grew across three clean-ups.
+//!   connections in one cluster; and either at least half as many clusters as connections, or at
+//!   least twenty clusters, or a series without a pause that counts as at least three. Once it has
+//!   stopped, a snapshot cannot distinguish it from a pool that shrank: then more than four times
+//!   `--pool-size` connections in at least twenty clusters are required.
+//! - **In bursts that were watched**: at least five clusters were watched, the process closed or
+//!   used none of the connections, and there are more than twice as many as were alive at once.
+//! - **More than the process closes or uses**: it closed or used others of the group, and the
+//!   excess of dead connections over the peak number alive at once grew across three clean-ups.
 //!
 //! The opening time of a connection that was opened before tracing is unknown. If it carried one
 //! exchange, the time of its last request is used instead; if nothing was sent, that time is the
@@ -27,18 +26,18 @@
 use super::Claimed;
 use crate::{Interval, Timestamp, connection_view::ConnectionView, separate_times::SeparateTimes};
 
-/// A series that counts as at least this many events lasts too long to be a burst.
-const EVENTS_OF_RUN: usize = 3;
-/// More events than a pool shows at one time if its layers died one after another under falling
-/// load.
-const EVENTS_OF_MANY: usize = 20;
+/// A series that counts as at least this many clusters lasts too long to be a burst.
+const CLUSTERS_OF_RUN: usize = 3;
+/// More clusters than a pool shows at once if batches of its connections died one after another as
+/// load fell.
+const CLUSTERS_OF_MANY: usize = 20;
 /// The number of bursts that must be watched.
 const BURSTS: usize = 5;
 
 /// How connections accumulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Accumulation {
-    /// At one time, as far as known.
+    /// All at once, as far as is known.
     AtOnce,
     /// In a way that does not exclude a pool.
     Undecided {
@@ -94,12 +93,12 @@ impl<'a> Claimed<'_, 'a> {
         }
     }
 
-    /// Undecided until the required number of events has been watched.
+    /// Undecided until the required number of clusters has been watched.
     fn undecided(&self, times: SeparateTimes) -> Accumulation {
-        let (idle_ms, events) = (self.options.idle_ms, u64::try_from(BURSTS).unwrap_or(u64::MAX));
+        let (idle_ms, bursts) = (self.options.idle_ms, u64::try_from(BURSTS).unwrap_or(u64::MAX));
         let pauses = u64::try_from(times.count).unwrap_or(u64::MAX).saturating_sub(1).max(1);
         let pause_ms = (times.span_ms / pauses).max(idle_ms);
-        let watch_ms = pause_ms.saturating_mul(events).saturating_add(idle_ms);
+        let watch_ms = pause_ms.saturating_mul(bursts).saturating_add(idle_ms);
         Accumulation::Undecided { watch_ms }
     }
 
@@ -111,9 +110,9 @@ impl<'a> Claimed<'_, 'a> {
         let idle_ms = self.options.idle_ms;
         let is_even = 3 * times.largest <= count
             && (2 * times.count >= count
-                || times.count >= EVENTS_OF_MANY
-                || times.longest_run >= EVENTS_OF_RUN);
-        let is_many = count > 2 * self.large_pool_max() && times.count >= EVENTS_OF_MANY;
+                || times.count >= CLUSTERS_OF_MANY
+                || times.longest_run >= CLUSTERS_OF_RUN);
+        let is_many = count > 2 * self.large_pool_max() && times.count >= CLUSTERS_OF_MANY;
         is_even
             && (times.is_still_accumulating(idle_ms, self.now)
                 || (is_many && times.is_at_separate_times(idle_ms)))
@@ -143,10 +142,10 @@ impl<'a> Claimed<'_, 'a> {
 /// that all were opened before that.
 fn goes_on<'m, 'a: 'm>(
     members: impl Iterator<Item = &'m ConnectionView<'a>> + Clone,
-    first_event: Timestamp,
+    first_cluster: Timestamp,
 ) -> bool {
     let unused = members.clone().map(ConnectionView::last_used_at).min();
-    let first = unused.map_or(first_event, |unused| unused.min(first_event));
+    let first = unused.map_or(first_cluster, |unused| unused.min(first_cluster));
     let mut openings = members.filter_map(ConnectionView::known_opening);
     openings.any(|opened| opened > first)
 }

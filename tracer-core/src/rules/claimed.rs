@@ -24,7 +24,7 @@ pub(crate) struct ResponseCounts {
 #[derive(Debug)]
 pub(crate) struct Claimed<'c, 'a> {
     pub(crate) members: Vec<ConnectionView<'a>>,
-    /// When the rule's event happened to them.
+    /// When the rule's occurrence (such as the peer's FIN) happened to them.
     pub(crate) times: SeparateTimes,
     /// All connections of the group, claimed or not.
     pub(crate) group: &'c [ConnectionView<'a>],
@@ -34,7 +34,7 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) responses_of_group: ResponseCounts,
     /// What the process does with dead connections of the group, if that was watched.
     pub(crate) turnover: Option<&'c Turnover>,
-    /// When the rule's event happened to a connection.
+    /// When the rule's occurrence happened to a connection.
     pub(crate) occurred: fn(&ConnectionView<'_>) -> Interval,
     /// How many members were opened by a process that is still running, as far as known.
     pub(crate) running_openers: usize,

@@ -25,14 +25,14 @@ impl Reasons {
         self.caveats.push(caveat);
     }
 
-    /// Adds the number of separate times at which the rule's event happened. That it may have been
-    /// a single event is not a caveat for a confirmed finding.
-    pub(super) fn add_times(&mut self, claimed: &Claimed<'_, '_>, event: Occurrence) {
+    /// Adds the number of separate times at which the rule's `occurrence` happened. That all may
+    /// have had a single cause is not a caveat of a confirmed finding.
+    pub(super) fn add_times(&mut self, claimed: &Claimed<'_, '_>, occurrence: Occurrence) {
         match (claimed.count(), claimed.times.count) {
             (1, _) => {}
             (_, 1) if claimed.is_confirmed() => {}
-            (_, 1) => self.add_caveat(Caveat::SingleEventPossible),
-            _ => self.add(recurrence(claimed, claimed.times, event)),
+            (_, 1) => self.add_caveat(Caveat::SingleCausePossible),
+            _ => self.add(recurrence(claimed, claimed.times, occurrence)),
         }
     }
 
@@ -84,13 +84,13 @@ impl Reasons {
     }
 }
 
-/// The number of separate times at which the event happened, and whether it is still happening.
+/// The number of separate times at which `occurrence` happened, and whether it still happens.
 pub(super) fn recurrence(
     claimed: &Claimed<'_, '_>,
     times: SeparateTimes,
-    event: Occurrence,
+    occurrence: Occurrence,
 ) -> Evidence {
-    let recurrence = Recurrence { event, times: times.count, span_ms: times.span_ms };
+    let recurrence = Recurrence { occurrence, times: times.count, span_ms: times.span_ms };
     let idle_ms = claimed.options.idle_ms;
     if times.is_still_accumulating(idle_ms, claimed.now) {
         return Evidence::Rising(recurrence);

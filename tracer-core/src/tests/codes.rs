@@ -34,7 +34,7 @@ fn codes_are_variant_names_in_kebab_case() {
     ] {
         assert_eq!(evidence.code(), kebab_case(&evidence));
     }
-    for caveat in [Caveat::SingleEventPossible, Caveat::EofUnconfirmed(some), Caveat::ExecUnknown] {
+    for caveat in [Caveat::SingleCausePossible, Caveat::EofUnconfirmed(some), Caveat::ExecUnknown] {
         assert_eq!(caveat.code(), kebab_case(&caveat));
     }
     for note in [Note::SingleSnapshot, Note::CsvStopped { detail: String::new() }] {

@@ -18,7 +18,7 @@ fn a_close_wait_leak_is_dated_by_the_last_acknowledgment() {
             [4m]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x23, oldest >3m 59s, active 0s
                  peer-closed count=23 ago=102000..239000ms
-                 separate-times event=PeerClosed times=2 span_ms=127000
+                 separate-times occurrence=PeerClosed times=2 span_ms=127000
                  but undecided watch_ms=695000
         "#]],
     );
@@ -42,7 +42,7 @@ fn the_death_of_a_ghost_is_dated_by_watching() {
               #1 ghost possible: p10[10] outbound 10.0.0.1:443 x23, oldest >6m 2s, active 0s +0.0/min
                  dead count=23 dead=63000..63000ms is_lower_bound=true
                  death-unnoticed count=23
-                 but single-event-possible
+                 but single-cause-possible
         "#]],
     );
 }
@@ -69,7 +69,7 @@ fn ghosts_that_are_watched_dying_in_three_batches_are_only_possible() {
             [3m 50s]
               #1 ghost possible: p10[10] outbound 10.0.0.1:443 x23, oldest >3m 49s, active 1m 25s +0.0/min
                  dead count=23 dead=70000..160000ms is_lower_bound=true
-                 separate-times event=Died times=2 span_ms=75000
+                 separate-times occurrence=Died times=2 span_ms=75000
                  death-unnoticed count=23
                  but undecided watch_ms=435000
         "#]],
@@ -93,7 +93,7 @@ fn a_death_is_reported_to_the_process_if_no_error_is_pending() {
               #1 ghost possible: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 39s, active 0s +0.0/min
                  dead count=6 dead=70000..70000ms is_lower_bound=true
                  death-reported count=6 total=6
-                 but single-event-possible
+                 but single-cause-possible
         "#]],
     );
 }

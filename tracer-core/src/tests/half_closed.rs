@@ -85,7 +85,7 @@ fn a_proxy_that_closes_nothing_is_accused_of_both_ends() {
     check_leaking(390, timeline, &["close-wait likely x25", "close-wait likely x25"]);
 }
 
-/// Ten tunnels are half-open, and 25 servers closed connections that no longer belong to a client.
+/// Ten tunnels are half-closed, and 25 servers closed connections that no longer belong to a client.
 #[test]
 fn a_leak_alongside_half_closed_connections_is_counted_alone() {
     let timeline = [
@@ -116,7 +116,7 @@ fn other_half_closed_connections_excuse_nothing() {
 }
 
 #[test]
-fn tunnels_that_only_get_more_are_shown_as_half_open() {
+fn tunnels_that_only_get_more_are_shown_as_half_closed() {
     let timeline = [
         &forwarded(60, "10s"),
         "
@@ -140,9 +140,9 @@ fn tunnels_that_only_get_more_are_shown_as_half_open() {
             [7m]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x35, oldest 7m, active 5m 20s +0.0/min
                  peer-closed count=35 ago=60000..400000ms
-                 rising event=PeerClosed times=35 span_ms=340000
+                 rising occurrence=PeerClosed times=35 span_ms=340000
                  eof-received count=35 total=35
-                 half-open-rose windows=5 from=7 to=27
+                 half-closed-rose windows=5 from=7 to=27
                  but half-closed-peers connections=35
         "#]],
     );

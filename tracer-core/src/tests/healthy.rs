@@ -25,13 +25,13 @@ fn a_pool_that_missed_the_fin_of_its_connections() {
             [1m 10s]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 9s, active 0s
                  peer-closed count=6 ago=68000..68000ms
-                 but single-event-possible
+                 but single-cause-possible
                  but eof-unconfirmed count=6 total=6
             [2m 30s]
               #2 stale-pool info: p10[10] outbound 10.0.0.1:443 x6, oldest 2m 29s, active 0s +0.0/min
                  dead count=6 dead=70000..70000ms is_lower_bound=false
                  death-unnoticed count=6
-                 but single-event-possible
+                 but single-cause-possible
         "#]],
     );
 }
@@ -56,16 +56,16 @@ fn a_rise_that_ceased_long_ago() {
             [3m 20s]
               #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x9, oldest 3m 19s, active 0s ~+6.0/min
                  peer-closed count=9 ago=60000..140000ms
-                 rising event=PeerClosed times=9 span_ms=80000
+                 rising occurrence=PeerClosed times=9 span_ms=80000
             [4m]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 59s, active 40s ~+6.0/min
                  peer-closed count=12 ago=70000..180000ms
-                 rising event=PeerClosed times=12 span_ms=110000
+                 rising occurrence=PeerClosed times=12 span_ms=110000
                  but undecided watch_ms=360000
             [8h]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 7h 59m, active 7h 56m +0.0/min
                  peer-closed count=12 ago=28630000..28740000ms
-                 ceased event=PeerClosed times=12 span_ms=110000 since_last_ms=28630000
+                 ceased occurrence=PeerClosed times=12 span_ms=110000 since_last_ms=28630000
                  but undecided watch_ms=360000
         "#]],
     );
@@ -87,12 +87,12 @@ fn a_stopped_process_can_close_nothing() {
             [5m]
               #1 ghost possible: p10[10] inbound :8080 x12, oldest 5m, active 0s ~+6.0/min
                  dead count=12 dead=185000..295000ms is_lower_bound=false
-                 rising event=Died times=12 span_ms=110000
+                 rising occurrence=Died times=12 span_ms=110000
                  death-unnoticed count=12
                  but process-stopped
               #2 never-read possible: p10[10] inbound :8080 x12, oldest 5m, active 0s ~+6.0/min
                  never-read count=12 received_bytes=0 waiting=185000..295000ms
-                 rising event=WentSilent times=12 span_ms=110000
+                 rising occurrence=WentSilent times=12 span_ms=110000
                  peer-gave-up count=12 total=12
                  but process-stopped
               incomplete
@@ -155,7 +155,7 @@ fn sockets_that_were_connected_again() {
             [1h]
               #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x6, oldest >1h, active 0s +0.0/min
                  peer-closed count=6 ago=1000..3581000ms
-                 but single-event-possible
+                 but single-cause-possible
                  but close-time-unknown count=6 total=6
         "#]],
     );
@@ -181,14 +181,14 @@ fn a_finding_that_falls_apart_is_retracted() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x20, oldest 3m 20s, active 50s ~+10.0/min
                  unread-silent count=20 unread_bytes=180000 silent=85000..199000ms
                  nothing-read watched=85000..199000ms
-                 rising event=WentSilent times=20 span_ms=114000
+                 rising occurrence=WentSilent times=20 span_ms=114000
             [3m 40s]
               #2 close-wait likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 40s, active 0s
                  peer-closed count=1 ago=9000..9000ms
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x20, oldest 3m 20s, active 1m 10s ~+10.0/min, retracted, peak likely x20
                  unread-silent count=20 unread_bytes=180000 silent=85000..199000ms
                  nothing-read watched=85000..199000ms
-                 rising event=WentSilent times=20 span_ms=114000
+                 rising occurrence=WentSilent times=20 span_ms=114000
         "#]],
     );
 }
@@ -211,13 +211,13 @@ fn a_single_snapshot_is_only_possible() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 40s, active 0s
                  unread-silent count=6 unread_bytes=54000 silent=99000..99000ms
                  but watched-too-briefly needed_ms=60000
-                 but single-event-possible
+                 but single-cause-possible
             [1m 43s]
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 43s, active 3s
                  unread-silent count=6 unread_bytes=54000 silent=102000..102000ms
                  nothing-read watched=3000..3000ms
                  but watched-too-briefly needed_ms=60000
-                 but single-event-possible
+                 but single-cause-possible
         "#]],
     );
 }
@@ -286,12 +286,12 @@ fn connections_that_were_passed_later_are_not_inherited() {
               #1 abandoned possible: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 41s, active 1s +0.0/min, reader none
                  silent-without-reader count=6 silent=101000..101000ms
                  no-reader count=6 total=6
-                 but single-event-possible
+                 but single-cause-possible
                  but idle-pool-possible
               #2 abandoned possible: p12[12] outbound 10.0.0.1:443 x6, oldest >1m 40s, active 1s, reader none
                  silent-without-reader count=6 silent=100000..100000ms
                  no-reader count=6 total=6
-                 but single-event-possible
+                 but single-cause-possible
                  but idle-pool-possible
         "#]],
     );
@@ -317,11 +317,11 @@ fn slow_readers_of_closed_connections_are_not_a_leak() {
             [4m 2s]
               #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 59s, active 2s, retracted, peak possible x12
                  peer-closed count=12 ago=181000..236000ms
-                 but single-event-possible
+                 but single-cause-possible
               #1 ghost possible: p10[10] outbound 10.0.0.1:443 x12, oldest 2m 59s, active 2s, retracted, peak possible x12
                  dead count=12 dead=121000..176000ms is_lower_bound=false
                  death-unnoticed count=12
-                 but single-event-possible
+                 but single-cause-possible
         "#]],
     );
 }
@@ -346,7 +346,7 @@ fn half_a_dozen_transports_are_a_design() {
                  separate-transports transports=6
                  opened-while-others-idle count=5 total=6
                  served-at-most-once count=6 total=6
-                 ceased event=WentSilent times=6 span_ms=150000 since_last_ms=86250000
+                 ceased occurrence=WentSilent times=6 span_ms=150000 since_last_ms=86250000
         "#]],
     );
 }

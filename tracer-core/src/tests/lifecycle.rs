@@ -26,13 +26,13 @@ fn a_finding_is_retracted_when_its_sockets_close_or_are_used() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, active 0s
                  unread-silent count=6 unread_bytes=54000 silent=69000..69000ms
                  nothing-read watched=69000..69000ms
-                 but single-event-possible
+                 but single-cause-possible
             [1m 31s]
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x4, oldest 1m 21s, active 21s, retracted, peak possible x6
                  unread-silent count=4 unread_bytes=36000 silent=80000..80000ms
                  nothing-read watched=80000..80000ms
                  but others-being-read count=2
-                 but single-event-possible
+                 but single-cause-possible
                  but too-little-unread count=4 total=4 unread_min_bytes=4096 count_min=5
             1m 10s flagged 0x1 undrained possible
             1m 10s flagged 0x2 undrained possible
@@ -68,11 +68,11 @@ fn a_verdict_follows_a_socket_from_one_bad_state_to_the_next() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 20s, active 50s ~+6.0/min
                  unread-silent count=12 unread_bytes=108000 silent=89000..199000ms
                  nothing-read watched=89000..199000ms
-                 rising event=WentSilent times=12 span_ms=110000
+                 rising occurrence=WentSilent times=12 span_ms=110000
             [3m 50s]
               #2 close-wait likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 50s, active 0s +0.0/min
                  peer-closed count=12 ago=9000..20000ms
-                 but single-event-possible
+                 but single-cause-possible
         "#]],
     );
 }
@@ -98,7 +98,7 @@ fn a_lost_close_is_healed_by_snapshots_and_never_reported() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, active 5s, retracted, peak possible x6
                  unread-silent count=6 unread_bytes=54000 silent=69000..69000ms
                  nothing-read watched=69000..69000ms
-                 but single-event-possible
+                 but single-cause-possible
         "#]],
     );
 }
@@ -125,7 +125,7 @@ fn absence_from_one_snapshot_is_not_a_close() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, active 3s, retracted, peak possible x6
                  unread-silent count=6 unread_bytes=54000 silent=69000..69000ms
                  nothing-read watched=69000..69000ms
-                 but single-event-possible
+                 but single-cause-possible
             1m 10s flagged 0x1 undrained possible
             1m 10s flagged 0x2 undrained possible
             1m 10s flagged 0x3 undrained possible
@@ -163,12 +163,12 @@ fn a_socket_counts_once_under_its_opener_and_then_under_the_oldest_holder() {
               #1 undrained possible: p20[20] outbound 10.0.0.1:443 x5, oldest 9s, active 8s
                  unread-silent count=5 unread_bytes=45000 silent=9000..9000ms
                  nothing-read watched=9000..9000ms
-                 but single-event-possible
+                 but single-cause-possible
             [11s]
               #2 undrained possible: p11[11] outbound 10.0.0.1:443 x5, oldest 11s, active 0s
                  unread-silent count=5 unread_bytes=45000 silent=11000..11000ms
                  nothing-read watched=11000..11000ms
-                 but single-event-possible
+                 but single-cause-possible
         "#]],
     );
 }

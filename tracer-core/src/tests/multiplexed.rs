@@ -235,7 +235,7 @@ fn a_connection_with_two_call_sites_has_one_verdict() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x4, oldest 3m 19s, active 2m 10s +0.0/min
                  unread-silent count=4 unread_bytes=36000 silent=197000..197000ms
                  nothing-read watched=197000..197000ms
-                 but single-event-possible
+                 but single-cause-possible
                  but too-little-unread count=4 total=4 unread_min_bytes=4096 count_min=5
         "#]],
     );

@@ -29,7 +29,7 @@ fn a_shrinking_pool_with_a_connection_per_thread_is_only_possible() {
             [8m 23s]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, active 3s ~+6.0/min
                  peer-closed count=30 ago=193000..483000ms
-                 rising event=PeerClosed times=30 span_ms=290000
+                 rising occurrence=PeerClosed times=30 span_ms=290000
                  but undecided watch_ms=360000
         "#]],
     );
@@ -43,7 +43,7 @@ fn a_dying_pool_with_a_connection_per_thread_is_only_possible() {
             [8m 23s]
               #1 ghost possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, active 3s ~+6.0/min
                  dead count=30 dead=193000..483000ms is_lower_bound=false
-                 rising event=Died times=30 span_ms=290000
+                 rising occurrence=Died times=30 span_ms=290000
                  death-unnoticed count=30
                  but undecided watch_ms=360000
         "#]],
@@ -69,7 +69,7 @@ fn as_many_with_one_exchange_are_likely_with_a_caveat() {
             [5m 3s]
               #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 3s, active 3s ~+10.0/min
                  peer-closed count=25 ago=153000..297000ms
-                 rising event=PeerClosed times=25 span_ms=144000
+                 rising occurrence=PeerClosed times=25 span_ms=144000
                  but thread-pool-possible
         "#]],
     );
@@ -98,7 +98,7 @@ fn clients_that_close_their_side_and_wait_are_only_possible() {
               #1 close-wait possible: p10[10] inbound :8080 x8, oldest 3m 49s, active 0s +0.0/min
                  peer-closed count=8 ago=69000..69000ms
                  eof-received count=8 total=8
-                 but single-event-possible
+                 but single-cause-possible
                  but half-close-possible count=8 total=8
         "#]],
     );
@@ -125,7 +125,7 @@ fn a_transport_for_each_of_a_dozen_tenants_is_only_possible() {
                  separate-transports transports=14
                  opened-while-others-idle count=13 total=14
                  served-at-most-once count=14 total=14
-                 rising event=WentSilent times=14 span_ms=260000
+                 rising occurrence=WentSilent times=14 span_ms=260000
         "#]],
     );
 }
@@ -149,7 +149,7 @@ fn a_queue_of_a_server_that_serves_is_only_possible() {
             [1m 22s]
               #1 never-read possible: p10[10] inbound :8080 x11, oldest 1m 21s, active 1s +0.0/min
                  never-read count=11 received_bytes=55 waiting=81000..81000ms
-                 but single-event-possible
+                 but single-cause-possible
                  but others-being-served count=1
         "#]],
     );

@@ -152,7 +152,7 @@ fn what_is_excused_says_whom_it_waits_for() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 20s, active 1m 40s +0.0/min
                  unread-silent count=12 unread_bytes=1920000 silent=162000..198000ms
                  nothing-read watched=162000..198000ms
-                 separate-times event=WentSilent times=5 span_ms=36000
+                 separate-times occurrence=WentSilent times=5 span_ms=36000
                  but send-blocked connections=5
               #2 peer-not-reading info: p10[10] inbound :8080 x5, oldest 3m 20s, active 1m 40s +0.0/min
                  send-stalled count=5 unsent_bytes=450000 stalled=188000..200000ms

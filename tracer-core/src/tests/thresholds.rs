@@ -71,13 +71,13 @@ fn connections_are_bounded() {
               #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, active 0s
                  dead count=6 dead=99000..99000ms is_lower_bound=false
                  death-unnoticed count=6
-                 but single-event-possible
+                 but single-cause-possible
               incomplete
             [1m 44s]
               #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x2, oldest >1m 44s, active 4s
                  dead count=2 dead=103000..103000ms is_lower_bound=false
                  death-unnoticed count=2
-                 but single-event-possible
+                 but single-cause-possible
         "#]],
     );
 }

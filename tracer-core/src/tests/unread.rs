@@ -28,7 +28,7 @@ fn downloads_that_are_read_in_turn_are_only_possible() {
                  unread-silent count=7 unread_bytes=7000000 silent=119000..119000ms
                  nothing-read watched=119000..119000ms
                  but others-being-read count=1
-                 but single-event-possible
+                 but single-cause-possible
         "#]],
     );
 }
@@ -54,7 +54,7 @@ fn downloads_that_are_read_in_turn_are_only_possible_in_an_audit() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x7, oldest >4m 42s, active 3s ~+3.0/min
                  unread-silent count=7 unread_bytes=2100000 silent=161000..281000ms
                  nothing-read watched=3000..3000ms
-                 rising event=WentSilent times=7 span_ms=120000
+                 rising occurrence=WentSilent times=7 span_ms=120000
                  but others-being-read count=1
                  but watched-too-briefly needed_ms=60000
         "#]],
@@ -82,7 +82,7 @@ fn slow_readers_are_only_possible_in_an_audit() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x8, oldest >5m 2s, active 3s ~+3.0/min
                  unread-silent count=8 unread_bytes=16000000 silent=159000..299000ms
                  nothing-read watched=3000..3000ms
-                 rising event=WentSilent times=8 span_ms=140000
+                 rising occurrence=WentSilent times=8 span_ms=140000
                  but partly-read count=8 total=8
                  but watched-too-briefly needed_ms=60000
         "#]],
@@ -108,7 +108,7 @@ fn readers_that_began_together_are_only_possible_in_an_audit() {
                  unread-silent count=8 unread_bytes=16000000 silent=299600..301000ms
                  nothing-read watched=3000..3000ms
                  but watched-too-briefly needed_ms=60000
-                 but single-event-possible
+                 but single-cause-possible
         "#]],
     );
 }
@@ -133,7 +133,7 @@ fn untouched_responses_of_separate_times_are_likely_in_an_audit() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, active 3s ~+10.0/min
                  unread-silent count=25 unread_bytes=50000000 silent=155000..299000ms
                  nothing-read watched=3000..3000ms
-                 rising event=WentSilent times=25 span_ms=144000
+                 rising occurrence=WentSilent times=25 span_ms=144000
                  but watched-too-briefly needed_ms=60000
         "#]],
     );
@@ -165,7 +165,7 @@ fn short_responses_that_are_read_alongside_a_leak_do_not_excuse_it() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, active 3s ~+10.0/min
                  unread-silent count=25 unread_bytes=1500000 silent=157000..301000ms
                  nothing-read watched=3000..3000ms
-                 rising event=WentSilent times=25 span_ms=144000
+                 rising occurrence=WentSilent times=25 span_ms=144000
                  but watched-too-briefly needed_ms=60000
         "#]],
     );

@@ -148,7 +148,7 @@ pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
         evidence: vec![
             Evidence::PeerClosed { count: connections.len(), ago: minutes(1, 50) },
             Evidence::Rising(Recurrence {
-                event: Occurrence::PeerClosed,
+                occurrence: Occurrence::PeerClosed,
                 times: 37,
                 span_ms: 49 * MINUTE,
             }),
@@ -204,7 +204,7 @@ pub(crate) fn inbound(id: u64) -> Finding {
             Evidence::Dead { count: 12, dead: minutes(50, 50), is_lower_bound: true },
             Evidence::DeathUnnoticed { count: 12 },
         ],
-        caveats: vec![Caveat::SingleEventPossible],
+        caveats: vec![Caveat::SingleCausePossible],
         ..finding(id, connections)
     }
 }

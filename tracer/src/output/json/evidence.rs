@@ -69,7 +69,7 @@ pub(super) fn evidence(fact: &Evidence) -> Coded {
             recurrence(coded, *it).seconds("since_last_s", *since_last_ms)
         }
         Evidence::CountRose { windows, from, to }
-        | Evidence::HalfOpenRose { windows, from, to } => {
+        | Evidence::HalfClosedRose { windows, from, to } => {
             coded.integer("windows", *windows).integer("from", *from).integer("to", *to)
         }
         Evidence::ProbesUnanswered { count, total, consecutive_max } => coded
@@ -124,7 +124,7 @@ pub(super) fn caveat(fact: &Caveat) -> Coded {
         | Caveat::TooFewInherited { count, count_min } => {
             coded.count(*count).integer("count_min", *count_min)
         }
-        Caveat::SingleEventPossible
+        Caveat::SingleCausePossible
         | Caveat::ThreadPoolPossible
         | Caveat::IdlePoolPossible
         | Caveat::StreamPossible
@@ -139,8 +139,8 @@ fn silent_for(coded: Coded, count: usize, silent: DurationRange) -> Coded {
     coded.count(count).range(SILENT, silent)
 }
 
-fn recurrence(coded: Coded, Recurrence { event, times, span_ms }: Recurrence) -> Coded {
-    coded.text("event", event.code()).integer("times", times).seconds("span_s", span_ms)
+fn recurrence(coded: Coded, Recurrence { occurrence, times, span_ms }: Recurrence) -> Coded {
+    coded.text("occurrence", occurrence.code()).integer("times", times).seconds("span_s", span_ms)
 }
 
 fn most_frequent<T: Display>(coded: Coded, top: &[Counted<T>], others: usize) -> Coded {

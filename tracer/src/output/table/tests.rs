@@ -58,8 +58,8 @@ fn mixed_at_80() {
                 open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not
                 used them since they died
-                only possible: a single event, such as a restart of the peer, may explain
-                all of it
+                only possible: a single cause, such as a restart of the peer, may explain
+                all of them
                 call site unknown: opened before tracing began, so no stack was recorded;
                 only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
@@ -111,7 +111,7 @@ fn mixed_at_200() {
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
-                only possible: a single event, such as a restart of the peer, may explain all of it
+                only possible: a single cause, such as a restart of the peer, may explain all of them
                 call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -159,7 +159,7 @@ fn wide_at_200() {
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
-                only possible: a single event, such as a restart of the peer, may explain all of it
+                only possible: a single cause, such as a restart of the peer, may explain all of them
                 call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -238,8 +238,8 @@ fn colored() {
                 open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not
                 used them since they died
-                only possible: a single event, such as a restart of the peer, may explain
-                all of it
+                only possible: a single cause, such as a restart of the peer, may explain
+                all of them
                 call site unknown: opened before tracing began, so no stack was recorded;
                 only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
@@ -330,7 +330,7 @@ fn all_holders_and_states() {
             #1  nginx[801] inbound :8080: ghost (possible), 4 ESTABLISHED, 4 CLOSE, 4 CLOSE_WAIT
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
-                only possible: a single event, such as a restart of the peer, may explain all of it
+                only possible: a single cause, such as a restart of the peer, may explain all of them
                 call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with
                 --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest

@@ -33,8 +33,8 @@ pub(crate) fn caveats(finding: &Finding) -> Vec<String> {
 pub(crate) fn caveat(caveat: &Caveat) -> String {
     let connections = |count: usize| counted(count as u64, "connection", "connections");
     match caveat {
-        Caveat::SingleEventPossible => {
-            "a single event, such as a restart of the peer, may explain all of it".to_owned()
+        Caveat::SingleCausePossible => {
+            "a single cause, such as a restart of the peer, may explain all of them".to_owned()
         }
         Caveat::HalfClosePossible(of) => format!(
             "on {}, a request was read and has not been answered: the peer may have closed only \

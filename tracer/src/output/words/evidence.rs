@@ -126,7 +126,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             duration_ms(*since_last_ms)
         ),
         Evidence::SeparateTimes(recurrence) => {
-            format!("{} at {}", event(recurrence.event), separate_times(*recurrence))
+            format!("{} at {}", occurrence(recurrence.occurrence), separate_times(*recurrence))
         }
         Evidence::CountRose { windows, from, to } => format!(
             "the number of connections rose in {windows} consecutive time windows, from {} to {}, \
@@ -134,9 +134,9 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             grouped(*from as u64),
             grouped(*to as u64)
         ),
-        Evidence::HalfOpenRose { windows, from, to } => format!(
+        Evidence::HalfClosedRose { windows, from, to } => format!(
             "the number of connections that may be waiting for another peer to close rose in {windows} \
-             consecutive time windows, from {} to {}: half-open tunnels, of which one end stays open",
+             consecutive time windows, from {} to {}: half-closed tunnels, one end of which stays open",
             grouped(*from as u64),
             grouped(*to as u64)
         ),
@@ -223,11 +223,11 @@ fn never_read(count: usize, received_bytes: u64, waiting: DurationRange) -> Stri
 
 /// `they went silent one by one (at 37 separate times over 3m 36s)`.
 fn one_by_one(recurrence: Recurrence) -> String {
-    format!("{} one by one (at {})", event(recurrence.event), separate_times(recurrence))
+    format!("{} one by one (at {})", occurrence(recurrence.occurrence), separate_times(recurrence))
 }
 
-const fn event(event: Occurrence) -> &'static str {
-    match event {
+const fn occurrence(occurrence: Occurrence) -> &'static str {
+    match occurrence {
         Occurrence::PeerClosed => "the peer closed them",
         Occurrence::WentSilent => "they went silent",
         Occurrence::Died => "they entered CLOSE",

@@ -258,8 +258,8 @@ fn an_inbound_finding() {
                   ],
                   "caveats": [
                     {
-                      "code": "single-event-possible",
-                      "text": "a single event, such as a restart of the peer, may explain all of it"
+                      "code": "single-cause-possible",
+                      "text": "a single cause, such as a restart of the peer, may explain all of them"
                     }
                   ],
                   "next_step": "Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers catch up and retries end.",

@@ -34,8 +34,8 @@ const fn of(count: usize, total: usize) -> CountOf {
     CountOf { count, total }
 }
 
-const fn recurrence(event: Occurrence) -> Recurrence {
-    Recurrence { event, times: 12, span_ms: 110 * SECOND }
+const fn recurrence(occurrence: Occurrence) -> Recurrence {
+    Recurrence { occurrence, times: 12, span_ms: 110 * SECOND }
 }
 
 fn counted<T>(values: [T; 2]) -> Vec<Counted<T>> {
@@ -111,7 +111,7 @@ pub(crate) fn evidence() -> Vec<Evidence> {
         },
         Evidence::SeparateTimes(Recurrence { times: 2, ..recurrence(Occurrence::Died) }),
         Evidence::CountRose { windows: 5, from: 20, to: 45 },
-        Evidence::HalfOpenRose { windows: 5, from: 20, to: 45 },
+        Evidence::HalfClosedRose { windows: 5, from: 20, to: 45 },
         Evidence::NothingAcknowledged { count: 6, silent: long() },
         Evidence::NothingAcknowledged { count: 1, silent: one },
         Evidence::ProbesUnanswered { count: 6, total: 6, consecutive_max: 3 },
@@ -141,7 +141,7 @@ pub(crate) fn caveats() -> Vec<Caveat> {
     let too_little =
         |count| Caveat::TooLittleUnread { count, total: 9, unread_min_bytes: 4_096, count_min: 5 };
     vec![
-        Caveat::SingleEventPossible,
+        Caveat::SingleCausePossible,
         Caveat::HalfClosePossible(of(5, 5)),
         Caveat::EofUnconfirmed(of(6, 6)),
         Caveat::CloseTimeUnknown(of(20, 25)),
