@@ -161,6 +161,9 @@ unsafe fn visit_task(
         if occupied == NONE {
             return result;
         }
+        // Those behind the last open file descriptor of the word need no visit.
+        let place = occupied as usize & (CHUNK_WORDS - 1);
+        let fds = u64::BITS - (&raw const (*chunk).open[place]).read_volatile().leading_zeros();
 
         let pid = task.visible_pid()?;
         if pid == 0 {
@@ -179,15 +182,15 @@ unsafe fn visit_task(
             // The table may have been freed before it was copied.
             return None;
         }
-        each(FDS, find_socket, &begin);
-        each(FDS, find_sock, &begin);
+        each(fds, find_socket, &begin);
+        each(fds, find_sock, &begin);
         let writing = Writing { part: Part { entries, first_fd }, process };
         let write: extern "C" fn(u32, *const Writing) -> i64 = match selection {
             Selection::All => write_next,
             Selection::InScope => write_next_in_scope,
         };
         (&raw mut (*chunk).net).write_volatile(0);
-        each(FDS, write, &writing);
+        each(fds, write, &writing);
         result
     }
 }
