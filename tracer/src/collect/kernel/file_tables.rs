@@ -3,20 +3,19 @@
 
 use std::{
     ffi::c_void,
-    fs::File,
-    io::{self, Read as _},
+    io::{self, Read},
     marker::PhantomData,
     os::fd::AsFd as _,
     slice,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use aya::maps::Map;
 use memmap2::{MmapOptions, MmapRaw};
 use tracer_common::{RAW_RECORDS_MAX, RawSocketRecord, SocketRecord, TableProgress};
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::{extent::Extent, load::Kernel, socket_layout::SocketLayout};
+use super::{extent::Extent, socket_layout::SocketLayout};
 
 /// The programs, by [`Extent`].
 const PROGRAMS: [&str; 2] = ["file_tables", "file_tables_in_scope"];
@@ -24,11 +23,15 @@ const PROGRAMS: [&str; 2] = ["file_tables", "file_tables_in_scope"];
 /// The iterator to which they belong.
 pub(super) const TARGET: &str = "task";
 
+/// The name of the program for an extent.
+pub(super) fn program(extent: Extent) -> &'static str {
+    PROGRAMS[extent as usize]
+}
+
 /// Whether file tables can be read, and what is needed for it.
 #[derive(Debug, Default)]
 pub(super) struct FileTables {
-    /// The extent whose program is loaded.
-    loaded: Option<(Extent, Shared)>,
+    pub(super) loaded: Option<Loaded>,
     /// A pass over files has found a socket: it has noted the address by which the programs
     /// recognize sockets, and sockets that existed then have cookies.
     is_prepared: bool,
@@ -40,18 +43,19 @@ impl FileTables {
         self.is_prepared |= records > 0;
     }
 
-    /// Whether [`Kernel::walk_file_tables`] can be used.
+    /// Whether a pass of this extent is possible.
     pub(super) fn can_walk(&self, extent: Extent) -> bool {
-        self.is_prepared && self.loaded.as_ref().is_some_and(|(loaded, _)| *loaded == extent)
+        self.is_prepared && self.loaded.as_ref().is_some_and(|loaded| loaded.extent == extent)
     }
 }
 
-/// The memory that the programs share with this process.
+/// The loaded program, and the memory that it shares with this process.
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Loaded {
+    extent: Extent,
+    layout: SocketLayout,
     progress: SharedMap<TableProgress>,
     records: SharedMap<RawSocketRecord>,
-    layout: SocketLayout,
 }
 
 /// An array map with values of type `T` in the memory of this process. The kernel writes to it only
@@ -90,40 +94,41 @@ impl<T: FromBytes + IntoBytes + Copy> SharedMap<T> {
     }
 }
 
-impl Kernel {
-    /// Loads the program for an extent. Linux 5.17, which has `bpf_loop`.
+impl Loaded {
+    /// Maps the output of the program that is loaded for `extent`.
     ///
     /// # Errors
-    /// The kernel refused.
-    pub(super) fn load_file_tables(&mut self, extent: Extent) -> anyhow::Result<()> {
-        let layout = SocketLayout::new(&self.layout().offsets);
-        let layout = layout.context("the fields of a socket are too far apart")?;
-        self.load_iterator(PROGRAMS[extent as usize], TARGET)?;
-        let progress = SharedMap::new(self.map("PROGRESS")?, 1)?;
-        let records = SharedMap::new(self.map("RECORDS")?, RAW_RECORDS_MAX as usize)?;
-        self.file_tables.loaded = Some((extent, Shared { progress, records, layout }));
-        Ok(())
+    /// The maps cannot be mapped.
+    pub(super) fn new(
+        extent: Extent,
+        layout: SocketLayout,
+        progress: &Map,
+        records: &Map,
+    ) -> anyhow::Result<Self> {
+        let progress = SharedMap::new(progress, 1)?;
+        let records = SharedMap::new(records, RAW_RECORDS_MAX as usize)?;
+        Ok(Self { extent, layout, progress, records })
     }
 
-    /// One pass with the extent for which the program is loaded. A socket without a cookie is
-    /// reported with cookie 0. Returns the number of records.
+    /// The extent of its passes.
+    pub(super) const fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// One pass. A socket without a cookie is reported with cookie 0. Returns the number of records.
     ///
     /// # Errors
-    /// The kernel refused to start or to continue the pass.
-    pub(super) fn walk_file_tables(
+    /// The kernel refused to continue the pass.
+    pub(super) fn walk(
         &mut self,
+        iterator: &mut impl Read,
         each: &mut dyn FnMut(&SocketRecord),
-    ) -> anyhow::Result<u64> {
-        let loaded = self.file_tables.loaded.as_ref().map(|(extent, _)| *extent);
-        let extent = loaded.context("the program is not loaded")?;
-        let mut file = self.open_iterator(PROGRAMS[extent as usize])?;
-        let loaded = self.file_tables.loaded.as_mut();
-        let (_, Shared { progress, records, layout }) =
-            loaded.context("the program is not loaded")?;
+    ) -> io::Result<u64> {
+        let Self { layout, progress, records, .. } = self;
         progress.set(TableProgress::default());
         let mut total = 0;
         loop {
-            let is_end = advance(&mut file)?;
+            let is_end = advance(iterator)?;
             let state = progress.get(1).first().copied().unwrap_or_default();
             // The program stops when a chunk may not fit. Until then, a few system calls are saved.
             if is_end || state.records > RAW_RECORDS_MAX / 2 {
@@ -142,8 +147,8 @@ impl Kernel {
 
 /// Lets the program run until it stops or all tasks were visited. It writes nothing to the
 /// iterator's own buffer. Returns whether all tasks were visited.
-fn advance(file: &mut File) -> io::Result<bool> {
-    match file.read(&mut [0; size_of::<u64>()]) {
+fn advance(iterator: &mut impl Read) -> io::Result<bool> {
+    match iterator.read(&mut [0; size_of::<u64>()]) {
         Ok(count) => Ok(count == 0),
         // The program returned 1: a task is not finished.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),

@@ -7,11 +7,16 @@ use std::{
     thread,
 };
 
+use anyhow::Context as _;
 use bytes::BytesMut;
 use tracer_common::SocketRecord;
 use zerocopy::FromBytes;
 
-use super::{extent::Extent, load::Kernel};
+use super::{
+    extent::Extent,
+    file_tables::{self, Loaded},
+    load::Kernel,
+};
 
 /// Number of bytes requested per read. The kernel returns at most its own buffer (`bpf_seq_read`:
 /// eight pages, 32 KiB).
@@ -70,6 +75,7 @@ impl Kernel {
         })?;
         let mut stats = WalkStats { records, truncated: 0 };
         if !without_cookie.is_empty() {
+            log::debug!("{} sockets have no cookie yet", without_cookie.len());
             // The program for files assigns cookies.
             let rest = self.walk_files(extent, reading, &mut |record| {
                 if without_cookie.contains(&(record.pid, record.fd)) {
@@ -81,7 +87,23 @@ impl Kernel {
         Ok(stats)
     }
 
-    /// The same with the iterator over files.
+    /// One pass over file tables, with the extent for which its program is loaded. A socket without
+    /// a cookie is reported with cookie 0. Returns the number of records.
+    ///
+    /// # Errors
+    /// The kernel refused to start or to continue the pass.
+    pub(super) fn walk_file_tables(
+        &mut self,
+        each: &mut dyn FnMut(&SocketRecord),
+    ) -> anyhow::Result<u64> {
+        let extent = self.file_tables.loaded.as_ref().map(Loaded::extent);
+        let program = file_tables::program(extent.context("the program is not loaded")?);
+        let mut file = self.open_iterator(program)?;
+        let loaded = self.file_tables.loaded.as_mut().context("the program is not loaded")?;
+        Ok(loaded.walk(&mut file, each)?)
+    }
+
+    /// The same as [`walk`](Self::walk) with the iterator over files.
     pub(super) fn walk_files(
         &mut self,
         extent: Extent,

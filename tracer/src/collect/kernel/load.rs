@@ -2,6 +2,7 @@
 
 use std::{fs::File, mem};
 
+use anyhow::Context as _;
 use aya::{
     Btf, Ebpf,
     maps::{Map, RingBuf},
@@ -13,12 +14,13 @@ use super::{
     attach::{self, Choice},
     error::{explain, is_missing_helper, not_loaded, one_line},
     extent::{self, Extent, SNAPSHOT_TARGET},
-    file_tables::FileTables,
+    file_tables::{self, FileTables, Loaded},
     hooks::{HOOKS, STATE},
     object::{self, KernelOptions, not_in_object, raise_memory_lock_limit},
     offsets::KernelLayout,
     privileges,
     ring::{EventRing, LogRing},
+    socket_layout::SocketLayout,
     vmlinux,
 };
 
@@ -178,6 +180,16 @@ impl Kernel {
 
     fn load_snapshot_program(&mut self, extent: Extent) -> anyhow::Result<()> {
         self.load_iterator(self.snapshot_program(extent), SNAPSHOT_TARGET)
+    }
+
+    /// Loads the program that reads file tables. Linux 5.17, which has `bpf_loop`.
+    fn load_file_tables(&mut self, extent: Extent) -> anyhow::Result<()> {
+        let layout = SocketLayout::new(&self.layout.offsets);
+        let layout = layout.context("the fields of a socket are too far apart")?;
+        self.load_iterator(file_tables::program(extent), file_tables::TARGET)?;
+        let loaded = Loaded::new(extent, layout, self.map("PROGRESS")?, self.map("RECORDS")?)?;
+        self.file_tables.loaded = Some(loaded);
+        Ok(())
     }
 
     /// Loads a program of an iterator. The caller explains the error.
