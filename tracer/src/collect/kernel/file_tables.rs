@@ -101,13 +101,13 @@ impl Loaded {
     /// The maps cannot be mapped.
     pub(super) fn new(
         extent: Extent,
-        layout: SocketLayout,
+        layout: &SocketLayout,
         progress: &Map,
         records: &Map,
     ) -> anyhow::Result<Self> {
         let progress = SharedMap::new(progress, 1)?;
         let records = SharedMap::new(records, RAW_RECORDS_MAX as usize)?;
-        Ok(Self { extent, layout, progress, records })
+        Ok(Self { extent, layout: *layout, progress, records })
     }
 
     /// The extent of its passes.

@@ -187,7 +187,7 @@ impl Kernel {
         let layout = SocketLayout::new(&self.layout.offsets);
         let layout = layout.context("the fields of a socket are too far apart")?;
         self.load_iterator(file_tables::program(extent), file_tables::TARGET)?;
-        let loaded = Loaded::new(extent, layout, self.map("PROGRESS")?, self.map("RECORDS")?)?;
+        let loaded = Loaded::new(extent, &layout, self.map("PROGRESS")?, self.map("RECORDS")?)?;
         self.file_tables.loaded = Some(loaded);
         Ok(())
     }
