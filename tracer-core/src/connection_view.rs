@@ -1,4 +1,4 @@
-//! One connection as the rules see it: what is known about it, and the time of the judgment.
+//! One connection as the rules see it: what is known about it, and the current time.
 
 use crate::{
     CallSiteReason, Confidence, Direction, DurationRange, Held, HttpConnection, HttpStage,
@@ -21,7 +21,7 @@ const PAUSES: u64 = 3;
 /// The upper limit of that time.
 const SUSPECT_AFTER_MAX_MS: u64 = 3_600_000;
 
-/// A connection at the time of a judgment.
+/// A connection at the time at which the rules are applied.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionView<'a> {
     pub(crate) tracked: &'a Tracked,
@@ -29,15 +29,15 @@ pub(crate) struct ConnectionView<'a> {
     pub(crate) direction: Direction,
     pub(crate) now: Timestamp,
     pub(crate) options: &'a Options,
-    /// The owner.
+    /// The owning process.
     pub(crate) process: ProcessView,
-    /// The responses in flight on its file descriptor in that process.
+    /// The open responses on its file descriptor in that process.
     pub(crate) listed: &'a [Response],
     /// Which of those this view is about.
     pub(crate) selection: ResponseSelection<'a>,
     /// The known call sites.
     pub(crate) call_sites: &'a CallSites,
-    /// Why the process is not to blame for it, if there is a reason.
+    /// Why its confidence is capped, if it is.
     pub(crate) excuse: Option<Excuse>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum ResponseSelection<'a> {
     At(Option<&'a str>),
 }
 
-/// The owner of a connection: the process to which findings attribute it.
+/// The owning process of a connection: the one that findings name.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ProcessView {
     /// Why it cannot have acted on its connections.
@@ -136,7 +136,7 @@ impl<'a> ConnectionView<'a> {
     }
 
     /// What an inspection of the process found out about it. An answer is valid for at most
-    /// `--idle`, as long as owners and byte counters have not changed since the inspection.
+    /// `--idle`, as long as holders and byte counters have not changed since the inspection.
     pub(crate) fn inspected(&self) -> Option<&'a SeenReader> {
         let seen = self.tracked.reader.as_deref()?;
         (self.now.ms_since(seen.at) <= self.options.idle_ms).then_some(seen)
@@ -189,7 +189,7 @@ impl<'a> ConnectionView<'a> {
         self.is_confirmed() && self.is_overdue(self.sent_ms())
     }
 
-    /// The selected responses in flight on it. A response that was requested before the connection
+    /// The selected open responses on it. A response that was requested before the connection
     /// was opened belonged to an earlier connection on the same file descriptor.
     pub(crate) fn responses(&self) -> impl Iterator<Item = &'a Response> + use<'a> {
         let view = *self;
@@ -203,7 +203,7 @@ impl<'a> ConnectionView<'a> {
         })
     }
 
-    /// Whether several responses may be in flight on it, each on a stream of its own (HTTP/2).
+    /// Whether several responses may be open on it, each on a stream of its own (HTTP/2).
     pub(crate) fn is_multiplexed(&self) -> bool {
         self.responses().any(|response| response.stream.is_some())
     }
@@ -218,13 +218,13 @@ impl<'a> ConnectionView<'a> {
         self.responses().min_by_key(|response| response.since)
     }
 
-    /// The stack that requested the oldest response in flight.
+    /// The stack that requested the oldest open response.
     pub(crate) fn response_stack(&self) -> Option<(ProcessKey, StackId)> {
         Some((self.tracked.owner()?.key, self.oldest_response()?.stack?))
     }
 
-    /// The stack that requested the response in flight; if none is in flight, the one that opened
-    /// the connection.
+    /// The stack that requested the open response; if there is none, the one that opened the
+    /// connection.
     pub(crate) fn call_stack(&self) -> Option<(ProcessKey, StackId)> {
         // The connection may have been opened by other code than the code that requested the
         // response.
@@ -341,7 +341,7 @@ impl<'a> ConnectionView<'a> {
 
     /// Whether the current verdict is about the connection itself. Verdicts that say little about
     /// the connection, or that are at most *possible* for an open one, do not shorten the time in
-    /// which it may turn out to be healthy. A response in flight has a time of its own, and says
+    /// which it may turn out to be healthy. An open response has a time of its own, and says
     /// nothing about the connection once it was released.
     fn is_bad(&self) -> bool {
         self.tracked.flag().is_some_and(|flag| match flag.verdict {

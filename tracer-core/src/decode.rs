@@ -171,7 +171,7 @@ pub fn file_descriptor(
             .then(|| Timestamp::from_ms(record.last_read_us / 1_000).min(at)),
         last_segment_at: Some(Timestamp::from_ms(record.last_segment_us / 1_000).min(at)),
         last_ack_at: if record.last_ack_jiffies == 0 {
-            // The socket was restored into ESTABLISHED by `TCP_REPAIR` and has been silent since.
+            // The socket was restored into ESTABLISHED by `TCP_REPAIR` and has been idle since.
             None
         } else {
             data_at(record.last_ack_jiffies)

@@ -185,7 +185,7 @@ impl Detector {
             }
             Departure::Used(id) => {
                 // If several responses share the connection, its use says nothing about the leaked
-                // ones. The next list of responses in flight shows whether they were released.
+                // ones. The next list of open responses shows whether they were released.
                 if self.table.get(id).is_some_and(|tracked| self.is_shared(tracked, at)) {
                     return;
                 }
@@ -298,7 +298,7 @@ impl Detector {
     ) -> Option<Change> {
         let context = self.context(at);
         let view = context.view(tracked)?;
-        // The response behind the verdict may no longer be in flight.
+        // The response behind the verdict may no longer be open.
         let flagged = tracked.flagged.as_ref()?;
         let selection = flagged.response.map_or(view.selection, |(process, stack)| {
             ResponseSelection::At(self.processes.call_sites.call_site(process, stack))

@@ -94,13 +94,13 @@ pub enum Evidence {
     UnreadGrowing { count: usize, unread_bytes: u64 },
     /// Nothing was read for as long as the connections were watched.
     NothingRead { watched: DurationRange },
-    /// `count` connections have been silent for `silent`, each with an HTTP response that was
+    /// `count` connections have been idle for `silent`, each with an HTTP response that was
     /// neither read to EOF nor closed.
     ResponseSilent { count: usize, silent: DurationRange },
-    /// `count` connections have been silent for `silent`, and no reader is waiting on them.
+    /// `count` connections have been idle for `silent`, and no reader is waiting on them.
     SilentWithoutReader { count: usize, silent: DurationRange },
     /// `count` HTTP/1 responses were requested `age` ago and neither read to EOF nor closed.
-    ResponsesInFlight { count: usize, age: DurationRange },
+    OpenResponses { count: usize, age: DurationRange },
     /// For `streams` HTTP/2 streams on `connections` connections, `buffered_bytes` are buffered in
     /// the process's memory, and the application has read none of them for `unread`.
     StreamsUnread { streams: usize, connections: usize, buffered_bytes: u64, unread: DurationRange },
@@ -111,7 +111,7 @@ pub enum Evidence {
     /// `count` responses of the same destination are leaked.
     SameDestination { count: usize },
     /// Confirmed by goroutine scan: Go's HTTP client is waiting for the response to be read or
-    /// closed, and no goroutine is reading it or references it.
+    /// closed, and no goroutine is reading or referencing it.
     ResponseUnreferenced(CountOf),
     /// No goroutine, thread or epoll is waiting to read.
     NoReader(CountOf),
@@ -154,10 +154,10 @@ pub enum Evidence {
     OpenedWhileOthersIdle(CountOf),
     /// Carried at most one request.
     ServedAtMostOnce(CountOf),
-    /// `count` connections carried one exchange and have been silent for `silent`.
+    /// `count` connections carried one exchange and have been idle for `silent`.
     ServedOnce { count: usize, silent: DurationRange },
     /// `count` connections were opened before this process started, by a process that no longer
-    /// holds them, and have been silent for `silent`.
+    /// holds them, and have been idle for `silent`.
     OpenedByAnother { count: usize, silent: DurationRange },
     /// The process that opened the connections.
     Opener { pid: u32 },
@@ -186,7 +186,7 @@ impl Evidence {
             Self::NothingRead { .. } => "nothing-read",
             Self::ResponseSilent { .. } => "response-silent",
             Self::SilentWithoutReader { .. } => "silent-without-reader",
-            Self::ResponsesInFlight { .. } => "responses-in-flight",
+            Self::OpenResponses { .. } => "open-responses",
             Self::StreamsUnread { .. } => "streams-unread",
             Self::DataPending(_) => "data-pending",
             Self::SameDestination { .. } => "same-destination",

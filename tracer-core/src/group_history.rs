@@ -5,7 +5,7 @@ use crate::{Options, Timestamp, group_size::GroupSize, history::History, turnove
 /// The history of a group that has become small is kept for this many times `--idle`.
 const KEPT_IDLES: u64 = 10;
 
-/// The history of a group. Constant size.
+/// The history of a group. Its size is constant.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupHistory {
     /// The number of its connections.

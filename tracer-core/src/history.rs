@@ -9,7 +9,7 @@ const WINDOWS_MAX: usize = 12;
 /// The minimum time to measure a growth rate.
 const WATCHED_MIN_MS: u64 = 60_000;
 
-/// The lowest counts of the latest time windows. Constant size.
+/// The lowest counts of the latest time windows. Its size is constant.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     windows: VecDeque<Window>,

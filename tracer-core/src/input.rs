@@ -24,7 +24,7 @@ pub enum Input {
     ProcessUnreadable(ProcessKey),
     /// An answer to [`Question::Readers`](crate::Question::Readers).
     Readers(Readers),
-    /// The HTTP responses in flight of one process.
+    /// The open HTTP responses of one process.
     Ledger(Ledger),
     /// An answer to [`Question::CallSite`](crate::Question::CallSite).
     CallSite(CallSite),
@@ -68,7 +68,7 @@ pub struct Loss {
     pub snapshots_failed: u64,
     /// User stacks that were not kept. Only their call sites are missing.
     pub stacks_lost: u64,
-    /// Responses in flight lost because the kernel's map of them (the ledger) was full. No later
+    /// Open responses lost because the kernel's map of them (the ledger) was full. No later
     /// snapshot compensates for them.
     pub ledger_full: u64,
 }

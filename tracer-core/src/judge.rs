@@ -145,7 +145,7 @@ impl<'a> JudgeContext<'a> {
         })
     }
 
-    /// The responses in flight on the connection's file descriptors in the owning process.
+    /// The open responses on the connection's file descriptors in the owning process.
     fn listed(&self, tracked: &Tracked) -> Option<&'a [Response]> {
         if self.processes.open_responses.is_empty() {
             return None;
@@ -216,7 +216,8 @@ impl<'a> JudgeContext<'a> {
     }
 
     /// Applies the rules to the connections that have no verdict yet, the highest confidence first.
-    /// `apart`: the excused ones among them are findings of their own.
+    /// If `apart`, findings with excused connections get a key of their own, so that they do not
+    /// continue a finding without them.
     fn judge_unassigned(
         &self,
         unassigned: &mut Unassigned<'a>,
@@ -310,8 +311,8 @@ impl<'a> JudgeContext<'a> {
         self.histories.get(group)?.counts.per_min_milli(self.now, count)
     }
 
-    /// The connections of these processes, and those that are suspicious, or would be if no reader
-    /// is waiting. Whether the process is stopped does not matter here.
+    /// The connections of these processes, each with why it is suspicious, or would be if no reader
+    /// were waiting. Whether the process is stopped does not matter here.
     pub(crate) fn suspects(
         &self,
         processes: &ProcessSet,
@@ -324,7 +325,8 @@ impl<'a> JudgeContext<'a> {
     }
 }
 
-/// Those with the highest confidence. The others are assessed again without them.
+/// The assessments with the highest confidence. The connections of the others are assessed again
+/// without them.
 fn highest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
     let mut judged: Vec<Judged<'a>> = judged.collect();
     let max = judged.iter().map(|judged| judged.assessment.confidence).max();

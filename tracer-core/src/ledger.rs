@@ -1,4 +1,4 @@
-//! HTTP responses in flight, and the call sites of stacks.
+//! open HTTP responses, and the call sites of stacks.
 //!
 //! Uprobes in Go's `net/http` maintain a BPF map, the *ledger*: it has an entry for each response
 //! in flight, whose body was neither read to EOF nor closed. The ledger is state, not a stream of
@@ -13,7 +13,7 @@ use crate::{CallSiteReason, Limit, ProcessKey, Timestamp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StackId(pub u32);
 
-/// The complete list of responses in flight of one process: a response that is not on the list was
+/// The complete list of open responses of one process: a response that is not on the list was
 /// released (its body was read to EOF or closed).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
@@ -27,7 +27,7 @@ pub struct Ledger {
     pub limits: Vec<Limit>,
 }
 
-/// An HTTP response in flight: its body was neither read to EOF nor closed, and its connection (in
+/// An open HTTP response: its body was neither read to EOF nor closed, and its connection (in
 /// HTTP/2: its stream) still belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenResponse {

@@ -35,7 +35,7 @@ mod caveat;
 mod closing_times;
 mod connection_id;
 mod connection_view;
-mod crossings;
+mod deadlines;
 pub mod decode;
 mod detector;
 mod direction;

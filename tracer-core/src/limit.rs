@@ -79,9 +79,9 @@ pub enum Limit {
     UprobesRefused { detail: String },
     /// The process has exited.
     ProcessEnded,
-    /// The `resolved` oldest of `total` responses in flight were matched to connections.
+    /// The `resolved` oldest of `total` open responses were matched to connections.
     ResponsesTruncated { resolved: usize, total: usize },
-    /// For `missing` of `total` responses in flight the connection was not found.
+    /// For `missing` of `total` open responses the connection was not found.
     ConnectionsNotFound { missing: usize, total: usize },
     /// The text of a recording of format 3, which did not keep limits as data.
     Recorded { text: String },

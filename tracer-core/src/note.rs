@@ -16,7 +16,7 @@ pub enum Note {
     ReadersNotInspected { count: u64, per_snapshot_max: usize },
     /// After the latest snapshot there was no time to inspect `count` processes for readers.
     ReadersOutOfTime { count: u64 },
-    /// The responses in flight of `count` processes could not be read recently, so nothing is
+    /// The open responses of `count` processes could not be read recently, so nothing is
     /// concluded from them.
     ResponsesStale { count: u64 },
     /// `count` stacks have not been resolved to call sites yet: at most `per_snapshot_max` are
@@ -36,7 +36,7 @@ pub enum Note {
     SocketsNotInspected { count: u64 },
     /// The readers of `processes` processes are not fully known because of `limit`.
     ReaderLimit { processes: usize, limit: Limit },
-    /// The responses in flight of `processes` processes are not fully known because of `limit`.
+    /// The open responses of `processes` processes are not fully known because of `limit`.
     ResponseLimit { processes: usize, limit: Limit },
     /// The call sites of `stacks` stacks are unknown.
     CallSiteLimit { stacks: usize, reason: CallSiteReason },
@@ -51,7 +51,7 @@ pub enum Note {
     /// Without BPF programs, the time of death is known only for connections that died during
     /// the run: reporting a ghost as more than possible requires a run longer than `--idle`.
     DeathTimesByWatching,
-    /// HTTP responses of Go programs are not tracked: the run ends before one could be in flight
+    /// HTTP responses of Go programs are not tracked: the run ends before one could have been open
     /// for `--idle`.
     RunTooShortForResponses,
     /// One snapshot was taken: whether anything changes was not watched.
@@ -83,7 +83,7 @@ pub enum Note {
     ProcessesStopped { count: u64 },
     /// The connection table had no room for `count` connections.
     ConnectionsNotKept { count: u64 },
-    /// There was no room for `count` responses in flight.
+    /// There was no room for `count` open responses.
     ResponsesNotKept { count: u64 },
 
     /// The text of a recording of format 3, which did not keep notes as data.

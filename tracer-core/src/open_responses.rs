@@ -1,6 +1,6 @@
-//! The HTTP responses in flight of all processes, by file descriptor.
+//! The open HTTP responses of all processes, by file descriptor.
 //!
-//! A list of responses in flight is complete: the next list of the process replaces it, and a
+//! A list of open responses is complete: the next list of the process replaces it, and a
 //! response that is missing from the next list was released. Only the time for which nothing was
 //! read from an HTTP/2 stream is carried over.
 
@@ -17,7 +17,7 @@ use crate::{HttpStream, Ledger, Limit, OpenResponse, ProcessKey, StackId, Timest
 /// dropped.
 const SNAPSHOTS_WITHOUT_MAX: u64 = 3;
 
-/// A response in flight, as of the latest list.
+/// An open response, as of the latest list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
     fd: u32,
@@ -43,7 +43,7 @@ pub(crate) struct Stream {
     pub(crate) was_read: bool,
 }
 
-/// The responses in flight, by process. Bounded.
+/// The open responses, by process. Their number is limited.
 #[derive(Debug)]
 pub(crate) struct OpenResponses {
     by_process: BTreeMap<ProcessKey, ProcessResponses>,
@@ -71,7 +71,7 @@ impl OpenResponses {
         Self { by_process: BTreeMap::new(), responses_max, kept: 0, stale: BTreeSet::new() }
     }
 
-    /// Replaces the list of a process. Returns whether the responses in flight have changed.
+    /// Replaces the list of a process. Returns whether the open responses have changed.
     pub(crate) fn replace(&mut self, ledger: Ledger, snapshot: u64) -> bool {
         let before = self.remove(ledger.process).map(|list| list.responses).unwrap_or_default();
         self.stale.remove(&ledger.process);
@@ -115,7 +115,7 @@ impl OpenResponses {
         Some(list)
     }
 
-    /// The responses in flight on this file descriptor.
+    /// The open responses on this file descriptor.
     pub(crate) fn on(&self, process: ProcessKey, fd: u32) -> &[Response] {
         let Some(list) = self.by_process.get(&process) else { return &[] };
         let start = list.responses.partition_point(|response| response.fd < fd);
@@ -129,7 +129,7 @@ impl OpenResponses {
         lists.flat_map(|list| list.responses.iter().filter_map(|response| response.stack))
     }
 
-    /// Whether no response is in flight in any process.
+    /// Whether there is no open response in any process.
     pub(crate) const fn is_empty(&self) -> bool {
         self.kept == 0
     }
@@ -179,7 +179,7 @@ impl Response {
     }
 }
 
-/// The same response in the previous list.
+/// This response in the previous list, if it was in it.
 fn find<'a>(before: &'a [Response], open: &OpenResponse) -> Option<&'a Response> {
     let fd_and_stream = (open.fd, open.stream.map(|stream| stream.id));
     let index = before.binary_search_by_key(&fd_and_stream, Response::fd_and_stream).ok()?;

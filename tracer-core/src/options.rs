@@ -3,7 +3,7 @@
 /// The whole configuration of the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How long a connection must be silent before it is suspicious (`--idle`).
+    /// How long a connection must be idle before it is suspicious (`--idle`).
     pub idle_ms: u64,
     /// How many similar connections are required for more than *possible* (`--min-count`).
     pub count_min: usize,
@@ -22,7 +22,7 @@ pub struct Options {
     ///
     /// [`Coverage::table_full`]: crate::Coverage::table_full
     pub connections_max: usize,
-    /// The maximum number of responses in flight kept; further ones are counted in
+    /// The maximum number of open responses kept; further ones are counted in
     /// [`Coverage::responses_full`].
     ///
     /// [`Coverage::responses_full`]: crate::Coverage::responses_full

@@ -29,7 +29,7 @@ pub(crate) struct ProcessIndex {
     numbers: IndexMap<ProcessKey, ProcessNumber, FixedState>,
     processes: Vec<Process>,
     free: Vec<ProcessNumber>,
-    /// Number of the latest change of any process.
+    /// Sequence number of the latest change of any process.
     revision: u64,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct ProcessIndex {
 struct Process {
     key: ProcessKey,
     connections: usize,
-    /// Number of the latest change of it.
+    /// Sequence number of its latest change.
     revision: u64,
 }
 

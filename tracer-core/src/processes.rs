@@ -32,7 +32,7 @@ pub(crate) struct Processes {
     pub(crate) limits: BTreeMap<ProcessKey, Vec<Limit>>,
     /// Goroutines at the latest inspection that counted them.
     pub(crate) goroutines: BTreeMap<ProcessKey, Goroutines>,
-    /// HTTP responses in flight.
+    /// open HTTP responses.
     pub(crate) open_responses: OpenResponses,
     /// The call sites at which responses were requested and connections opened.
     pub(crate) call_sites: CallSites,
@@ -45,7 +45,7 @@ pub(crate) struct Processes {
 }
 
 impl Processes {
-    /// Creates an empty state. At most `responses_max` responses in flight are kept.
+    /// Creates an empty state. At most `responses_max` open responses are kept.
     pub(crate) fn new(responses_max: usize) -> Self {
         Self {
             facts: BTreeMap::new(),

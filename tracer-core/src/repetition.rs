@@ -1,12 +1,12 @@
-//! A connection that is as it was.
+//! A connection of which a snapshot shows nothing new.
 
-/// What it means if a snapshot shows the same of a connection as the snapshot before.
+/// What changes if a snapshot shows the same facts about a connection as the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repetition {
-    /// More is known because time has passed.
+    /// The facts must be merged again: more is known because time has passed.
     SaysMore,
-    /// Nothing has become unread.
+    /// No data is unread, so the time since which nothing was read advances.
     NothingUnread,
-    /// Data is still unread.
+    /// Data is still unread, so nothing changes.
     StillUnread,
 }

@@ -85,7 +85,7 @@ pub struct Finding {
     pub growth_per_min_milli: Option<i64>,
     /// Whether the growth was estimated from past timestamps, not measured while watching.
     pub growth_is_reconstructed: bool,
-    /// The number of leaked HTTP responses in flight on the connections, as far as uprobes track
+    /// The number of leaked open HTTP responses on the connections, as far as uprobes track
     /// them. An HTTP/2 connection can have several.
     pub responses: usize,
     /// Unread data of all connections, in bytes.
@@ -153,7 +153,7 @@ pub struct Connection {
     pub tx_bytes: u64,
     /// What is waiting to read from it.
     pub reader: Reader,
-    /// The number of leaked HTTP responses in flight on it, as far as uprobes track them.
+    /// The number of leaked open HTTP responses on it, as far as uprobes track them.
     pub responses: usize,
     /// Data of those that is buffered in the program's memory (HTTP/2), in bytes.
     pub held_bytes: u64,
@@ -234,7 +234,7 @@ pub struct Coverage {
     pub unhealed: Loss,
     /// Connections for which the connection table had no room at the latest snapshot.
     pub table_full: u64,
-    /// Responses in flight for which there was no room.
+    /// Open responses for which there was no room.
     pub responses_full: u64,
     /// Suspected processes that could not be read, plus processes whose file descriptors could not
     /// be read.

@@ -8,7 +8,8 @@
 //!
 //! # Groups
 //! Connections that share the process, the network namespace, the direction and the destination are
-//! judged together. Outbound connections without a settled finding are judged again by remote port.
+//! analyzed together. Outbound connections without a settled finding are analyzed again by remote
+//! port.
 //! A finding by address is settled if it is *certain*, or if it is at least *possible* and has
 //! [`count_min`](crate::Options::count_min) connections.
 //!
@@ -27,9 +28,9 @@
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
 //! # What is excused
-//! An excused connection is at most *possible*, or keeps the confidence that it had before, and is
-//! judged separately from the others. Exceptions: [`orphaned`], [`growing`] and
-//! [`peer_not_reading`], which do not depend on what the process does.
+//! An *excused* connection is one that a healthy program could explain. Its confidence is capped at
+//! *possible*, or at what it was before, and it is analyzed separately from the others. Exceptions:
+//! [`orphaned`], [`growing`] and [`peer_not_reading`], which do not depend on what the process does.
 //!
 //! - *A process that waits for peers*, one connection for each peer. Each peer that accepted less
 //!   than the process wrote within `--idle` excuses one connection with unread data or a response,
@@ -41,7 +42,7 @@
 //! - *A process that is stopped*; and, after it resumes, for as long as it was stopped (at most
 //!   `--idle`).
 //! - *A connection that was not inspected*: an answer about its reader is valid for at most
-//!   `--idle`, as long as owners and byte counters have not changed since the inspection. An
+//!   `--idle`, as long as holders and byte counters have not changed since the inspection. An
 //!   inspection that found out nothing counts as an answer.
 //!
 //! A process that is not yet known to be running gets no new findings. A connection that is used
@@ -97,7 +98,7 @@ pub(crate) enum RuleId {
 }
 
 impl RuleId {
-    /// Whether the rule judges the responses of each call site separately.
+    /// Whether the rule analyzes the responses of each call site separately.
     pub(crate) const fn is_by_call_site(self) -> bool {
         matches!(self, Self::BodyNotClosed)
     }
@@ -108,7 +109,8 @@ impl RuleId {
         matches!(self, Self::NeverReused | Self::UnsharedPool)
     }
 
-    /// Whether the rule blames the process. The others blame the peer, or only report a number.
+    /// Whether the rule is about what the process does. The others are about the peer, or only
+    /// report a number.
     pub(crate) const fn is_about_the_process(self) -> bool {
         !matches!(self, Self::Orphaned | Self::PeerNotReading | Self::Growing)
     }
@@ -119,7 +121,7 @@ impl RuleId {
 pub(crate) struct RuleKey {
     pub(crate) id: RuleId,
     pub(crate) subset: ScanSubset,
-    /// Whether it is applied to excused connections, which a healthy program would explain.
+    /// Whether the rule covers excused connections (ones that a healthy program could explain).
     pub(crate) is_excused: bool,
 }
 
@@ -199,7 +201,7 @@ pub(crate) fn is_claimed_for_later(view: &ConnectionView<'_>) -> bool {
     rules.into_iter().any(|rule| rule.claims(view))
 }
 
-/// Whether some rule that blames the process claims this connection.
+/// Whether some rule about what the process does claims this connection.
 pub(crate) fn is_accused(view: &ConnectionView<'_>) -> bool {
     RULES.iter().any(|rule| rule.id.is_about_the_process() && rule.claims(view))
 }

@@ -1,7 +1,7 @@
 //! Groups the times at which something happened to several connections into clusters.
 //!
-//! A single snapshot shows the past: connections that went silent at several separate times
-//! accumulated one by one, and connections that went silent together probably had one cause, such
+//! A single snapshot shows the past: connections that went idle at several separate times
+//! accumulated one by one, and connections that went idle together probably had one cause, such
 //! as a restart or the end of a burst.
 //!
 //! A *cluster* is a series of occurrences without a pause of more than a twelfth of `--idle`. A

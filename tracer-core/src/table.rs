@@ -15,7 +15,7 @@ use crate::{
 /// Ports below this are not ephemeral by default (`net.ipv4.ip_local_port_range`).
 const EPHEMERAL_PORT_MIN: u16 = 32_768;
 
-/// The connection table. Bounded.
+/// The connection table. The number of its entries is limited.
 #[derive(Debug)]
 pub(crate) struct Table {
     /// In order of arrival until one is removed: deterministic for equal inputs, and close to the

@@ -44,7 +44,7 @@ pub(crate) struct Tracked {
     pub(crate) seen_at: Timestamp,
     /// The number of that snapshot.
     pub(crate) snapshot: u64,
-    /// What it means if the next snapshot shows the same.
+    /// What merging the same facts again would change, in case the next snapshot shows no others.
     pub(crate) repetition: Repetition,
     /// How many snapshots have shown it.
     pub(crate) snapshots_seen: u64,
@@ -61,9 +61,9 @@ pub(crate) struct Tracked {
     pub(crate) never_seen_reading: bool,
     /// Whether a read returned EOF to the application.
     pub(crate) eof_received: bool,
-    /// The largest number of connections of its group that were alive at one time since it died.
+    /// The largest number of connections of its group that were alive at once since it died.
     pub(crate) outlived: usize,
-    /// The answer of the latest inspection of the process, if neither owners nor byte counters have
+    /// The answer of the latest inspection of the process, if neither holders nor byte counters have
     /// changed since. Boxed, because most connections are never asked about.
     pub(crate) reader: Option<Box<SeenReader>>,
     /// What was seen of a peer for which the process is waiting. Boxed, because most connections
@@ -89,9 +89,9 @@ pub(crate) enum OpeningCall {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flagged {
     pub(crate) flag: Flag,
-    /// The stack that requested the response in flight at that time.
+    /// The stack that requested the open response at that time.
     pub(crate) response: Option<(ProcessKey, StackId)>,
-    /// Why the process was not to blame, if it was excused.
+    /// Why its confidence was capped, if it was.
     pub(crate) excuse: Option<Excuse>,
     /// The key of its finding.
     pub(crate) key: Arc<FindingKey>,

@@ -15,7 +15,7 @@ pub enum Verdict {
     CloseWait,
     /// Data arrived, and no code reads it.
     Undrained,
-    /// It is silent, and no code is waiting to read from it or references its response.
+    /// It is idle, and no code is waiting to read from it or referencing its response.
     Abandoned,
     /// Each user of the destination opens connections of its own and leaves them idle.
     UnsharedPool,

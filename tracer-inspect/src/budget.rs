@@ -78,7 +78,7 @@ impl Budget {
         Some(())
     }
 
-    /// The same for the steps of parsing or copying `length` bytes.
+    /// Like [`step`](Self::step), for parsing or copying `length` bytes.
     #[must_use = "the bytes may not be parsed"]
     pub fn step_bytes(&self, length: usize) -> Option<()> {
         self.step(as_u64(length) / 8 + 1)
@@ -104,7 +104,8 @@ impl Budget {
         Some(Reservation { budget: self, bytes: as_u64(bytes) })
     }
 
-    /// The same, but a refusal does not exceed the budget: the question can be answered without.
+    /// Like [`reserve`](Self::reserve), but a refusal does not mark the budget as exceeded: the
+    /// question can be answered without these bytes.
     pub fn try_reserve(&self, bytes: usize) -> Option<Reservation<'_>> {
         let mut reservation = Reservation { budget: self, bytes: 0 };
         reservation.grow(bytes).then_some(reservation)
@@ -143,8 +144,8 @@ pub struct Reservation<'a> {
 }
 
 impl Reservation<'_> {
-    /// Adds bytes, if there are as many left. Unlike [`Budget::hold`], a refusal does not exceed the
-    /// budget: a cache can be smaller.
+    /// Adds bytes, if there are as many left. Unlike with [`Budget::hold`], a refusal does not mark
+    /// the budget as exceeded: a cache can be smaller.
     pub fn grow(&mut self, bytes: usize) -> bool {
         let Some(left) = self.budget.room_for(bytes) else { return false };
         self.budget.bytes_left.set(left);

@@ -1,8 +1,8 @@
 //! The sections and segments of a 64-bit little-endian ELF file (elf(5)).
 //!
 //! The file may belong to a watched process, which can change or truncate it at any time. So it is
-//! read, not mapped: reading beyond the end is an error, and not a signal. Only what is asked for is
-//! read, and its size counts against the budget.
+//! read, not mapped: reading beyond the end returns an error instead of raising SIGBUS. Only what is
+//! asked for is read, and its size counts against the budget.
 
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
@@ -115,8 +115,9 @@ impl Elf {
         self.sections.iter().find(|section| &*section.name == name.as_bytes())
     }
 
-    /// The sizes in bytes of the sections with these names: of those that are not compressed, and of
-    /// the others after decompression. `.zdebug_info` counts as `.debug_info`, with an estimate.
+    /// Two sums of the uncompressed sizes, in bytes, of the sections with these names: those that
+    /// are stored uncompressed, and those that are compressed. `.zdebug_info` counts as
+    /// `.debug_info`, with an estimate.
     pub(crate) fn size_of(&self, names: &[&str]) -> (u64, u64) {
         /// Zlib's ratio for debug information is three to five.
         const RATIO: u64 = 5;
@@ -171,8 +172,8 @@ impl Elf {
     }
 
     /// Calls `search` with successive parts of `size` bytes at `offset` of the file, until it returns
-    /// a value. Each part but the first begins with the last `overlap` bytes of the one before. The
-    /// number is that of the bytes before the part.
+    /// a value. Each part but the first begins with the last `overlap` bytes of the one before.
+    /// `search` also receives the part's distance from `offset`, in bytes.
     pub(crate) fn search<T>(
         &self,
         (offset, size): (u64, u64),
@@ -196,7 +197,7 @@ impl Elf {
         }
     }
 
-    /// The same for a section.
+    /// Like [`search`](Self::search), for a section.
     pub(crate) fn search_section<T>(
         &self,
         section: &Section,

@@ -40,7 +40,7 @@ impl Inspector {
         }
     }
 
-    /// The same with another budget for each question.
+    /// This inspector with another budget for each question.
     #[must_use]
     pub const fn with_allowance(mut self, allowance: Allowance) -> Self {
         self.allowance = allowance;

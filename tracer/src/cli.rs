@@ -38,7 +38,7 @@ Examples:
   tracer replay night.rec --idle 10s  re-analyze it with another threshold
   tracer diff before.json after.json  compare two audits: is the leak fixed?
 
-Exit codes: 0 none at --fail-on, 1 leaks found, 2 error, 3 as 0 but incomplete";
+Exit codes: 0 no findings, 1 findings, 2 error, 3 no findings, but incomplete";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:
@@ -47,25 +47,25 @@ Examples:
   sudo tracer audit --pid 4711 --for 2m  check one process thoroughly
   sudo tracer audit -o json              print one JSON document
 
-Exit codes: 0 none at --fail-on, 1 leaks found, 2 error, 3 as 0 but incomplete";
+Exit codes: 0 no findings, 1 findings, 2 error, 3 no findings, but incomplete";
 
 const RECORDED_THRESHOLDS: &str = "\
 Thresholds default to the recorded ones.
 
-Exit codes: 0 none at --fail-on, 1 leaks found, 2 error, 3 as 0 but incomplete";
+Exit codes: 0 no findings, 1 findings, 2 error, 3 no findings, but incomplete";
 
 const REPORT_NOTES: &str = "\
 Prints a summary to stdout, unless --html - sends the report there.
 Thresholds default to the recorded ones.
 
-Exit codes: 0 none at --fail-on, 1 leaks found, 2 error, 3 as 0 but incomplete";
+Exit codes: 0 no findings, 1 findings, 2 error, 3 no findings, but incomplete";
 
 const DIFF_NOTES: &str = "\
-Leaks are matched by process name, destination, kind and function; pids and line
-numbers may differ.
+Leaks are matched by process name, destination, kind of leak and function; pids
+and line numbers may differ.
 
 Exit codes: 0 no new leaks (those in both may have grown), 1 new leaks, 2 error,
-3 as 0, but the data is incomplete";
+3 no new leaks, but coverage is incomplete";
 
 const DOCTOR_EXIT_CODES: &str = "\
 Exit codes: 0 everything is available, 2 tracer cannot run here, 3 tracer runs
@@ -113,7 +113,7 @@ pub(crate) enum Command {
     /// Check kernel features and privileges; show fixes for what is missing.
     #[command(after_help = DOCTOR_EXIT_CODES)]
     Doctor(Doctor),
-    /// Trace a leaking example program, to see what tracer shows.
+    /// Trace an example program that leaks, to show sample output.
     Demo(Demo),
     /// Write the manual pages and shell completions.
     #[command(hide = true)]

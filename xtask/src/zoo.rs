@@ -86,7 +86,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Runs the zoo; the exit code is 1 if something healthy was accused or a leak was not found.
+/// Runs the zoo; the exit code is 1 if something healthy was flagged or a leak was not found.
 ///
 /// # Errors
 /// If it cannot run.
@@ -196,7 +196,7 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
 }
 
 /// Runs twins that were not found, and exhibits that did not run, once more without the others: on a
-/// busy host, programs and snapshots are late. A healthy program that was accused is not run again.
+/// busy host, programs and snapshots are late. A healthy program that was flagged is not run again.
 fn run_again(
     parts: &mut [Results],
     exhibits: &[Exhibit],

@@ -7,7 +7,7 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    Comm, ProcessKey, Timestamp, crossings,
+    Comm, ProcessKey, Timestamp, deadlines,
     excuse::Excuse,
     group::GroupKey,
     group_history::GroupHistory,
@@ -132,7 +132,7 @@ impl Detector {
             };
             let never = || (Timestamp::END, GroupSizes::new());
             let (until, _) = measured.entry(owner.key).or_insert_with(never);
-            *until = (*until).min(crossings::next(&view));
+            *until = (*until).min(deadlines::next(&view));
         }
         for (group, size) in context.group_sizes(processes) {
             if let Some((_, sizes)) = measured.get_mut(&group.process) {

@@ -9,7 +9,7 @@ use super::Detector;
 use crate::{
     Asked, Options, ProcessKey, Question, Reader, StackId, Subject, Timestamp,
     connection_view::ConnectionView,
-    crossings,
+    deadlines,
     group::GroupKey,
     rules::{self, Suspicion},
 };
@@ -75,7 +75,7 @@ impl Detector {
         let stale = self.derived.answered.stale(&self.table.processes, now);
         for (group, view, suspicion) in context.suspects(&stale) {
             let asking = asking.entry(group.process).or_insert_with(Asking::new);
-            asking.until = asking.until.min(crossings::next(&view));
+            asking.until = asking.until.min(deadlines::next(&view));
             let Some(suspicion) = suspicion else { continue };
             if suspicion == Suspicion::Claimed {
                 asking.answered.claimed = Some(group.process);
@@ -113,7 +113,7 @@ impl Detector {
     }
 
     /// The stacks that a later question may be about: those of connections that may be open, and of
-    /// responses in flight.
+    /// open responses.
     pub fn stacks(&self) -> BTreeSet<StackId> {
         let opened = self.table.connections().filter_map(|tracked| tracked.stack);
         opened.chain(self.processes.open_responses.stacks()).collect()

@@ -7,7 +7,7 @@ use crate::{ConnectionId, Flag, ProcessKey, StackId, excuse::Excuse, judge::Judg
 /// The verdict of one connection in a judgment.
 pub(super) struct ConnectionVerdict {
     pub(super) flag: Flag,
-    /// The stack that requested the response in flight.
+    /// The stack that requested the open response.
     pub(super) response: Option<(ProcessKey, StackId)>,
     pub(super) excuse: Option<Excuse>,
     /// Index of its finding in the judgment.

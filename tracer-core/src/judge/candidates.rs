@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::{Groups, JudgeContext, Judged, excused, excused::WaitedFor, pools, runs::by_run};
 use crate::{
-    ProcessKey, Timestamp, crossings,
+    ProcessKey, Timestamp, deadlines,
     group::GroupKey,
     process_index::{Derived, ProcessIndex, ProcessSet},
     rules::{self, growing},
@@ -102,7 +102,7 @@ impl<'a> JudgeContext<'a> {
                 latest = Some(group);
             }
             claims.for_later |= is_claimed && rules::is_claimed_for_later(&view);
-            *until = (*until).min(crossings::next(&view));
+            *until = (*until).min(deadlines::next(&view));
             if view.tracked.waits.is_some() || view.facts.unread_bytes > 0 {
                 waited_for.entry(group.process).or_default().note(&view, is_claimed);
                 *until = self.now;

@@ -1,14 +1,14 @@
-//! **abandoned**: open and silent, with little or nothing unread, and no reader is waiting.
+//! **abandoned**: open and idle, with little or nothing unread, and no reader is waiting.
 //!
 //! To the kernel, the connection of a forgotten response is the same as an idle connection of a
 //! healthy pool. What distinguishes them is in the process: Go's HTTP client keeps a goroutine
 //! waiting for the response body to be read or closed.
 //!
 //! Claim: ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes) unread (more
-//! is *undrained*), silent for `--idle`, and certainly no reader.
+//! is *undrained*), idle for `--idle`, and certainly no reader.
 //!
 //! - *certain*: confirmed by goroutine scan.
-//! - *likely*: the scan was incomplete, and `--min-count` went silent at separate times.
+//! - *likely*: the scan was incomplete, and `--min-count` went idle at separate times.
 //! - *possible*: fewer confirmed ones; or `--min-count` that are not confirmed, to one address.
 //!
 //! Lookalikes: many database and cache drivers leave idle connections without a reader; a response

@@ -7,8 +7,8 @@
 //! goroutine is parked in a read), forward bodies to slow clients (then a goroutine references the
 //! response), and pause downloads.
 //!
-//! Claim (HTTP/1): in flight for `--idle`, something was received since the request, no reader is
-//! waiting, and nothing was read or sent for `--idle`. Claim (HTTP/2): in flight for `--idle`, and
+//! Claim (HTTP/1): open for `--idle`, something was received since the request, no reader is
+//! waiting, and nothing was read or sent for `--idle`. Claim (HTTP/2): open for `--idle`, and
 //! data is buffered in the program's memory, none of which was read for `--idle`. In HTTP/2, a
 //! goroutine always reads the connection into memory, so the kernel's receive queue is not
 //! evidence; neither is a stream without data, which may be a watch.
@@ -66,12 +66,12 @@ impl ResponseCounts {
     }
 }
 
-/// Whether an HTTP/1 response has been in flight for `--idle`, so that its reader matters.
+/// Whether an HTTP/1 response has been open for `--idle`, so that its reader matters.
 pub(super) fn is_in_flight(view: &ConnectionView<'_>) -> bool {
     view.responses().any(|it| it.stream.is_none() && is_due(view, it))
 }
 
-/// The leaked responses of a connection: in flight for `--idle`, without a reader or use.
+/// The leaked responses of a connection: open for `--idle`, without a reader or use.
 pub(crate) fn leaked<'a>(
     view: &ConnectionView<'a>,
 ) -> impl Iterator<Item = &'a Response> + use<'a> {
@@ -263,15 +263,15 @@ fn add_pauses(reasons: &mut Reasons, claimed: &Claimed<'_, '_>, total: usize) {
     }
 }
 
-/// The number of HTTP/1 responses in flight, and for how long.
+/// The number of HTTP/1 open responses, and for how long.
 fn in_flight(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let members = claimed.members.iter().filter(|member| !member.is_multiplexed());
     let ages = || members.clone().flat_map(|member| leaked(member).map(|it| age_ms(member, it)));
     let count = ages().count();
-    (count > 0).then(|| Evidence::ResponsesInFlight { count, age: range(ages()) })
+    (count > 0).then(|| Evidence::OpenResponses { count, age: range(ages()) })
 }
 
-/// The number of HTTP/2 responses in flight, and how much memory they use.
+/// The number of HTTP/2 open responses, and how much memory they use.
 fn streams_unread(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let held_bytes = |response: &Response| response.stream.map_or(0, |stream| stream.held_bytes);
     let unread_ms = |(member, response): (ConnectionView<'_>, &Response)| {

@@ -16,7 +16,7 @@ pub(crate) struct ResponseCounts {
     /// Connections with a leaked response that is confirmed by goroutine scan, with or without
     /// uprobes.
     pub(crate) confirmed: usize,
-    /// Responses in flight that certainly have no reader and are not known to be referenced.
+    /// Open responses that certainly have no reader and are not known to be referenced.
     pub(crate) without_reader: usize,
 }
 

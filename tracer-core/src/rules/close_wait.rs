@@ -12,7 +12,7 @@
 //! - **stale-pool** *info*: fewer.
 //!
 //! Lookalikes: a client pool keeps the connections that the server closed until it next uses them,
-//! and a restart of the server leaves many at one time. A forwarder that has forwarded the FIN
+//! and a restart of the server leaves many at once. A forwarder that has forwarded the FIN
 //! keeps its side until its client closes. A pool with one connection per thread may be large, and
 //! when load drops its connections are closed one after the other, as those of a leak are. Pool
 //! connections have usually carried several exchanges, while leaked connections have usually

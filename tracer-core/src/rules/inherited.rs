@@ -4,7 +4,7 @@
 //! A child has copies of all file descriptors of its parent, and keeps those without close-on-exec
 //! after `exec`. Until the child exits, the peer does not receive a FIN.
 //!
-//! Claim: ESTABLISHED or CLOSE_WAIT, silent for `--idle`, every holder started after the connection
+//! Claim: ESTABLISHED or CLOSE_WAIT, idle for `--idle`, every holder started after the connection
 //! was opened and was not passed the file descriptor, no holder has it as a standard stream or in
 //! an epoll, and no reader is waiting.
 //!

@@ -1,7 +1,7 @@
 //! **never-reused**: each connection carried one exchange and was never used again.
 //!
 //! Claim: outbound, ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes)
-//! unread, data was received, at most four data segments were sent, silent for `--idle`, and either
+//! unread, data was received, at most four data segments were sent, idle for `--idle`, and either
 //! unknown to Go's HTTP client or in its idle pool.
 //!
 //! - *possible*: `--min-count` that are still accumulating, none known to Go's HTTP client.

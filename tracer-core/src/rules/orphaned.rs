@@ -9,7 +9,7 @@
 //!
 //! The kernel gives up after minutes (`tcp_keepalive_probes`, `tcp_retries2`), but a process that
 //! does not read never learns of it. Without keepalive and without data in flight, a dead peer
-//! cannot be distinguished from a silent one.
+//! cannot be distinguished from an idle one.
 //!
 //! Lookalikes: a network that is down for longer than `--idle`.
 

@@ -8,12 +8,12 @@
 //! waiting, and Go's HTTP client has it in its idle pool or does not know it.
 //!
 //! - *certain*: all belong to Go's HTTP client, to more than twice `--pool-size` `http.Transport`
-//!   values, went silent at separate times, and `--min-count` carried at most one request.
+//!   values, went idle at separate times, and `--min-count` carried at most one request.
 //! - *possible*: `--min-count` `http.Transport` values; or, elsewhere, `--min-count` connections
 //!   that were opened while another one was idle.
 //!
 //! Lookalikes: one client for each of a dozen tenants, which is a design and not a leak; after
-//! first use, each has carried one request. Outside Go, silent streams (WebSocket, server-sent
+//! first use, each has carried one request. Outside Go, idle streams (WebSocket, server-sent
 //! events, long polling).
 
 use alloc::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Findings from the ledger of a Go program: the responses in flight, and the code that requested
+//! Findings from the ledger of a Go program: the open responses, and the code that requested
 //! them.
 
 use expect_test::expect;
@@ -34,14 +34,14 @@ fn a_forgotten_response_is_certain_and_has_a_line_of_code() {
         &expect![[r#"
             [1m 40s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, GET http://billing/charge, at main.doSomething billing.go:23, responses 3
-                 responses-in-flight count=3 age=69000..99000ms
+                 open-responses count=3 age=69000..99000ms
                  response-unreferenced count=3 total=3
                  requests top=["GET http://billing/charge" count=3 ] others=0
                  separate-times occurrence=Requested times=3 span_ms=30000
                  but too-few-responses count=3 count_min=5
             [5m]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 3m 20s +0.6/min, reader none, GET http://billing/charge, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  response-unreferenced count=9 total=9
                  requests top=["GET http://billing/charge" count=9 ] others=0
                  rising occurrence=Requested times=9 span_ms=120000
@@ -81,7 +81,7 @@ fn fewer_than_the_minimum_are_likely() {
             [1m] nothing
             [1m 1s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 1m, active 0s, reader none, at main.get api.go:9, responses 1
-                 responses-in-flight count=1 age=60000..60000ms
+                 open-responses count=1 age=60000..60000ms
                  response-unreferenced count=1 total=1
                  but too-few-responses count=1 count_min=5
         "#]],
@@ -117,13 +117,13 @@ fn a_few_that_were_read_before_are_only_possible() {
         &expect![[r#"
             [1m 7s]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 6s, active 0s, reader none, responses 1
-                 responses-in-flight count=1 age=66000..66000ms
+                 open-responses count=1 age=66000..66000ms
                  response-unreferenced count=1 total=1
                  but pause-possible count=1 total=1
                  but too-few-responses count=1 count_min=5
             [1m 10s]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, active 3s, reader none, responses 1
-                 responses-in-flight count=1 age=69000..69000ms
+                 open-responses count=1 age=69000..69000ms
                  response-unreferenced count=1 total=1
                  but pause-possible count=1 total=1
                  but too-few-responses count=1 count_min=5
@@ -145,7 +145,7 @@ fn responses_that_are_being_read_are_not_leaked() {
         &expect![[r#"
             [3m 12s]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 3m 10s, active 1s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9, retracted, peak possible x9
-                 responses-in-flight count=9 age=70000..190000ms
+                 open-responses count=9 age=70000..190000ms
                  rising occurrence=Requested times=9 span_ms=120000
                  but response-referenced count=9 total=9
         "#]],
@@ -236,7 +236,7 @@ fn an_unknown_reader_is_no_evidence() {
         &expect![[r#"
             [5m]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  rising occurrence=Requested times=9 span_ms=120000
                  but reader-unknown count=9 total=9
         "#]],
@@ -257,12 +257,12 @@ fn pending_data_has_no_reader_even_if_readers_are_unknown() {
         &expect![[r#"
             [4m 10s]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 9s, active 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=129000..249000ms
+                 open-responses count=9 age=129000..249000ms
                  rising occurrence=Requested times=9 span_ms=120000
                  but reader-unknown count=9 total=9
             [5m]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 50s ~+4.0/min, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  data-pending count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
         "#]],
@@ -283,7 +283,7 @@ fn an_abandoned_stream_is_certain() {
         &expect![[r#"
             [5m]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, GET http://events/, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  response-unreferenced count=9 total=9
                  requests top=["GET http://events/" count=9 ] others=0
                  rising occurrence=Requested times=9 span_ms=120000

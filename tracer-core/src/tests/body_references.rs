@@ -1,4 +1,4 @@
-//! Responses in flight that goroutines reference or may reference.
+//! Open responses that goroutines reference or may reference.
 
 use expect_test::expect;
 
@@ -15,7 +15,7 @@ fn unknown_references_leave_it_likely() {
         &expect![[r#"
             [5m]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  no-reader count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
         "#]],
@@ -34,7 +34,7 @@ fn referenced_responses_are_only_possible() {
         &expect![[r#"
             [5m]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  rising occurrence=Requested times=9 span_ms=120000
                  but response-referenced count=9 total=9
         "#]],
@@ -80,23 +80,23 @@ fn a_few_unsure_responses_do_not_split_a_leak() {
         &expect![[r#"
             [5m]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  response-unreferenced count=8 total=9
                  rising occurrence=Requested times=9 span_ms=120000
                  but response-referenced count=1 total=9
             [5m 2s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, active 2s ~+4.0/min, reader mixed, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=181000..301000ms
+                 open-responses count=9 age=181000..301000ms
                  response-unreferenced count=8 total=9
                  rising occurrence=Requested times=9 span_ms=120000
                  but reader-unknown count=1 total=9
             [5m 4s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x6, oldest 4m 33s, active 4s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 6
-                 responses-in-flight count=6 age=198000..273000ms
+                 open-responses count=6 age=198000..273000ms
                  response-unreferenced count=6 total=6
                  rising occurrence=Requested times=6 span_ms=75000
               #2 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 3s, active 0s ~+1.0/min, reader mixed, at main.doSomething billing.go:23, responses 3
-                 responses-in-flight count=3 age=183000..303000ms
+                 open-responses count=3 age=183000..303000ms
                  rising occurrence=Requested times=3 span_ms=120000
                  but response-referenced count=2 total=3
                  but reader-unknown count=1 total=3
@@ -119,7 +119,7 @@ fn a_proxy_with_slow_clients_is_only_possible() {
         &expect![[r#"
             [5m]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  data-pending count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
                  but send-blocked connections=9
@@ -148,7 +148,7 @@ fn responses_of_an_incomplete_scan_are_likely_if_they_accumulate() {
         &expect![[r#"
             [5m 1s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 1s, active 1s ~+4.0/min, reader none, at main.charge billing.go:23, responses 12
-                 responses-in-flight count=12 age=135000..300000ms
+                 open-responses count=12 age=135000..300000ms
                  rising occurrence=Requested times=12 span_ms=165000
                  but scan-incomplete count=12 total=12
         "#]],

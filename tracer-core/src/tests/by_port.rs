@@ -60,11 +60,11 @@ fn a_leak_to_many_addresses_is_judged_by_call_site() {
         &expect![[r#"
             [8m 20s]
               #1 body-not-closed certain: p10[10] outbound 50 addresses :443 x53, oldest 8m 14s, active 0s, reader none, at main.get api.go:23, responses 53
-                 responses-in-flight count=53 age=139000..139000ms
+                 open-responses count=53 age=139000..139000ms
                  response-unreferenced count=53 total=53
                  destinations top=[10.0.1.7:443 count=4 10.0.1.1:443 count=1 10.0.1.2:443 count=1 ] others=47
               #2 body-not-closed certain: p10[10] outbound 10 addresses :443 x10, oldest 3m 14s, active 0s, reader none, at main.put api.go:42, responses 10
-                 responses-in-flight count=10 age=139000..139000ms
+                 open-responses count=10 age=139000..139000ms
                  response-unreferenced count=10 total=10
                  destinations top=[10.0.1.51:443 count=1 10.0.1.52:443 count=1 10.0.1.53:443 count=1 ] others=7
         "#]],

@@ -36,11 +36,11 @@ fn each_call_site_is_a_finding() {
         &expect![[r#"
             [5m]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  response-unreferenced count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
               #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 44s, active 0s, reader none, at main.refund billing.go:77, responses 3
-                 responses-in-flight count=3 age=134000..164000ms
+                 open-responses count=3 age=134000..164000ms
                  response-unreferenced count=3 total=3
                  separate-times occurrence=Requested times=3 span_ms=30000
                  same-destination count=12
@@ -62,21 +62,21 @@ fn a_call_site_that_becomes_known_makes_no_new_finding() {
         &expect![[r#"
             [5m]
               #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  response-unreferenced count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 44s, active 0s, reader none, responses 3
-                 responses-in-flight count=3 age=134000..164000ms
+                 open-responses count=3 age=134000..164000ms
                  response-unreferenced count=3 total=3
                  separate-times occurrence=Requested times=3 span_ms=30000
                  same-destination count=12
             [5m 2s]
               #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, active 2s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
-                 responses-in-flight count=9 age=181000..301000ms
+                 open-responses count=9 age=181000..301000ms
                  response-unreferenced count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 46s, active 2s, reader none, at main.refund billing.go:77, responses 3
-                 responses-in-flight count=3 age=136000..166000ms
+                 open-responses count=3 age=136000..166000ms
                  response-unreferenced count=3 total=3
                  separate-times occurrence=Requested times=3 span_ms=30000
                  same-destination count=12
@@ -115,43 +115,43 @@ fn a_leak_spread_over_many_call_sites_is_found() {
         &expect![[r#"
             [1m 40s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f1 a.go:1, responses 3
-                 responses-in-flight count=3 age=99000..99000ms
+                 open-responses count=3 age=99000..99000ms
                  no-reader count=3 total=3
                  same-destination count=30
               #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f10 a.go:10, responses 3
-                 responses-in-flight count=3 age=99000..99000ms
+                 open-responses count=3 age=99000..99000ms
                  no-reader count=3 total=3
                  same-destination count=30
               #3 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f2 a.go:2, responses 3
-                 responses-in-flight count=3 age=99000..99000ms
+                 open-responses count=3 age=99000..99000ms
                  no-reader count=3 total=3
                  same-destination count=30
               #4 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f3 a.go:3, responses 3
-                 responses-in-flight count=3 age=99000..99000ms
+                 open-responses count=3 age=99000..99000ms
                  no-reader count=3 total=3
                  same-destination count=30
               #5 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f4 a.go:4, responses 3
-                 responses-in-flight count=3 age=99000..99000ms
+                 open-responses count=3 age=99000..99000ms
                  no-reader count=3 total=3
                  same-destination count=30
               #6 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f5 a.go:5, responses 3
-                 responses-in-flight count=3 age=99000..99000ms
+                 open-responses count=3 age=99000..99000ms
                  no-reader count=3 total=3
                  same-destination count=30
               #7 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f6 a.go:6, responses 3
-                 responses-in-flight count=3 age=99000..99000ms
+                 open-responses count=3 age=99000..99000ms
                  no-reader count=3 total=3
                  same-destination count=30
               #8 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f7 a.go:7, responses 3
-                 responses-in-flight count=3 age=99000..99000ms
+                 open-responses count=3 age=99000..99000ms
                  no-reader count=3 total=3
                  same-destination count=30
               #9 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f8 a.go:8, responses 3
-                 responses-in-flight count=3 age=99000..99000ms
+                 open-responses count=3 age=99000..99000ms
                  no-reader count=3 total=3
                  same-destination count=30
               #10 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f9 a.go:9, responses 3
-                 responses-in-flight count=3 age=99000..99000ms
+                 open-responses count=3 age=99000..99000ms
                  no-reader count=3 total=3
                  same-destination count=30
         "#]],

@@ -10,7 +10,7 @@ use crate::{
     CallSite, CallSiteReason, Input, Ledger, OpenResponse, ProcessKey, StackId, Timestamp,
 };
 
-/// The responses in flight, as recorded by the programs themselves.
+/// The open responses, as recorded by the programs themselves.
 #[derive(Default)]
 pub(super) struct Ledgers {
     out: BTreeMap<ProcessKey, BTreeMap<(u32, Option<u32>), OpenResponse>>,

@@ -33,7 +33,7 @@ fn a_returned_response_is_retracted() {
             5m flagged 0x9 body-not-closed certain at main.doSomething billing.go:23
             [5m 3s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 3s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9, retracted, peak certain x9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  response-unreferenced count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
             5m 3s retracted 0x1 body-not-closed certain at main.doSomething billing.go:23
@@ -70,7 +70,7 @@ fn a_missing_list_is_not_an_empty_one() {
         &expect![[r#"
             [5m 4s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 3s, active 4s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=183000..303000ms
+                 open-responses count=9 age=183000..303000ms
                  response-unreferenced count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
             [5m 5s]
@@ -80,7 +80,7 @@ fn a_missing_list_is_not_an_empty_one() {
                  rising occurrence=WentSilent times=9 span_ms=120000
             [5m 7s]
               #3 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 6s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=186000..306000ms
+                 open-responses count=9 age=186000..306000ms
                  response-unreferenced count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
         "#]],
@@ -114,12 +114,12 @@ fn a_reused_fd_has_no_response() {
         &expect![[r#"
             [1m 10s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, active 0s, reader none, responses 1
-                 responses-in-flight count=1 age=69000..69000ms
+                 open-responses count=1 age=69000..69000ms
                  response-unreferenced count=1 total=1
                  but too-few-responses count=1 count_min=5
             [2m 20s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, active 5s, reader none, responses 1, retracted, peak likely x1
-                 responses-in-flight count=1 age=69000..69000ms
+                 open-responses count=1 age=69000..69000ms
                  response-unreferenced count=1 total=1
                  but too-few-responses count=1 count_min=5
         "#]],
@@ -154,12 +154,12 @@ fn a_reused_fd_without_events_has_no_response() {
         &expect![[r#"
             [1m 10s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest >1m 9s, active 0s, reader none, responses 1
-                 responses-in-flight count=1 age=69000..69000ms
+                 open-responses count=1 age=69000..69000ms
                  response-unreferenced count=1 total=1
                  but too-few-responses count=1 count_min=5
             [2m 20s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest >1m 9s, active 1m 10s, reader none, responses 1, retracted, peak likely x1
-                 responses-in-flight count=1 age=69000..69000ms
+                 open-responses count=1 age=69000..69000ms
                  response-unreferenced count=1 total=1
                  but too-few-responses count=1 count_min=5
         "#]],
@@ -211,7 +211,7 @@ fn a_ledger_does_not_count_for_the_connections_of_other_processes() {
             [1m 40s] nothing
             [1m 42s]
               #1 body-not-closed likely: p11[11] outbound 10.0.0.1:443 x1, oldest 1m 41s, active 0s, reader none, responses 1
-                 responses-in-flight count=1 age=99000..99000ms
+                 open-responses count=1 age=99000..99000ms
                  response-unreferenced count=1 total=1
                  but too-few-responses count=1 count_min=5
         "#]],
@@ -238,7 +238,7 @@ fn fds_are_those_of_the_process_itself() {
         &expect![[r#"
             [1m 40s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.2:443 x1, oldest 1m 37s, active 0s, reader none, responses 1
-                 responses-in-flight count=1 age=96000..96000ms
+                 open-responses count=1 age=96000..96000ms
                  response-unreferenced count=1 total=1
                  but too-few-responses count=1 count_min=5
         "#]],
@@ -286,12 +286,12 @@ fn the_verdict_stays_when_the_peer_closes() {
         &expect![[r#"
             [5m]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  response-unreferenced count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
             [8m 20s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 8m 19s, active 3m 20s +0.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=379000..499000ms
+                 open-responses count=9 age=379000..499000ms
                  response-unreferenced count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
             5m flagged 0x1 body-not-closed certain at main.doSomething billing.go:23
@@ -320,7 +320,7 @@ fn a_stopped_process_is_not_accused() {
         &expect![[r#"
             [5m]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
+                 open-responses count=9 age=179000..299000ms
                  response-unreferenced count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
                  but process-stopped
@@ -338,7 +338,7 @@ fn a_stopped_process_is_not_accused() {
         &expect![[r#"
             [5m 2s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, active 2s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=181000..301000ms
+                 open-responses count=9 age=181000..301000ms
                  response-unreferenced count=9 total=9
                  rising occurrence=Requested times=9 span_ms=120000
                  but process-stopped
@@ -367,7 +367,7 @@ fn responses_are_bounded() {
         &expect![[r#"
             [5m]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x7, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 7
-                 responses-in-flight count=7 age=209000..299000ms
+                 open-responses count=7 age=209000..299000ms
                  response-unreferenced count=7 total=7
                  rising occurrence=Requested times=7 span_ms=90000
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x2, oldest 3m 14s, active 0s, reader none
@@ -378,7 +378,7 @@ fn responses_are_bounded() {
               incomplete
             [5m 2s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x6, oldest 4m 16s, active 2s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 6
-                 responses-in-flight count=6 age=181000..256000ms
+                 open-responses count=6 age=181000..256000ms
                  response-unreferenced count=6 total=6
                  rising occurrence=Requested times=6 span_ms=75000
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 1s, active 2s, reader none

@@ -1,4 +1,4 @@
-//! The lists of responses in flight.
+//! The lists of open responses.
 
 use std::vec::Vec;
 

@@ -47,7 +47,8 @@ impl Follower<'_, '_> {
         self.prefetch_conns(conns);
     }
 
-    /// The same for the data words of `net.Conn` interfaces.
+    /// Like [`prefetch_connections`](Self::prefetch_connections), for the data words of `net.Conn`
+    /// interfaces.
     pub(super) fn prefetch_conns(&mut self, conns: Vec<u64>) {
         let mut layer = conns;
         // The first field of `tls.Conn` is a `net.Conn`, so the second word is a data word again.

@@ -33,7 +33,7 @@ pub fn attach_error(error: &io::Error) -> AccessError {
     with_ptrace_scope(error, scope.trim_end())
 }
 
-/// The same, with the value of the sysctl `kernel.yama.ptrace_scope`.
+/// Like [`attach_error`], with the value of the sysctl `kernel.yama.ptrace_scope`.
 fn with_ptrace_scope(error: &io::Error, ptrace_scope: &str) -> AccessError {
     let is_no_attach = ptrace_scope == "3" && error.kind() == ErrorKind::PermissionDenied;
     if is_no_attach {

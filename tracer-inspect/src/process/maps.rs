@@ -96,7 +96,7 @@ impl Mappings {
         Ok(Self(all))
     }
 
-    /// The same for a whole text.
+    /// The mappings in a text with the format of `/proc/PID/maps`.
     #[cfg(test)]
     pub(crate) fn parse(text: &str) -> Self {
         Self::read(text.as_bytes(), &Budget::default()).unwrap()

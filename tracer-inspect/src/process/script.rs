@@ -34,7 +34,7 @@ pub(super) fn cmdline(pid: u32) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same for the bytes of `/proc/PID/cmdline`: arguments that end with a NUL each.
+/// Like [`script`], for the bytes of `/proc/PID/cmdline`: arguments that end with a NUL each.
 pub fn parse(exe: &str, cmdline: &[u8]) -> Option<String> {
     let interpreter = Interpreter::of(file_name(exe))?;
     // Text after the last NUL was truncated, or the process has overwritten its arguments.

@@ -87,9 +87,9 @@ pub fn check_container(prefix: &str) -> Result<()> {
 pub struct Family {
     /// Those that run: start times in clock ticks since boot (`starttime` in `/proc/PID/stat`) by pid.
     pub members: BTreeMap<u32, u64>,
-    /// The same of sessions and process groups whose leader is or was a member, by the leader. Only
-    /// descendants of its leader are in a session, and hardly anything else in a process group
-    /// (setsid(2), setpgid(2)).
+    /// The start times of the leaders of sessions and process groups whose leader is or was a
+    /// member, by the leader's pid. A session contains only descendants of its leader, and a
+    /// process group hardly anything else (setsid(2), setpgid(2)).
     leaders: BTreeMap<u32, u64>,
 }
 

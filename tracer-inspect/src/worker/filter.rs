@@ -83,7 +83,7 @@ const FCNTL: [i32; 5] =
 /// `PR_GET_AUXV` of `include/uapi/linux/prctl.h`, from 6.4 on.
 const PR_GET_AUXV: u64 = 0x4155_5856;
 
-/// The same for older calls that only some architectures have.
+/// Allowed older system calls, which only some architectures have.
 #[cfg(target_arch = "x86_64")]
 const ALLOWED_LEGACY: &[i64] =
     &[libc::SYS_stat, libc::SYS_lstat, libc::SYS_readlink, libc::SYS_access, libc::SYS_poll];

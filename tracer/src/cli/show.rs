@@ -9,7 +9,7 @@ use crate::output::listing;
 pub(super) struct Show {
     /// Also list findings down to this level: possible, info
     ///
-    /// Tables list likely and certain findings, and those that reach --fail-on; they count the
+    /// Tables list findings that are likely, certain, or at --fail-on or above, and only count the
     /// others. With info, possible ones are also listed; --all lists every finding. JSON and CSV
     /// always contain every finding.
     #[arg(long, value_name = "LEVEL", value_delimiter = ',', ignore_case = true)]

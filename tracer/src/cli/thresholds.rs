@@ -17,13 +17,13 @@ const GROWTH_WINDOWS: u32 = 5;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Thresholds")]
 pub(super) struct Thresholds {
-    /// Report what has lasted for this long [default: 60s]
+    /// Report leaks that have lasted this long [default: 60s]
     #[arg(long, value_name = "DURATION", value_parser = positive)]
     idle: Option<Duration>,
     /// Connections needed for likely or certain [default: 5]
     #[arg(long, value_name = "N", value_parser = count)]
     min_count: Option<usize>,
-    /// Dead connections to one destination attributed to a pool [default: 10]
+    /// Attribute up to this many dead connections per destination to a pool [default: 10]
     #[arg(long, value_name = "N", value_parser = count, hide_short_help = true)]
     pool_size: Option<usize>,
     /// Count a connection toward unshared-pool when idle for this long [default: 5m]
@@ -37,7 +37,7 @@ pub(super) struct Thresholds {
     growth_for: Option<Duration>,
     /// Exit 1 at certain, likely or possible [default: likely]
     ///
-    /// Active findings with this confidence or a higher one count.
+    /// Only active findings at this confidence or above count.
     #[arg(long, value_name = "LEVEL", ignore_case = true, hide_possible_values = true)]
     fail_on: Option<FailOn>,
     /// Also report connections without a finding

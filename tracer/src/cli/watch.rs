@@ -44,10 +44,10 @@ pub(crate) struct Watch {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection (default: all processes and connections)")]
 struct Selection {
-    /// Watch only these processes (uprobes in Go programs)
+    /// Watch only these processes (attaches uprobes to Go)
     ///
     /// A comma-separated list of pids, as seen by the shell that runs tracer. Options that take a list can also be
-    /// repeated. Uprobes are attached unless --no-uprobes is given, or --for is at most --idle.
+    /// repeated. Uprobes are attached to Go programs unless --no-uprobes is given or --for is at most --idle.
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
     pids: Vec<u32>,
     /// Include the descendants of --pid
@@ -60,7 +60,7 @@ struct Selection {
     #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(hide_short_help = true)]
     cgroup: Option<String>,
-    /// Watch only the container whose ID starts with this
+    /// Watch only this container (ID, 4 digits or more)
     #[arg(long, value_name = "ID", value_parser = container)]
     container: Option<String>,
     /// Watch only connections with these local ports
@@ -82,10 +82,10 @@ struct Observation {
     /// With 0s, tracer takes a single snapshot.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Duration>,
-    /// Attach uprobes to all Go programs, not only to --pid
+    /// Attach uprobes to all Go programs, not only --pid
     ///
-    /// Uprobes track HTTP responses until they are read to EOF or closed. They are not attached in a run that
-    /// --for limits to --idle or less, because it would end before a response could be reported.
+    /// Uprobes track HTTP responses until they are read to EOF or closed. They are not attached in a run whose
+    /// --for is at most --idle, because it would end before a response could be reported.
     #[arg(long, conflicts_with = "no_uprobes")]
     go: bool,
     /// Do not attach uprobes to Go programs
@@ -93,19 +93,19 @@ struct Observation {
     no_uprobes: bool,
     /// Set the time between snapshots [default: adaptive, from 1s to 10s]
     ///
-    /// tracer lengthens it if snapshots would take more than 1% of a CPU.
+    /// tracer lengthens it if it would otherwise use more than 1% of a CPU.
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     interval: Option<Duration>,
     /// In an audit, wait up to this time for inspections of processes [default: 5s]
     ///
-    /// The report says which processes could not be inspected in this time. A live run does not wait:
-    /// what an inspection shows is in the next report.
+    /// The report says which processes could not be inspected in this time. A live run does not wait: the
+    /// results of an inspection are in the next report.
     #[arg(long, value_name = "DURATION", value_parser = duration, hide_short_help = true)]
     inspect_for: Option<Duration>,
-    /// Load rules for stack frames that are not the application's
+    /// Load extra rules that say which stack frames belong to libraries
     ///
     /// They take precedence over the built-in rules. In section `[go]`, the line
-    /// `application package NAME` marks a package as the application's.
+    /// `application package NAME` marks a package as part of the application.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     call_sites: Option<PathBuf>,
     /// Use this source of snapshots; for tests

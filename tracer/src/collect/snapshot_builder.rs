@@ -1,4 +1,4 @@
-//! Builds a snapshot, with one entry per socket, from records, one per file descriptor. Pure.
+//! Builds a snapshot, with one entry per socket, from records, one per file descriptor. It does no I/O.
 
 use std::{
     collections::{BTreeMap, BTreeSet, hash_map::Entry},
@@ -73,7 +73,8 @@ impl SnapshotBuilder {
         self
     }
 
-    /// Adds one file descriptor. A socket has an owner for each file descriptor that refers to it.
+    /// Adds one file descriptor. A socket has an entry in `owners` for each file descriptor that
+    /// refers to it, in any process.
     pub fn add(&mut self, record: &SocketRecord, constants: KernelConstants) {
         let timeless = SocketRecord { at_ns: 0, jiffies: 0, ..*record };
         if let Some(facts) = self.before.facts(&timeless) {
@@ -124,8 +125,8 @@ impl SnapshotBuilder {
         self.snapshot.undecodable += 1;
     }
 
-    /// Adds the facts of one socket. Repeated calls for the same socket add owners; the latest
-    /// facts count.
+    /// Adds the facts of one socket. Repeated calls for the same socket add holders; of the other
+    /// facts, the latest win.
     pub(crate) fn add_facts(&mut self, facts: SocketFacts) {
         self.add_shared(Arc::new(facts));
     }

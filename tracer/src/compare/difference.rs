@@ -1,4 +1,4 @@
-//! Matches the findings of two reports that are about the same leak, and says how it changed. Pure.
+//! Matches the findings of two reports that are about the same leak, and says how it changed. It does no I/O.
 
 use std::{
     cmp::{Ordering, Reverse},

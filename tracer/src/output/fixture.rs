@@ -238,7 +238,7 @@ pub(crate) fn with_call_site(id: u64) -> Finding {
         inner_pid: Some(7),
         cmdline: Some("/usr/local/bin/api --config /etc/api.toml".to_owned()),
         evidence: vec![
-            Evidence::ResponsesInFlight { count: 23, age: minutes(50, 50) },
+            Evidence::OpenResponses { count: 23, age: minutes(50, 50) },
             Evidence::ResponseUnreferenced(CountOf { count: 23, total: 23 }),
             requests("GET http://billing/charge", 23),
         ],

@@ -30,7 +30,7 @@ pub fn document(report: &Report, context: &Context) -> serde_json::Result<String
 /// The report as a document on one line, for a stream of them.
 ///
 /// # Errors
-/// The same as for [`document()`].
+/// As for [`document()`].
 pub(crate) fn line(report: &Report, context: &Context) -> serde_json::Result<String> {
     serde_json::to_string(&Document::new(report, context)).map(finish)
 }
@@ -38,7 +38,7 @@ pub(crate) fn line(report: &Report, context: &Context) -> serde_json::Result<Str
 /// A change of a finding at a report, as a line. `sequence` is the number of the line.
 ///
 /// # Errors
-/// The same as for [`document()`].
+/// As for [`document()`].
 pub(crate) fn finding_event(
     event: &FindingEvent,
     sequence: u64,
@@ -52,7 +52,7 @@ pub(crate) fn finding_event(
 /// The differences between two reports, as one indented document.
 ///
 /// # Errors
-/// The same as for [`document()`].
+/// As for [`document()`].
 pub(crate) fn difference(difference: &Difference) -> serde_json::Result<String> {
     pretty(difference)
 }
@@ -60,7 +60,7 @@ pub(crate) fn difference(difference: &Difference) -> serde_json::Result<String> 
 /// Anything else, as one indented document.
 ///
 /// # Errors
-/// The same as for [`document()`].
+/// As for [`document()`].
 pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
     serde_json::to_string_pretty(value).map(finish)
 }

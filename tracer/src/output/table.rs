@@ -118,7 +118,7 @@ fn legend(rows: &[Row<'_>], processes: &[&ProcessSummary]) -> Option<String> {
             .any(|it| it.growth_is_reconstructed && it.growth_per_min_milli.is_some());
     let is_at_least = findings().any(|it| it.oldest_age_is_lower_bound);
     let signs = [
-        is_estimated.then_some("~ = estimated from the times at which connections went silent"),
+        is_estimated.then_some("~ = estimated from the times at which connections went idle"),
         is_at_least.then_some("> = at least, opened before tracing began"),
     ];
     let signs: Vec<&str> = signs.into_iter().flatten().collect();

@@ -38,7 +38,7 @@ pub(crate) use listing::{
 };
 pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};
-pub(crate) use probe::{absence_costs, attach_error, method_caveat, probe};
+pub(crate) use probe::{absence_costs, attach_error, method_caveat, method_cost, probe};
 pub(crate) use reader::reader;
 pub(crate) use subject::{amount, process, processes, whereto};
 pub(crate) use thresholds::thresholds;

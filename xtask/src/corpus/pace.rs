@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-/// `--idle`: how long a connection must have been silent.
+/// `--idle`: how long a connection must have been idle.
 const IDLE: Duration = Duration::from_mins(1);
 /// `--pool-idle`: how long a pool must have been idle.
 const POOL_IDLE: Duration = Duration::from_mins(5);

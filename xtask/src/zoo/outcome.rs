@@ -56,7 +56,7 @@ impl Outcome {
         }
     }
 
-    /// Whether something healthy was accused.
+    /// Whether something healthy was flagged.
     pub(crate) fn is_accusation(&self) -> bool {
         matches!(self, Self::Healthy { accusations, .. } if !accusations.is_empty())
     }
@@ -102,7 +102,7 @@ impl Outcome {
         for (sighting, finding) in first_of_each(&sightings.all) {
             if !expectations.iter().any(|expectation| expectation.is_about(finding)) {
                 let what = describe(sighting, finding, began_s);
-                mistakes.push(format!("accused beside its leak: {what}"));
+                mistakes.push(format!("flagged beside its leak: {what}"));
             }
         }
         Self::Twin { leaks, mistakes }

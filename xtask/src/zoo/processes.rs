@@ -69,7 +69,7 @@ pub(crate) fn kill(pid: u32) {
 pub(crate) struct Membership {
     supervisors: Vec<u32>,
     exhibits: BTreeMap<u32, usize>,
-    /// The largest number of processes at one time, by exhibit.
+    /// The largest number of processes at once, by exhibit.
     most: Vec<usize>,
 }
 
@@ -100,7 +100,7 @@ impl Membership {
         self.exhibits.get(&pid).copied()
     }
 
-    /// The largest number of processes of an exhibit at one time.
+    /// The largest number of processes of an exhibit at once.
     pub(crate) fn most(&self, exhibit: usize) -> usize {
         self.most.get(exhibit).copied().unwrap_or_default()
     }

@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(500);
 /// The results of a round, or of a part of the exhibits in it.
 pub(crate) struct Results {
     pub(crate) exhibits: Vec<JudgedExhibit>,
-    /// The largest number of sockets at one time, including those of the host.
+    /// The largest number of sockets at once, including those of the host.
     pub(crate) sockets: u64,
     /// Findings above *possible* about processes outside the zoo.
     pub(crate) others: u64,

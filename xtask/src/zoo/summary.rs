@@ -81,7 +81,7 @@ pub(crate) fn exhibits(rounds: &[OfRound]) -> Table {
 fn cell(judged: &JudgedExhibit) -> String {
     match &judged.outcome {
         Outcome::Broken(_) => "BROKEN".to_owned(),
-        Outcome::Healthy { accusations, .. } if !accusations.is_empty() => "ACCUSED".to_owned(),
+        Outcome::Healthy { accusations, .. } if !accusations.is_empty() => "FLAGGED".to_owned(),
         Outcome::Healthy { accepted, .. } if !accepted.is_empty() => "accepted".to_owned(),
         Outcome::Healthy { .. } if judged.was_possible => "possible".to_owned(),
         Outcome::Healthy { .. } => "quiet".to_owned(),
@@ -112,7 +112,7 @@ pub(crate) fn figures(rounds: &[OfRound]) -> Table {
     row("processes".to_owned(), &|it| {
         it.judged().map(|judged| judged.processes).sum::<usize>().to_string()
     });
-    row("sockets at one time, at most".to_owned(), &|it| {
+    row("sockets, peak".to_owned(), &|it| {
         it.parts.iter().map(|part| part.sockets).max().unwrap_or_default().to_string()
     });
     row("minutes".to_owned(), &|it| {
@@ -127,7 +127,7 @@ pub(crate) fn figures(rounds: &[OfRound]) -> Table {
             length.as_secs_f64() / f64::from(u32::try_from(documents).unwrap_or(1).max(1))
         )
     });
-    row("healthy programs accused (above *possible*, at any time)".to_owned(), &|it| {
+    row("healthy programs flagged (above *possible*, at any time)".to_owned(), &|it| {
         count(it.of(Kind::Healthy), Outcome::is_accusation)
     });
     row("accepted".to_owned(), &|it| {

@@ -1,4 +1,4 @@
-//! Converts the kernel's report on a socket to facts. Pure.
+//! Converts the kernel's report on a socket to facts. It does no I/O.
 
 use std::net::{IpAddr, SocketAddr};
 

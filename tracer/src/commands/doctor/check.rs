@@ -107,7 +107,9 @@ impl Check {
         let (method, failures, check) = match &probe.state {
             AttachState::Attached { method, failures } => {
                 let check = Self::full(name, format!("attached by {}", method.name()));
-                let impact = words::method_caveat(*method).map(str::to_owned);
+                let caveat = words::method_caveat(*method);
+                let impact = caveat.or_else(|| words::method_cost(probe.hook, *method));
+                let impact = impact.map(str::to_owned);
                 (Some(method.name()), &failures[..], Self { impact, ..check })
             }
             AttachState::NotAttached { failures } => {

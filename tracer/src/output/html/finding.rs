@@ -131,7 +131,7 @@ fn connections(finding: &Finding) -> String {
 fn growth(finding: &Finding) -> Option<String> {
     let growth = finding.growth_per_min_milli?;
     let from = if finding.growth_is_reconstructed {
-        ", estimated from the times at which the connections went silent"
+        ", estimated from the times at which the connections went idle"
     } else {
         ", observed"
     };

@@ -53,7 +53,7 @@ fn without_findings_the_page_says_what_is_missing() {
         "No leaked connections found, but coverage is incomplete.",
         "2 processes could not be read",
         "accept: not attached (fexit: not permitted)",
-        "processes outside it are not seen",
+        "processes outside it are not visible",
         "Not analyzed (not plain TCP): 2 mptcp",
         "The charts show all 0 snapshots.",
     ] {

@@ -135,7 +135,7 @@ fn signs(connections: &[&Connection]) -> Markup {
                 (sign(&html! {
                     rect.idle x="5" y="10" width="230" height="140" fill=(pattern::fill(1)) {}
                 }))
-                "silent until now"
+                "idle until now"
             }
             @if some(|it| it.age_is_lower_bound) {
                 li { (sign(&html! { path.sign d="M160 10l-90 70l90 70z" {} })) "opened before tracing" }

@@ -132,8 +132,8 @@ fn a_retracted_finding_and_how_to_show_it() {
 
             1. Create this report for the time when the finding was active: --at
                2026-03-01T11:59:47.999Z
-            2. If you still suspect a leak: only connections that have been silent for 1m are
-               reported; use a lower --idle or record for longer.
+            2. If you still suspect a leak: only connections that have been idle for 1m are reported;
+               use a lower --idle or record for longer.
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost.
             Coverage is complete.
@@ -149,8 +149,8 @@ fn no_findings() {
         &expect![[r#"
             No leaked connections found.
 
-            1. If you still suspect a leak: only connections that have been silent for 1m are
-               reported; use a lower --idle or record for longer.
+            1. If you still suspect a leak: only connections that have been idle for 1m are reported;
+               use a lower --idle or record for longer.
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost.
             Coverage is complete.
@@ -162,22 +162,21 @@ fn no_findings() {
         &expect![[r#"
             No leaked connections found, but coverage is incomplete.
             COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in the connection
-            table, 5 responses in flight did not fit in the list, 2 processes could not be read,
-            34 events were lost since the latest snapshot began. Run as root, in the host's pid
-            namespace.
+            table, 5 open responses did not fit in the list, 2 processes could not be read, 34 events
+            were lost since the latest snapshot began. Run as root, in the host's pid namespace.
 
-            1. If you still suspect a leak: only connections that have been silent for 1m are
-               reported; use a lower --idle or record for longer.
+            1. If you still suspect a leak: only connections that have been idle for 1m are reported;
+               use a lower --idle or record for longer.
             2. Fix what made coverage incomplete (see below), and record again.
 
             Note: accept: not attached (fexit: not permitted); which process accepted a connection is
                   known only from the next snapshot
-            Note: tracer runs inside a pid namespace: processes outside it are not seen
+            Note: tracer runs inside a pid namespace: processes outside it are not visible
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events lost.
             COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in the connection
-            table, 5 responses in flight did not fit in the list, 2 processes could not be read,
-            34 events were lost since the latest snapshot began. Run as root, in the host's pid
-            namespace. Not analyzed (not plain TCP): 2 mptcp, 1 smc.
+            table, 5 open responses did not fit in the list, 2 processes could not be read, 34 events
+            were lost since the latest snapshot began. Run as root, in the host's pid namespace. Not
+            analyzed (not plain TCP): 2 mptcp, 1 smc.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );

@@ -54,7 +54,7 @@ pub(super) fn evidence(fact: &Evidence) -> Coded {
         | Evidence::NothingAcknowledged { count, silent }
         | Evidence::ServedOnce { count, silent }
         | Evidence::OpenedByAnother { count, silent } => silent_for(coded, *count, *silent),
-        Evidence::ResponsesInFlight { count, age } => coded.count(*count).range(AGE, *age),
+        Evidence::OpenResponses { count, age } => coded.count(*count).range(AGE, *age),
         Evidence::StreamsUnread { streams, connections, buffered_bytes, unread } => coded
             .integer("streams", *streams)
             .integer("connections", *connections)

@@ -136,7 +136,7 @@ fn all_connections_and_what_was_not_seen() {
                 "notes": [
                   {
                     "code": "inside-pid-namespace",
-                    "text": "tracer runs inside a pid namespace: processes outside it are not seen"
+                    "text": "tracer runs inside a pid namespace: processes outside it are not visible"
                   },
                   {
                     "code": "snapshots-failed",
@@ -150,7 +150,7 @@ fn all_connections_and_what_was_not_seen() {
                   },
                   {
                     "code": "responses-not-kept",
-                    "text": "5 responses in flight did not fit in the list",
+                    "text": "5 open responses did not fit in the list",
                     "count": 5
                   }
                 ]

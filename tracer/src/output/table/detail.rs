@@ -130,18 +130,17 @@ fn own_fds(finding: &Finding) -> Vec<u32> {
     own
 }
 
-/// `fds 7, 8, 9 +1,194 more; 23 opened while tracing, 2 before or not seen to open; oldest
-/// open for 51m`.
+/// `fds 7, 8, 9 +1,194 more; 23 opened while tracing, 2 before or unseen; oldest open for 51m`.
 fn fds_and_origin(finding: &Finding, own: &[u32]) -> String {
     let traced = finding.connections.iter().filter(|it| it.origin == Origin::Traced).count();
     let seeded = finding.connections.len() - traced;
     let origins = match (traced, seeded) {
         (0, 0) => String::new(),
         (_, 0) => "all opened while tracing".to_owned(),
-        (0, _) => "all open before tracing, or not seen to open".to_owned(),
+        (0, _) => "all opened before tracing, or unseen".to_owned(),
         _ => {
             let (traced, seeded) = (grouped(traced as u64), grouped(seeded as u64));
-            format!("{traced} opened while tracing, {seeded} before or not seen to open")
+            format!("{traced} opened while tracing, {seeded} before or unseen")
         }
     };
     let at_least = if finding.oldest_age_is_lower_bound { "at least " } else { "" };

@@ -14,7 +14,7 @@ use crate::output::{
 const PROCESSES_MAX: usize = 20;
 
 /// One line for each process: `api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in
-/// findings); +23/min: limit reached in about 46h`; with `--wide`, also its goroutines.
+/// findings); +23 TCP fds/min: limit reached in about 46h`; with `--wide`, also its goroutines.
 pub(super) fn lines(report: &Report, shown: &[&ProcessSummary], style: Style) -> Vec<String> {
     let width = usize::from(style.width);
     let line = |summary: &&ProcessSummary| {
@@ -62,6 +62,8 @@ fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
     };
     let growth = summary.growth_per_min_milli.map(|growth| {
         let rate = quantity::growth(Some(growth), summary.growth_is_reconstructed);
+        // Says what is counted: the growth of a finding counts its connections.
+        let rate = rate.replacen('/', " TCP fds/", 1);
         match summary.seconds_to_fd_limit.map(quantity::prediction_s) {
             Some(until) => format!("{rate}: limit reached in about {until}"),
             None => rate,

@@ -50,7 +50,7 @@ fn mixed_at_80() {
                 call site unknown: no stack was recorded; only runs with --pid record the
                 stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while
-                tracing, 14 before or not seen to open; oldest open for 51m
+                tracing, 14 before or unseen; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
@@ -63,7 +63,7 @@ fn mixed_at_80() {
                 call site unknown: opened before tracing began, so no stack was recorded;
                 only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
-                11 before or not seen to open; oldest open for at least 51m
+                11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or
                 grows; slow readers catch up and retries end.
@@ -79,8 +79,8 @@ fn mixed_at_80() {
             retracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m
 
             > = at least, opened before tracing began
-            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings);
-            +23/min: limit reached in about 1d 22h
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23
+            TCP fds/min: limit reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
@@ -105,7 +105,7 @@ fn mixed_at_200() {
                 the peer closed them one by one (at 37 separate times over 49m); they are still accumulating
                 only likely: inferred from timing and counts, not verified inside the process
                 call site unknown: no stack was recorded; only runs with --pid record the stacks of new connections
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while tracing, 14 before or not seen to open; oldest open for 51m
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while tracing, 14 before or unseen; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
@@ -113,7 +113,7 @@ fn mixed_at_200() {
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: a single cause, such as a restart of the peer, may explain all of them
                 call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid have a call site
-                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest open for at least 51m
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers catch up and retries end.
 
@@ -126,7 +126,7 @@ fn mixed_at_200() {
             retracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m: closed or used again
 
             > = at least, opened before tracing began
-            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23/min: limit reached in about 1d 22h
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23 TCP fds/min: limit reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
@@ -149,7 +149,7 @@ fn wide_at_200() {
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is reading it or references it
+                goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is reading or referencing it
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing; oldest open for 51m
                 container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its pid namespace
@@ -161,11 +161,11 @@ fn wide_at_200() {
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: a single cause, such as a restart of the peer, may explain all of them
                 call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid have a call site
-                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest open for at least 51m
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers catch up and retries end.
 
-            ~ = estimated from the times at which connections went silent; > = at least, opened before tracing began
+            ~ = estimated from the times at which connections went idle; > = at least, opened before tracing began
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
@@ -224,7 +224,7 @@ fn colored() {
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
                 goroutine scan, all 23: Go's HTTP client is waiting for the response body to
-                be read or closed, and no goroutine is reading it or references it
+                be read or closed, and no goroutine is reading or referencing it
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing;
                 oldest open for 51m
@@ -243,7 +243,7 @@ fn colored() {
                 call site unknown: opened before tracing began, so no stack was recorded;
                 only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
-                11 before or not seen to open; oldest open for at least 51m
+                11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or
                 grows; slow readers catch up and retries end.
@@ -258,7 +258,7 @@ fn colored() {
 
             ^[[2mretracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m^[[0m
 
-            ^[[2m~ = estimated from the times at which connections went silent; > = at least,^[[0m
+            ^[[2m~ = estimated from the times at which connections went idle; > = at least,^[[0m
             ^[[2mopened before tracing began^[[0m
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
@@ -333,8 +333,8 @@ fn all_holders_and_states() {
                 only possible: a single cause, such as a restart of the peer, may explain all of them
                 call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with
                 --pid have a call site
-                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest
-                open for at least 51m
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at
+                least 51m
                 also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806] fd
                 5; and 4 more processes
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers catch up and retries

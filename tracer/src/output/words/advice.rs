@@ -65,7 +65,7 @@ pub(crate) fn earlier_report(at: &str) -> String {
 pub(crate) fn search_further(options: &Options) -> String {
     let idle = quantity::duration_ms(options.idle_ms);
     format!(
-        "If you still suspect a leak: only connections that have been silent for {idle} are \
+        "If you still suspect a leak: only connections that have been idle for {idle} are \
          reported; use a lower --idle or record for longer."
     )
 }

@@ -3,7 +3,7 @@
 use tracer_core::{Caveat, Confidence, CountOf, Finding};
 
 use super::{any_part, part};
-use crate::output::quantity::{argument, bytes, counted, duration_ms};
+use crate::output::quantity::{argument, bytes, counted, duration_ms, grouped};
 
 /// The label of the caveats: `only likely`.
 pub(crate) const fn caveats_label(confidence: Confidence) -> &'static str {
@@ -47,7 +47,7 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             any_part(*of)
         ),
         Caveat::CloseTimeUnknown(of) => format!(
-            "when the peer closed {} is unknown: each answered keepalive probe overwrites the \
+            "it is unknown when the peer closed {}: each answered keepalive probe overwrites the \
              timestamp",
             any_part(*of)
         ),
@@ -59,7 +59,7 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             "the idle pool of a database or cache driver looks the same".to_owned()
         }
         Caveat::StreamPossible => {
-            "silent streams (WebSocket, server-sent events, long polling) look the same".to_owned()
+            "idle streams (WebSocket, server-sent events, long polling) look the same".to_owned()
         }
         Caveat::CauseAmbiguous => {
             "small unread responses and a new client for each request cannot be distinguished \
@@ -129,13 +129,14 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         ),
         Caveat::CleanedUp { alive_max } => format!(
             "the process has closed or used other dead connections to this destination, as a pool \
-             does, and up to {} {} in use at one time",
+             does, and at most {} {} in use at once",
             connections(*alive_max),
             if *alive_max == 1 { "was" } else { "were" }
         ),
         Caveat::AwaitsCollection { connections: count } => format!(
-            "a garbage collector closed others to this destination and has not run since {} died",
-            connections(*count)
+            "a garbage collector closed other connections to this destination, and has not run \
+             since {} of those in this finding died",
+            grouped(*count as u64)
         ),
         Caveat::UsedAgain { count_min } => format!(
             "connections to this destination were used again after a pause, so --min-count is \
@@ -172,7 +173,7 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
                 .to_owned()
         }
         Caveat::ExecUnknown => {
-            "whether this process has called execve since it was forked is unknown".to_owned()
+            "it is unknown whether this process has called execve since it was forked".to_owned()
         }
     }
 }
@@ -185,7 +186,7 @@ fn too_little_unread(of: CountOf, unread_min_bytes: u64, needed: usize) -> Strin
         count => (format!("only {count} of {total}"), "have"),
     };
     format!(
-        "{those} {have} more than {} unread (at least {needed} must); smaller amounts can be TLS \
+        "{those} {have} more than {} unread ({needed} are required); smaller amounts can be TLS \
          session tickets",
         bytes(unread_min_bytes)
     )

@@ -60,19 +60,19 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             format!("the process read nothing while watched ({})", range(*watched))
         }
         Evidence::ResponseSilent { count, silent } => format!(
-            "{} been silent for {}; an HTTP response on {} was neither read to EOF nor closed",
+            "{} been idle for {}; an HTTP response on {} was neither read to EOF nor closed",
             connections_have(*count),
             range(*silent),
             if *count == 1 { "it" } else { "each" }
         ),
         Evidence::SilentWithoutReader { count, silent } => {
             format!(
-                "{} been silent for {}; no reader is waiting",
+                "{} been idle for {}; no reader is waiting",
                 connections_have(*count),
                 range(*silent)
             )
         }
-        Evidence::ResponsesInFlight { count, age } => format!(
+        Evidence::OpenResponses { count, age } => format!(
             "{} requested {} ago, neither read to EOF nor closed",
             responses(*count),
             range(*age)
@@ -89,12 +89,12 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             part(*of)
         ),
         Evidence::SameDestination { count } => format!(
-            "together with other call sites, {} to this destination are leaked",
+            "counting other call sites, {} from this destination have leaked",
             responses(*count)
         ),
         Evidence::ResponseUnreferenced(of) => format!(
             "goroutine scan, {}: Go's HTTP client is waiting for the response body to be read or \
-             closed, and no goroutine is reading it or references it",
+             closed, and no goroutine is reading or referencing it",
             part(*of)
         ),
         Evidence::NoReader(CountOf { count, total }) if count == total && *total > 1 => {
@@ -141,7 +141,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             grouped(*to as u64)
         ),
         Evidence::NothingAcknowledged { count, silent } => format!(
-            "no acknowledgment from the peer on {} for {}",
+            "the peer has acknowledged nothing on {} for {}",
             connections(*count),
             range(*silent)
         ),
@@ -180,17 +180,17 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         ),
         Evidence::ServedAtMostOnce(of) => format!("{} carried at most one request", part(*of)),
         Evidence::ServedOnce { count: 1, silent } => format!(
-            "{} carried one exchange and has been silent since ({})",
+            "{} carried one exchange and has been idle since ({})",
             connections(1),
             range(*silent)
         ),
         Evidence::ServedOnce { count, silent } => format!(
-            "{} carried one exchange each and have been silent since ({})",
+            "{} carried one exchange each and have been idle since ({})",
             connections(*count),
             range(*silent)
         ),
         Evidence::OpenedByAnother { count, silent } => format!(
-            "{} opened before this process started, by a process that no longer holds {}; silent \
+            "{} opened before this process started, by a process that no longer holds {}; idle \
              for {}",
             counted(*count as u64, "connection was", "connections were"),
             it_or_them(*count),
@@ -218,10 +218,10 @@ fn never_read(count: usize, received_bytes: u64, waiting: DurationRange) -> Stri
         return format!("{accepted} accepted; the peer's FIN has been unread for {waiting}");
     }
     let received = bytes(received_bytes);
-    format!("{accepted} accepted, {received} received; none of it was read for {waiting}")
+    format!("{accepted} accepted, {received} received; none of it has been read in {waiting}")
 }
 
-/// `they went silent one by one (at 37 separate times over 3m 36s)`.
+/// `they went idle one by one (at 37 separate times over 3m 36s)`.
 fn one_by_one(recurrence: Recurrence) -> String {
     format!("{} one by one (at {})", occurrence(recurrence.occurrence), separate_times(recurrence))
 }
@@ -229,7 +229,7 @@ fn one_by_one(recurrence: Recurrence) -> String {
 const fn occurrence(occurrence: Occurrence) -> &'static str {
     match occurrence {
         Occurrence::PeerClosed => "the peer closed them",
-        Occurrence::WentSilent => "they went silent",
+        Occurrence::WentSilent => "they went idle",
         Occurrence::Died => "they entered CLOSE",
         Occurrence::Requested => "they were requested",
     }

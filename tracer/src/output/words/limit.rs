@@ -35,7 +35,7 @@ pub(crate) fn limit(limit: &Limit) -> String {
             "built with Go 1.{minor}, newer than the newest tested version, Go 1.{newest_minor}, \
              and data structures did not have the expected layout"
         ),
-        Limit::NothingVerified => "nothing that was read passed verification".to_owned(),
+        Limit::NothingVerified => "none of the data that was read passed verification".to_owned(),
         Limit::GoFunctionTableMissing => "Go's function table was not found".to_owned(),
         Limit::GoroutineListMissing => "the list of goroutines was not found".to_owned(),
         Limit::GoroutineListMoved => {
@@ -47,7 +47,7 @@ pub(crate) fn limit(limit: &Limit) -> String {
         Limit::StacksTruncated { scanned_bytes } => {
             format!("only {} of goroutine stacks were scanned", bytes(*scanned_bytes))
         }
-        Limit::ReferencesIncomplete => "which responses are referenced by goroutines is unknown: \
+        Limit::ReferencesIncomplete => "it is unknown which responses goroutines reference: \
              the stacks are too large, or changed while being read"
             .to_owned(),
         Limit::GoFunctionMissing { function } => {
@@ -56,21 +56,21 @@ pub(crate) fn limit(limit: &Limit) -> String {
         Limit::UprobesRefused { detail } => format!("the kernel refused the uprobes: {detail}"),
         Limit::ProcessEnded => "the process has exited".to_owned(),
         Limit::ResponsesTruncated { resolved, total } => format!(
-            "the connections of only the {} oldest of {} responses in flight were looked up",
+            "the connections of only the {} oldest of {} open responses were looked up",
             grouped(*resolved as u64),
             grouped(*total as u64)
         ),
         Limit::ConnectionsNotFound { missing, total } => format!(
-            "the connections of {} of {} responses in flight were not found",
+            "the connections of {} of {} open responses were not found",
             grouped(*missing as u64),
             grouped(*total as u64)
         ),
         Limit::Recorded { text } => text.clone(),
         Limit::InspectionTooLarge { bytes_max } => {
-            format!("inspecting it takes more than {} of memory", bytes(*bytes_max))
+            format!("inspecting it exceeded the limit of {} of memory", bytes(*bytes_max))
         }
         Limit::InspectionTooLong { steps_max } => {
-            format!("inspecting it takes more than {} steps", grouped(*steps_max))
+            format!("inspecting it exceeded the limit of {} steps", grouped(*steps_max))
         }
     }
 }

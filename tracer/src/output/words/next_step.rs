@@ -15,8 +15,8 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
             "Close the socket when a read or write fails: the error path does not do so."
         }
         Verdict::NeverRead => {
-            "Check what happens between accept and the first read: a handler that is not started, \
-             a queue that is full, an error path that does not close."
+            "Check what happens between accept and the first read: look for a handler that is \
+             never started, a full queue, or an error path that does not close."
         }
         Verdict::CloseWait => {
             "Close the socket when a read returns EOF (0 bytes), and after errors."

@@ -28,7 +28,7 @@ pub(crate) fn note(note: &Note) -> String {
             processes(*count)
         ),
         Note::ResponsesStale { count } => format!(
-            "the responses in flight of {} could not be read recently, so nothing is concluded \
+            "the open responses of {} could not be read recently, so nothing is concluded \
              from them",
             processes(*count)
         ),
@@ -71,12 +71,12 @@ pub(crate) fn note(note: &Note) -> String {
             counted(*count, "TCP socket", "TCP sockets")
         ),
         Note::ReaderLimit { processes: count, limit: reason } => format!(
-            "the readers of {} are not fully known: {}",
+            "the readers of {} are only partly known: {}",
             processes(*count as u64),
             limit_of(*count, reason)
         ),
         Note::ResponseLimit { processes: count, limit: reason } => format!(
-            "the responses in flight of {} are not fully known: {}",
+            "the list of open responses of {} is incomplete: {}",
             processes(*count as u64),
             limit_of(*count, reason)
         ),
@@ -84,11 +84,10 @@ pub(crate) fn note(note: &Note) -> String {
             format!("{}: {}", call_sites_unknown(*stacks as u64), call_site_reason(reason))
         }
         Note::InsidePidNamespace => {
-            "tracer runs inside a pid namespace: processes outside it are not seen".to_owned()
+            "tracer runs inside a pid namespace: processes outside it are not visible".to_owned()
         }
         Note::OutsideNotVisible => {
-            "tracer runs inside a pid namespace, so processes outside of it were not seen"
-                .to_owned()
+            "tracer runs inside a pid namespace: processes outside it are not visible".to_owned()
         }
         Note::WithoutKernelPrograms { reason } => format!(
             "snapshots come from sock_diag and /proc, without BPF programs: {}",
@@ -103,10 +102,11 @@ pub(crate) fn note(note: &Note) -> String {
              requires a run longer than --idle"
             .to_owned(),
         Note::RunTooShortForResponses => "HTTP responses of Go programs are not tracked: the run \
-             ends before one could be in flight for --idle; use a longer --for"
+             ends before one could have been open for --idle; use a longer --for"
             .to_owned(),
         Note::SingleSnapshot => {
-            "one snapshot was taken, so whether data still moves is unknown; use a longer --for"
+            "only one snapshot was taken, so it is unknown whether data is still moving; use a \
+             longer --for"
                 .to_owned()
         }
         Note::TargetProcessesEnded => "the processes named with --pid have exited".to_owned(),
@@ -152,8 +152,8 @@ pub(crate) fn note(note: &Note) -> String {
             counted(*count, "connection", "connections")
         ),
         Note::ResponsesNotKept { count } => format!(
-            "{} in flight did not fit in the list",
-            counted(*count, "response", "responses")
+            "{} did not fit in the list",
+            counted(*count, "open response", "open responses")
         ),
         Note::Recorded { text } => text.clone(),
     }
@@ -162,7 +162,7 @@ pub(crate) fn note(note: &Note) -> String {
 /// A limit that several processes may share.
 fn limit_of(processes: usize, reason: &Limit) -> String {
     match reason {
-        Limit::ProcessEnded if processes > 1 => "they have exited".to_owned(),
+        Limit::ProcessEnded if processes > 1 => "the processes have exited".to_owned(),
         reason => limit(reason),
     }
 }
@@ -178,7 +178,7 @@ fn facts_lost(ages: u64, openers: u64, call_sites: u64) -> String {
     let connections = |count: u64| counted(count, "connection", "connections");
     let parts = [
         (ages, format!("the age of {} is a lower bound", connections(ages))),
-        (openers, format!("who opened {} is unknown", connections(openers))),
+        (openers, format!("the opener of {} is unknown", connections(openers))),
         (call_sites, format!("the call site of {} is unknown", connections(call_sites))),
     ];
     let parts: Vec<String> =

@@ -75,6 +75,17 @@ pub(crate) const fn method_caveat(method: AttachMethod) -> Option<&'static str> 
     }
 }
 
+/// What an attach method costs the host beyond the calls of the hook.
+pub(crate) const fn method_cost(hook: Hook, method: AttachMethod) -> Option<&'static str> {
+    match (hook, method) {
+        // One traced system call sends all of them through the slow entry and exit path.
+        (Hook::Accept | Hook::Accept4, AttachMethod::Tracepoint) => Some(
+            "no data is lost, but every system call on the host is slightly slower during a run",
+        ),
+        _ => None,
+    }
+}
+
 /// What a run without the hook cannot see.
 pub(crate) const fn absence_costs(hook: Hook) -> &'static str {
     match hook {
@@ -82,7 +93,7 @@ pub(crate) const fn absence_costs(hook: Hook) -> &'static str {
             "connections that open and close between two snapshots are not seen, and ages are \
              lower bounds"
         }
-        Hook::TcpDestroySock => "a close is noticed by the second snapshot after it",
+        Hook::TcpDestroySock => "a close is detected only at the second snapshot after it",
         Hook::Accept | Hook::Accept4 => {
             "which process accepted a connection is known only from the next snapshot"
         }

@@ -19,7 +19,7 @@ pub(crate) const fn meaning(verdict: Verdict) -> &'static str {
         Verdict::Undrained => {
             "Data has arrived on the connections, and the process is not reading it."
         }
-        Verdict::Abandoned => "The connections are silent, and no reader is waiting on them.",
+        Verdict::Abandoned => "The connections are idle, and no reader is waiting on them.",
         Verdict::UnsharedPool => {
             "The process has many HTTP clients for one destination, each with idle connections of \
              its own."
@@ -34,10 +34,10 @@ pub(crate) const fn meaning(verdict: Verdict) -> &'static str {
              one client per request cannot be distinguished from outside."
         }
         Verdict::PeerNotReading => {
-            "The peer is not reading what the process sends: the fault is at the peer."
+            "The peer is not reading what the process sends: the problem is on the peer's side."
         }
         Verdict::StalePool => {
-            "The peer closed a few connections, which a client pool keeps until its next use."
+            "The peer closed a few connections; a client pool keeps them until it next uses them."
         }
         Verdict::Growing => "The number of connections keeps rising, and the oldest stay open.",
     }

@@ -98,7 +98,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// The responses in flight of a process, relative to the previous list.
+    /// The open responses of a process, relative to the previous list.
     LedgerEntry {
         process: ProcessKey,
         at: Time,

@@ -1,4 +1,4 @@
-//! HTTP responses in flight, and call sites.
+//! open HTTP responses, and call sites.
 
 use super::{call_site_reason::CallSiteReason, process::ProcessKey, time::Time};
 use crate::recording::list_delta::whole_list_item;

@@ -48,10 +48,10 @@ fn a_twin_is_found_in_time_and_to_the_end() {
 }
 
 #[test]
-fn nothing_else_of_a_twin_is_accused() {
+fn nothing_else_of_a_twin_is_flagged() {
     let found = vec![sighting(Source::Live, 120.0, 25)];
     let expected =
-        ["never found with this count", "accused beside its leak: live, at 120 s: \"api\""];
+        ["never found with this count", "flagged beside its leak: live, at 120 s: \"api\""];
     check(found, "ghost 127.0.0.1:82 25", &expected);
 }
 
@@ -68,7 +68,7 @@ fn audits_are_checked_where_a_confidence_is_given() {
 }
 
 #[test]
-fn a_healthy_exhibit_is_never_accused() {
+fn a_healthy_exhibit_is_never_flagged() {
     let all = vec![
         sighting(Source::Live, 30.0, 3),
         sighting(Source::Live, 40.0, 4),

@@ -66,7 +66,7 @@ fn an_outbound_finding() {
                   "request": "GET http://billing/charge",
                   "evidence": [
                     {
-                      "code": "responses-in-flight",
+                      "code": "open-responses",
                       "text": "23 HTTP responses requested 50m ago, neither read to EOF nor closed",
                       "count": 23,
                       "age_min_s": 3000,
@@ -74,7 +74,7 @@ fn an_outbound_finding() {
                     },
                     {
                       "code": "response-unreferenced",
-                      "text": "goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is reading it or references it",
+                      "text": "goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is reading or referencing it",
                       "count": 23,
                       "total": 23
                     },

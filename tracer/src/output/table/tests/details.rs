@@ -17,7 +17,7 @@ fn a_call_site_and_ipv6() {
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
                 goroutine scan, all 23: Go's HTTP client is waiting for the response body to
-                be read or closed, and no goroutine is reading it or references it
+                be read or closed, and no goroutine is reading or referencing it
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing;
                 oldest open for 51m
@@ -26,7 +26,7 @@ fn a_call_site_and_ipv6() {
                 next: Close the body of every response on every path; in Go, put defer
                 response.Body.Close() right after the error check.
 
-            ~ = estimated from the times at which connections went silent
+            ~ = estimated from the times at which connections went idle
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
@@ -44,7 +44,7 @@ fn a_call_site_and_ipv6() {
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
                 goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is
-                reading it or references it
+                reading or referencing it
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing; oldest open for 51m
                 container 4f3c2b1a0918
@@ -52,7 +52,7 @@ fn a_call_site_and_ipv6() {
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
                 check.
 
-            ~ = estimated from the times at which connections went silent
+            ~ = estimated from the times at which connections went idle
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
@@ -69,7 +69,7 @@ fn leaked_responses_with_their_call_sites() {
     }
     let leak = Finding {
         call_site: Some("main.doSomething billing.go:23".to_owned()),
-        evidence: vec![Evidence::ResponsesInFlight { count: 1_204, age: fixture::minutes(50, 50) }],
+        evidence: vec![Evidence::OpenResponses { count: 1_204, age: fixture::minutes(50, 50) }],
         connections: leak,
         count: 1_204,
         ..fixture::with_call_site(1)
@@ -104,9 +104,9 @@ fn leaked_responses_with_their_call_sites() {
                 next: Close the body of every response on every path; in Go, put defer
                 response.Body.Close() right after the error check.
 
-            ~ = estimated from the times at which connections went silent
-            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings);
-            +23/min: limit reached in about 1d 22h
+            ~ = estimated from the times at which connections went idle
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23
+            TCP fds/min: limit reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
@@ -138,8 +138,9 @@ fn leaked_responses_with_their_call_sites() {
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
                 check.
 
-            ~ = estimated from the times at which connections went silent
-            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23/min: limit reached in about 1d 22h
+            ~ = estimated from the times at which connections went idle
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23 TCP fds/min: limit reached in about
+            1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
@@ -169,8 +170,8 @@ fn leaked_responses_with_their_call_sites() {
                 fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
-            ~ = estimated from the times at which connections went silent
-            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23/min: limit reached in about 1d 22h; 3,630 goroutines, 1,204 in readLoop, 1,203 in writeLoop
+            ~ = estimated from the times at which connections went idle
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23 TCP fds/min: limit reached in about 1d 22h; 3,630 goroutines, 1,204 in readLoop, 1,203 in writeLoop
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC

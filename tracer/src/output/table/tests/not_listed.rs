@@ -68,8 +68,8 @@ fn at_80() {
             retracted 12s ago: #30 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m
             1 retracted finding was never likely or certain; --show possible lists it
 
-            python3[912]: 31 of 65,536 fds open (12 TCP, 9 of them in findings); +23/min:
-            limit reached in about 1d 22h
+            python3[912]: 31 of 65,536 fds open (12 TCP, 9 of them in findings); +23 TCP
+            fds/min: limit reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
@@ -106,7 +106,7 @@ fn at_200() {
             retracted 12s ago: #30 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m: closed or used again
             1 retracted finding was never likely or certain; --show possible lists it
 
-            python3[912]: 31 of 65,536 fds open (12 TCP, 9 of them in findings); +23/min: limit reached in about 1d 22h
+            python3[912]: 31 of 65,536 fds open (12 TCP, 9 of them in findings); +23 TCP fds/min: limit reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC

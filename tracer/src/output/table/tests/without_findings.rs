@@ -28,10 +28,10 @@ fn no_findings_and_incomplete_coverage() {
 
             Note: accept: not attached (fexit: not permitted); which process accepted a
                   connection is known only from the next snapshot
-            Note: tracer runs inside a pid namespace: processes outside it are not seen
+            Note: tracer runs inside a pid namespace: processes outside it are not visible
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events
             lost. COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in
-            the connection table, 5 responses in flight did not fit in the list, 2 processes
+            the connection table, 5 open responses did not fit in the list, 2 processes
             could not be read, 34 events were lost since the latest snapshot began. Run as
             root, in the host's pid namespace. Not analyzed (not plain TCP): 2 mptcp, 1 smc.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711

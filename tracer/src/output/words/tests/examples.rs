@@ -68,8 +68,8 @@ pub(crate) fn evidence() -> Vec<Evidence> {
         Evidence::ResponseSilent { count: 1, silent: one },
         Evidence::SilentWithoutReader { count: 25, silent: long() },
         Evidence::SilentWithoutReader { count: 1, silent: one },
-        Evidence::ResponsesInFlight { count: 23, age: long() },
-        Evidence::ResponsesInFlight { count: 1, age: one },
+        Evidence::OpenResponses { count: 23, age: long() },
+        Evidence::OpenResponses { count: 1, age: one },
         Evidence::StreamsUnread {
             streams: 14,
             connections: 1,

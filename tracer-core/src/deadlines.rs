@@ -1,16 +1,17 @@
-//! The time at which the judgment of an unchanged connection may differ, because time has passed.
+//! When the verdict on an unchanged connection may change merely because time passes.
 
 use crate::{Timestamp, connection_view::ConnectionView};
 
 /// The first time after `view.now` at which, if nothing about the connection changes until then, a
-/// rule may begin or cease to claim it, a question about it may be due, or its data counts as
-/// neglected.
+/// rule may begin or cease to claim it, a question about it may be due, or its unread data has been
+/// pending for too long.
 ///
-/// All of these compare the time since an event with one of a few durations. So each time at which
-/// such a comparison changes is a candidate, even if it does not matter for this connection.
+/// All of these compare the time since something happened with one of a few durations. So each time
+/// at which such a comparison changes is a candidate, even if it does not matter for this
+/// connection.
 pub(crate) fn next(view: &ConnectionView<'_>) -> Timestamp {
-    // Responses have their own times, and the judgment of a process that waits for a peer also
-    // depends on other times.
+    // Responses have their own times, and the verdicts on a process that waits for a peer also
+    // depend on other times.
     if !view.listed.is_empty() || view.tracked.waits.is_some() {
         return view.now;
     }
@@ -39,7 +40,7 @@ pub(crate) fn next(view: &ConnectionView<'_>) -> Timestamp {
     ];
     let longest_ms = durations_ms.into_iter().max().unwrap_or_default().saturating_add(1);
     let mut next = Timestamp::END;
-    // Most of it was too long ago.
+    // Most of these times are too long ago to matter.
     for at in happened.filter(|at| at.after_ms(longest_ms) > view.now) {
         for duration_ms in durations_ms {
             // Some durations are reached, others are exceeded; both in whole milliseconds.
