@@ -25,6 +25,7 @@ fn kernel(only_tracked: bool, pids: &[u32]) -> Option<Kernel> {
     kernel.set_pids(pids).unwrap();
     let extent = extent(only_tracked);
     assert!(!kernel.file_tables.can_walk(extent), "no socket was seen yet");
+    let _listener = TcpListener::bind("127.0.0.1:0").unwrap();
     kernel.walk(extent, Reading::InTurn, &mut |_| {}).unwrap();
     let can_walk = kernel.file_tables.can_walk(extent);
     assert_eq!(can_walk, has_bpf_loop() && kernel.has_socket_helpers);
