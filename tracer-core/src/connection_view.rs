@@ -45,9 +45,9 @@ pub(crate) struct ConnectionView<'a> {
 /// call sites.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ResponseSelection<'a> {
-    /// All of them.
+    /// All of its responses.
     All,
-    /// Those that were requested at this call site; `None`: unknown call sites.
+    /// The responses that were requested at this call site, or, if `None`, at unknown ones.
     At(Option<&'a str>),
 }
 

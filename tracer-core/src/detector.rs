@@ -177,6 +177,7 @@ impl Detector {
         match departure {
             Departure::Closed(tracked) => {
                 self.flagged.remove(&tracked.id);
+                self.cleaned.note_half_closed(&tracked);
                 self.cleaned.extend(self.clean_up(&tracked, at, false));
                 if let Some(flag) = tracked.flag() {
                     let change = self.change(at, ChangeKind::Closed, &tracked, flag);

@@ -10,6 +10,9 @@ pub(crate) enum Excuse {
     /// The process has forwarded EOF to another connection, and may be waiting for its peer to
     /// close.
     HalfClosedPeer,
+    /// The peer may have closed only its sending direction, to mark the end of its request, and be
+    /// waiting for the response.
+    Request,
     /// The process returns to other connections of the group, and this may be one that it keeps.
     Pool,
     /// A garbage collector closes connections of the group, and may not have run since this one died.
@@ -21,8 +24,9 @@ pub(crate) enum Excuse {
 }
 
 impl Excuse {
-    /// Whether the process is waiting for the peer of another connection.
-    pub(crate) const fn is_waiting(self) -> bool {
-        matches!(self, Self::SlowPeer | Self::HalfClosedPeer)
+    /// Whether the process is waiting for the peer of another connection, or working on a request,
+    /// before it continues with the connection.
+    pub(crate) const fn is_temporary(self) -> bool {
+        matches!(self, Self::SlowPeer | Self::HalfClosedPeer | Self::Request)
     }
 }

@@ -63,7 +63,7 @@ struct Aside {
 /// An active finding.
 #[derive(Debug)]
 struct Tracked {
-    /// Since when it has been active.
+    /// When it became active.
     since: Timestamp,
     /// The key of `finding`, shared with the connections.
     key: Arc<FindingKey>,

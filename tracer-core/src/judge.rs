@@ -7,19 +7,23 @@
 //! not lost among many that are only possible. Connections without a settled finding are judged
 //! again by port (`by_port`).
 
+mod blocked;
 mod by_port;
 mod candidates;
-mod excused;
+pub(crate) mod excused;
 mod pools;
 mod runs;
 mod unassigned;
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::cmp::Reverse;
 
 pub(crate) use candidates::{Candidates, Claims};
 pub(crate) use excused::behind_half_closed;
-use runs::sum_by_run;
+use runs::{by_run, sum_by_run};
 use unassigned::Unassigned;
 
 use crate::{
@@ -27,7 +31,7 @@ use crate::{
     connection_view::{ConnectionView, ProcessView, ResponseSelection},
     group::GroupKey,
     group_history::GroupHistory,
-    group_size::GroupSize,
+    group_size::{self, GroupSize},
     history::{History, rate_milli},
     open_responses::Response,
     process_index::ProcessSet,
@@ -106,20 +110,56 @@ impl<'a> JudgeContext<'a> {
 
     /// The size of each group, and of each port with several addresses, of these processes.
     pub(crate) fn group_sizes(&self, processes: &ProcessSet) -> BTreeMap<GroupKey, GroupSize> {
-        let each = self.table.open_of(processes).filter_map(|tracked| {
-            let (owner, facts) = (tracked.owner()?, tracked.facts.as_ref()?);
-            let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
-            let one = GroupSize {
-                count: 1,
-                alive: usize::from(!tracked.is_dead() && !self.is_neglected(tracked)),
-                oldest: tracked.opened_at,
-            };
-            Some((group, one))
+        let each = self.grouped(processes).map(|(group, tracked)| {
+            let alive = usize::from(self.died_at(tracked).is_none());
+            let opened_at = tracked.opened_at;
+            (group, GroupSize { count: 1, alive, peak: (alive, self.now), oldest: opened_at })
         });
         let mut sizes = sum_by_run(each);
+        self.measure_peaks(processes, &mut sizes);
         let ports = by_port::sizes(&sizes);
         sizes.extend(ports);
         sizes
+    }
+
+    /// Sets the peak of each group in which connections are dead; the others are at their peak.
+    fn measure_peaks(&self, processes: &ProcessSet, sizes: &mut BTreeMap<GroupKey, GroupSize>) {
+        let is_wanted =
+            |size: &GroupSize| size.count >= self.options.count_min && size.alive < size.count;
+        let wanted: BTreeSet<GroupKey> =
+            sizes.iter().filter(|(_, size)| is_wanted(size)).map(|(group, _)| *group).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let mut lifetimes: BTreeMap<GroupKey, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
+        let mut is_measured = by_run(|group: GroupKey| wanted.contains(&group));
+        for (group, tracked) in self.grouped(processes).filter(|(group, _)| is_measured(*group)) {
+            let died_at = self.died_at(tracked).unwrap_or(Timestamp::END);
+            lifetimes.entry(group).or_default().push((tracked.opened_at, died_at));
+        }
+        for (group, lifetimes) in lifetimes {
+            if let Some(size) = sizes.get_mut(&group) {
+                size.peak = group_size::peak(&lifetimes);
+            }
+        }
+    }
+
+    /// The open connections of these processes, each with its group.
+    fn grouped(&self, processes: &ProcessSet) -> impl Iterator<Item = (GroupKey, &'a Tracked)> {
+        let table = self.table;
+        table.open_of(processes).filter_map(move |tracked| {
+            let (owner, facts) = (tracked.owner()?, tracked.facts.as_ref()?);
+            Some((GroupKey::of(owner.key, table.direction(tracked), facts), tracked))
+        })
+    }
+
+    /// Since when a connection has been dead, in the sense of [`turnover`](crate::turnover), or
+    /// unread for too long; `None` if it is alive.
+    fn died_at(&self, tracked: &Tracked) -> Option<Timestamp> {
+        if tracked.is_dead() {
+            return Some(tracked.dead_since().unwrap_or(tracked.unread_since));
+        }
+        self.is_neglected(tracked).then_some(tracked.unread_since)
     }
 
     /// Whether data has been unread for too long to be on its way to the application. A forgotten
@@ -292,7 +332,7 @@ impl<'a> JudgeContext<'a> {
         }
         if rule.id.is_about_the_process() {
             let half_closed = self.half_closed.get(&context.group);
-            let alive_max = context.turnover.map_or(0, |turnover| turnover.alive_max);
+            let alive_max = context.turnover.map_or(0, |turnover| turnover.peak);
             excused::limit(&mut assessment, &claimed.members, half_closed, alive_max);
         }
         // The growth of the group is that of the finding only if the finding is most of the group.

@@ -37,7 +37,7 @@ pub(crate) struct Stream {
     pub(crate) held_bytes: u64,
     /// [`HttpStream::read_mark`](crate::HttpStream::read_mark).
     read_mark: u64,
-    /// Since when the application has read nothing: the time of a list.
+    /// The time of the list since which the application has read nothing.
     pub(crate) unread_since: Timestamp,
     /// Whether the application was ever seen to read some of it.
     pub(crate) was_read: bool,

@@ -60,7 +60,7 @@ impl Subject {
 }
 
 impl Question {
-    /// What it is about.
+    /// What identifies the question: its kind, and the process or stack that it is about.
     pub const fn subject(&self) -> Subject {
         match self {
             Self::Process(process) => Subject::Process(*process),

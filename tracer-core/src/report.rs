@@ -326,6 +326,7 @@ pub struct Flag {
     pub verdict: Verdict,
     /// How sure that is.
     pub confidence: Confidence,
-    /// Since when the connection has had a verdict without interruption, this one or others.
+    /// The time since which the connection has had a verdict without interruption, this one or
+    /// others.
     pub since: Timestamp,
 }

@@ -278,7 +278,7 @@ impl Tracked {
         let has_moved = previous
             .is_some_and(|old| old.rx_bytes != facts.rx_bytes || old.owners != facts.owners);
         self.pause_max_ms = self.pause_max_ms.max(paused_ms);
-        self.update_waits(&facts, at);
+        self.update_waits(&facts, wrote, at);
         if read || wrote || has_moved {
             self.reader = None;
         }
@@ -302,7 +302,7 @@ impl Tracked {
 
     /// Updates the state with what a snapshot, begun at `at`, shows of a peer for which the process
     /// is waiting.
-    fn update_waits(&mut self, facts: &SocketFacts, at: Timestamp) {
+    fn update_waits(&mut self, facts: &SocketFacts, wrote: bool, at: Timestamp) {
         let previous = self.facts.as_deref();
         let is_slow = waits::is_slow(facts, previous);
         let is_half_closed = waits::is_half_closed(facts);
@@ -313,9 +313,10 @@ impl Tracked {
         let waits = self.waits.get_or_insert_default();
         if is_slow {
             waits.slow_at = Some(at);
+            waits.written_at = waits.written_at.max(wrote.then_some(at));
         }
-        let fin_sent = || waits::fin_sent(facts, at, open_at);
-        waits.fin_sent = is_half_closed.then(|| waits.fin_sent.unwrap_or_else(fin_sent));
+        let fin_sent = waits::fin_sent(waits.fin_sent, facts, at, open_at);
+        waits.fin_sent = is_half_closed.then_some(fin_sent);
     }
 
     /// Stores the answer of an inspection that began at `at`; `None` if it found out nothing.

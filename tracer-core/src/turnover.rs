@@ -3,11 +3,12 @@
 //!
 //! A connection is *dead* if it appears to be of no further use: closed by its peer, or unread for
 //! so long that it has a verdict. In a *clean-up*, the process closes a connection that has been
-//! dead for longer than a twelfth of `--idle`. Pools do so when they come to such a connection. So
-//! in a group with clean-ups, only the dead connections beyond the largest number alive at one time
-//! are evidence, and only if their number grew from one clean-up to the next. If the process *uses*
-//! a dead connection, only that connection is acquitted, and `--min-count` is raised for the group
-//! for a while.
+//! dead for longer than a quarter of `--idle` and was seen dead by a snapshot. Pools do so when they
+//! come to such a connection. So in a group with clean-ups, only the dead connections beyond the
+//! largest number alive at one time are evidence, and only if their number grew across three
+//! clean-ups: each time it was larger than it had ever been, and it was never smaller in between. If
+//! the process *uses* a dead connection, only that connection is acquitted, and `--min-count` is
+//! raised for the group for a while.
 //!
 //! A garbage collector closes several connections at one time and leaves others that died before
 //! and after them, and the program opens no new ones in their place. That is not a clean-up. After
@@ -16,7 +17,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Timestamp, group_size::GroupSize};
+use crate::{ConnectionId, Interval, Options, Timestamp, group_size::GroupSize};
 
 /// The number of clean-ups across which the excess must grow.
 const CLEAN_UPS: usize = 3;
@@ -31,20 +32,27 @@ const COINCIDENCE: usize = 4;
 /// `COLLECTOR_IDLES` times `--idle`, whichever is shorter.
 const COLLECTOR_PAUSES: u64 = 2;
 const COLLECTOR_IDLES: u64 = 4;
+/// A dead connection is closed promptly within one in this many parts of `--idle`.
+const PROMPT: u64 = 4;
 /// The maximum number of times that `--min-count` is raised for one group.
 const STEPS_MAX: u64 = 4;
 
 /// A dead connection that the process closed or used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cleaned {
+    pub(crate) id: ConnectionId,
     /// When that was.
     pub(crate) at: Timestamp,
     /// Since when it had been dead.
     pub(crate) dead_since: Timestamp,
+    /// When its peer closed it, if it did.
+    pub(crate) peer_closed: Option<Interval>,
     /// The largest number of connections of the group that were alive at one time since then.
     pub(crate) outlived: usize,
     /// Whether it was used, not closed.
     pub(crate) was_used: bool,
+    /// Whether a snapshot showed it dead.
+    pub(crate) was_seen_dead: bool,
 }
 
 /// The remaining connections of a group of which some were closed, as a snapshot shows them.
@@ -70,19 +78,22 @@ enum ClosedBy {
 pub(crate) struct Turnover {
     /// When the group was first observed.
     pub(crate) since: Timestamp,
-    /// The largest number of connections alive at one time.
-    pub(crate) alive_max: usize,
+    /// The largest number of connections alive in one snapshot.
+    alive_max: usize,
+    /// The largest number of connections alive at one time, between snapshots as well.
+    pub(crate) peak: usize,
     /// When that was.
-    pub(crate) alive_max_at: Timestamp,
+    pub(crate) peak_at: Timestamp,
     /// The number of dead connections closed by clean-ups.
     cleaned: usize,
     /// The number of dead connections closed by a garbage collector.
     collected: usize,
     /// Whether the process closed or used a dead connection.
     pub(crate) came_back: bool,
-    /// Whether the number of dead connections beyond `alive_max` grew across three clean-ups.
+    /// Whether the number of dead connections beyond `peak` grew across three clean-ups.
     pub(crate) excess_grew: bool,
-    /// The excess after each of the latest clean-ups.
+    /// The excess after clean-ups, as far as it grew: each is larger than the one before, and none
+    /// has been smaller since.
     excesses: [usize; CLEAN_UPS],
     /// The number of valid entries in `excesses`.
     measured: usize,
@@ -101,7 +112,8 @@ impl Turnover {
         Self {
             since,
             alive_max: 0,
-            alive_max_at: since,
+            peak: 0,
+            peak_at: since,
             cleaned: 0,
             collected: 0,
             came_back: false,
@@ -118,11 +130,14 @@ impl Turnover {
 
     /// Updates the state with what a snapshot at `at` shows.
     pub(crate) fn observe(&mut self, at: Timestamp, size: GroupSize) {
-        if size.alive > self.alive_max {
-            (self.alive_max, self.alive_max_at) = (size.alive, at);
+        self.alive_max = self.alive_max.max(size.alive);
+        for (alive, at) in [(size.alive, at), size.peak] {
+            if alive > self.peak {
+                (self.peak, self.peak_at) = (alive, at);
+            }
         }
         // More connections were used at one time than was known, or the dead ones were closed.
-        self.excess_grew &= size.count > self.alive_max;
+        self.excess_grew &= size.count > self.peak;
     }
 
     /// Updates the state with what the process did to dead connections since the previous snapshot.
@@ -132,8 +147,9 @@ impl Turnover {
         cleaned: &[Cleaned],
         remaining: &Remaining,
         size: GroupSize,
-        gap_ms: u64,
+        options: &Options,
     ) {
+        let gap_ms = options.gap_ms();
         if cleaned.iter().any(|cleaned| cleaned.was_used) && at.ms_since(self.stepped_at) > gap_ms {
             self.steps = (self.steps + 1).min(STEPS_MAX);
             self.stepped_at = at;
@@ -151,26 +167,44 @@ impl Turnover {
         if closed_by != ClosedBy::Pool {
             return;
         }
-        self.came_back = true;
-        if closed.is_empty() {
+        // A busy process may take a moment to close what its peers have closed. If no snapshot has
+        // shown a connection dead, what the process did with it meanwhile is unknown.
+        let prompt_ms = options.idle_ms / PROMPT;
+        let is_late =
+            |it: &&&Cleaned| it.was_seen_dead && it.at.ms_since(it.dead_since) > prompt_ms;
+        let returned: Vec<&Cleaned> = closed.iter().filter(is_late).copied().collect();
+        self.came_back |= !returned.is_empty() || closed.len() < cleaned.len();
+        if returned.is_empty() {
             return;
         }
         let is_continued = self.cleaned > 0 && at.ms_since(self.cleaned_at) <= gap_ms;
-        (self.cleaned, self.cleaned_at) = (self.cleaned.saturating_add(closed.len()), at);
+        (self.cleaned, self.cleaned_at) = (self.cleaned.saturating_add(returned.len()), at);
         // The process returned to a connection beyond the number that it uses at one time.
-        if closed.iter().any(|cleaned| cleaned.outlived >= self.alive_max.max(1)) {
+        if returned.iter().any(|cleaned| cleaned.outlived >= self.alive_max.max(1)) {
             (self.measured, self.excess_grew) = (0, false);
             return;
         }
         if is_continued {
             return;
         }
-        let excess = size.count.saturating_sub(self.alive_max);
-        self.excesses.rotate_left(1);
-        self.excesses[CLEAN_UPS - 1] = excess;
-        self.measured = (self.measured + 1).min(CLEAN_UPS);
-        let grew = self.excesses.windows(2).all(|pair| pair[0] < pair[1]);
-        self.excess_grew |= self.measured == CLEAN_UPS && grew;
+        self.measure(size.count.saturating_sub(self.peak));
+    }
+
+    /// Records the excess after a clean-up.
+    fn measure(&mut self, excess: usize) {
+        let smaller = self.excesses[..self.measured].partition_point(|before| *before < excess);
+        let is_known = self.excesses[..self.measured].get(smaller) == Some(&excess);
+        self.measured = smaller + usize::from(is_known);
+        if is_known {
+            return;
+        }
+        if self.measured == CLEAN_UPS {
+            self.excesses.rotate_left(1);
+            self.measured -= 1;
+        }
+        self.excesses[self.measured] = excess;
+        self.measured += 1;
+        self.excess_grew |= self.measured == CLEAN_UPS;
     }
 
     /// What closed these connections. `left` are the times since which the remaining ones have been
@@ -215,10 +249,11 @@ impl Turnover {
         self.collected_at.is_some_and(|at| at < dead_since && now.ms_since(at) <= overdue_ms)
     }
 
-    /// Whether there were clean-ups. If a garbage collector closes many connections, a few apparent
-    /// clean-ups are coincidences: a connection was opened just when it ran.
+    /// Whether there were enough clean-ups to conclude that the process returns to the connections
+    /// of the group. If a garbage collector closes many connections, a few apparent clean-ups are
+    /// coincidences: a connection was opened just when it ran.
     pub(crate) const fn has_clean_ups(&self) -> bool {
-        self.cleaned > 0 && self.cleaned.saturating_mul(COINCIDENCE) >= self.collected
+        self.cleaned >= CLEAN_UPS && self.cleaned.saturating_mul(COINCIDENCE) >= self.collected
     }
 
     /// Whether the process did something with dead connections that affects later ones.

@@ -2,17 +2,20 @@
 //! or not at all, or that was sent a FIN and has not sent its own; and how long the connection has
 //! been waiting for the application.
 
-use crate::{Interval, SocketFacts, TcpState, Timer, Timestamp};
+use crate::{Interval, SocketFacts, TcpState, Timer, Timestamp, time::JIFFIES_MARGIN_MS};
 
 /// At least this much unread or unsent data at two snapshots is more than data on its way. It is
 /// the initial window of a peer on Linux (`net.ipv4.tcp_rmem`).
-pub(crate) const BACKLOG_BYTES: u64 = 64 << 10;
+const BACKLOG_BYTES: u64 = 64 << 10;
 
 /// What was seen of the peer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Waits {
     /// The latest snapshot that showed that the peer read more slowly than the process wrote.
     pub(crate) slow_at: Option<Timestamp>,
+    /// The latest snapshot that showed that the process had written to the slow peer. What it wrote
+    /// may not have been sent.
+    pub(crate) written_at: Option<Timestamp>,
     /// When the process sent its FIN, as long as the peer's has not arrived.
     pub(crate) fin_sent: Option<Interval>,
 }
@@ -51,13 +54,29 @@ pub(crate) fn is_half_closed(facts: &SocketFacts) -> bool {
         && facts.fin_received != Some(true)
 }
 
-/// When the process sent the FIN of a half-closed socket that is seen at `at` and was last seen
-/// without a FIN at `open_at`: after the last data, and not after the last segment. No event
-/// reports it.
-pub(crate) fn fin_sent(facts: &SocketFacts, at: Timestamp, open_at: Option<Timestamp>) -> Interval {
-    let latest = facts.last_segment_at.unwrap_or(at).min(at);
-    let earliest = open_at.max(facts.last_sent_at).unwrap_or_default().min(latest);
-    Interval { earliest, latest }
+/// When the process sent the FIN of a half-closed socket that is seen at `at`, if `known` was known
+/// at the previous snapshot and `open_at` is the latest one that showed no FIN: after the last data,
+/// and not after the last segment. No event reports it. As in
+/// [`closed_by_peer`](crate::closing_times::closed_by_peer), if nothing has come for longer than this
+/// interval, the last segment was the answer to the FIN and not to a keepalive probe.
+pub(crate) fn fin_sent(
+    known: Option<Interval>,
+    facts: &SocketFacts,
+    at: Timestamp,
+    open_at: Option<Timestamp>,
+) -> Interval {
+    let first = || {
+        let latest = facts.last_segment_at.unwrap_or(at).min(at);
+        let earliest = open_at.max(facts.last_sent_at).unwrap_or_default().min(latest);
+        Interval { earliest, latest }
+    };
+    let interval = known.unwrap_or_else(first);
+    let length_ms = interval.latest.ms_since(interval.earliest);
+    let is_last = facts.last_segment_at.is_some_and(|segment_at| segment_at <= interval.latest);
+    if is_last && at.ms_since(interval.latest) > length_ms + JIFFIES_MARGIN_MS {
+        return Interval::exact(interval.latest);
+    }
+    interval
 }
 
 /// The pause, in milliseconds, after which the application used the connection between two

@@ -15,6 +15,7 @@ mod running;
 mod summary;
 mod supervisor;
 mod tracing;
+mod verdicts;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -64,8 +65,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     tracer: Option<PathBuf>,
     /// Write the figures to docs/zoo.md and to the pages that show them.
-    #[arg(long, conflicts_with_all = ["only", "idle"])]
+    #[arg(long, conflicts_with_all = ["only", "idle", "scoped"])]
     markdown: bool,
+    /// Watch and audit only the exhibits' processes, on a host that is busy with something else.
+    #[arg(long)]
+    scoped: bool,
     /// Keep the exhibits' directories, with the output of their programs, until the next run.
     #[arg(long)]
     keep: bool,
@@ -177,11 +181,25 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
         let mut parts = Vec::new();
         for (index, exhibits) in exhibits.chunks(part).enumerate() {
             let directory = scratch.path.join(format!("{}-{index}", rounds.len()));
-            let setting = Setting { tracer: &tracer, python: &packages.python, scratch: directory };
+            let setting = Setting {
+                tracer: &tracer,
+                python: &packages.python,
+                is_scoped: arguments.scoped,
+                scratch: directory,
+            };
             parts.push(round::run(exhibits, &round, &setting)?);
         }
+        if !arguments.only.is_empty() {
+            rounds.push(OfRound { round, parts });
+            continue;
+        }
         let directory = scratch.path.join(format!("{}-again", rounds.len()));
-        let setting = Setting { tracer: &tracer, python: &packages.python, scratch: directory };
+        let setting = Setting {
+            tracer: &tracer,
+            python: &packages.python,
+            is_scoped: arguments.scoped,
+            scratch: directory,
+        };
         run_again(&mut parts, &exhibits, &round, &setting)?;
         rounds.push(OfRound { round, parts });
     }
@@ -246,7 +264,7 @@ fn show(rounds: &[OfRound], started: Instant) {
     println!("\n{}", summary::figures(rounds));
     let others: u64 = rounds.iter().flat_map(|round| &round.parts).map(|part| part.others).sum();
     if others > 0 {
-        println!("\nprocesses outside the zoo: {others} findings above possible in all documents");
+        println!("\nprocesses outside the zoo: {others} findings above possible");
     }
     println!("\nthe run took {} s", started.elapsed().as_secs());
 }
@@ -290,7 +308,8 @@ fn open_to_all(path: &Path) -> Result<()> {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if self.is_kept {
-            println!("the exhibits' directories are in {}", self.path.display());
+            let path = self.path.display();
+            println!("the exhibits' directories, and recordings (live.rec), are in {path}");
             return;
         }
         // If this fails, the remaining files are in the directory for temporary files.

@@ -7,12 +7,14 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    Comm, ProcessKey, Timestamp, deadlines,
+    Comm, ConnectionId, Interval, ProcessKey, Timestamp, deadlines,
     excuse::Excuse,
     group::GroupKey,
     group_history::GroupHistory,
     group_size::GroupSize,
+    judge::excused,
     process_index::ProcessSet,
+    rules::close_wait,
     tracked::Tracked,
     turnover::{Cleaned, Remaining},
 };
@@ -25,7 +27,11 @@ pub(super) type GroupSizes = Vec<(GroupKey, GroupSize)>;
 
 /// The clean-ups since the latest snapshot.
 #[derive(Debug, Default)]
-pub(super) struct CleanedGroups(BTreeMap<GroupKey, CleanedGroup>);
+pub(super) struct CleanedGroups {
+    groups: BTreeMap<GroupKey, CleanedGroup>,
+    /// The half-closed connections that were closed, and when the process had sent their FINs.
+    half_closed: BTreeMap<ProcessKey, Vec<(Interval, ConnectionId)>>,
+}
 
 /// The clean-ups of one group.
 #[derive(Debug)]
@@ -49,11 +55,43 @@ impl CleanedGroups {
         let Some(CleanUp { group, comm, cleaned }) = clean_up else { return };
         for group in with_port(group) {
             let new = || CleanedGroup { comm: comm.clone(), cleaned: Vec::new() };
-            let of_group = &mut self.0.entry(group).or_insert_with(new).cleaned;
+            let of_group = &mut self.groups.entry(group).or_insert_with(new).cleaned;
             if of_group.len() < CLEANED_MAX {
                 of_group.push(cleaned);
             }
         }
+    }
+
+    /// Stores when the process had sent the FIN of a connection that it closed.
+    pub(super) fn note_half_closed(&mut self, tracked: &Tracked) {
+        let fin_sent = tracked.waits.as_deref().and_then(|waits| waits.fin_sent);
+        if let (Some(fin_sent), Some(owner)) = (fin_sent, tracked.owner()) {
+            let of_process = self.half_closed.entry(owner.key).or_default();
+            if of_process.len() < CLEANED_MAX {
+                of_process.push((fin_sent, tracked.id));
+            }
+        }
+    }
+
+    /// Removes the connections whose FIN was forwarded to a half-closed one that was closed as
+    /// well: the process was waiting for the peer of that one, and had not forgotten them.
+    fn without_forwarded(self) -> BTreeMap<GroupKey, CleanedGroup> {
+        let Self { mut groups, half_closed } = self;
+        for (process, sent) in half_closed {
+            let is_own = |group: &GroupKey| group.process == process;
+            let own = groups.iter().filter(|(group, _)| is_own(group));
+            let received = own.flat_map(|(_, group)| &group.cleaned);
+            let received = received.filter_map(|it| Some((it.id, it.peer_closed?)));
+            // Most are in two groups.
+            let received: BTreeMap<ConnectionId, Interval> = received.collect();
+            let received = received.into_iter().map(|(id, at)| (at, id));
+            let forwarded = excused::forwarded(&sent, received);
+            for (_, group) in groups.iter_mut().filter(|(group, _)| is_own(group)) {
+                group.cleaned.retain(|it| !forwarded.contains_key(&it.id));
+            }
+        }
+        groups.retain(|_, group| !group.cleaned.is_empty());
+        groups
     }
 }
 
@@ -71,14 +109,21 @@ impl Detector {
         at: Timestamp,
         was_used: bool,
     ) -> Option<CleanUp> {
-        // The connection was waiting for another peer and had not been forgotten.
+        // The process was waiting for another peer and had not forgotten the connection.
         let excuse = tracked.flagged.as_ref().and_then(|flagged| flagged.excuse);
-        if excuse.is_some_and(Excuse::is_waiting) {
+        if excuse.is_some_and(Excuse::is_temporary) {
+            return None;
+        }
+        // A request was answered.
+        let facts = tracked.facts.as_deref()?;
+        if close_wait::may_be_answered(self.table.direction(tracked), facts) {
             return None;
         }
         let accusation = tracked.accusation();
         let closed_since = tracked.dead_since().filter(|_| !was_used);
         let dead_since = closed_since.or(accusation.map(|flag| flag.since))?;
+        // A connection on which the process still sends is in use.
+        let dead_since = facts.last_sent_at.map_or(dead_since, |sent_at| sent_at.max(dead_since));
         // A process that closes promptly never left the connection, so it did not return to it.
         if accusation.is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
             return None;
@@ -86,7 +131,15 @@ impl Detector {
         Some(CleanUp {
             group: self.group(tracked)?,
             comm: tracked.owner()?.comm.clone(),
-            cleaned: Cleaned { at, dead_since, outlived: tracked.outlived, was_used },
+            cleaned: Cleaned {
+                id: tracked.id,
+                at,
+                dead_since,
+                peer_closed: tracked.peer_closed,
+                outlived: tracked.outlived,
+                was_used,
+                was_seen_dead: tracked.is_dead(),
+            },
         })
     }
 
@@ -100,9 +153,9 @@ impl Detector {
         });
         let mut sizes: BTreeMap<GroupKey, GroupSize> = sizes.collect();
         for group in self.histories.keys() {
-            sizes.entry(*group).or_insert(GroupSize { count: 0, alive: 0, oldest: at });
+            sizes.entry(*group).or_insert(GroupSize::empty(at));
         }
-        let mut cleaned = core::mem::take(&mut self.cleaned.0);
+        let mut cleaned = core::mem::take(&mut self.cleaned).without_forwarded();
         // A process that has exited or called `exec` has closed everything; that is not a clean-up.
         let goes_on = |group: &GroupKey, comm: &Comm| {
             self.processes.comm(group.process).is_some_and(|now| now == comm)
@@ -114,8 +167,7 @@ impl Detector {
             history.observe(at, *size, &self.options);
             if let Some(CleanedGroup { cleaned, .. }) = cleaned.get(group) {
                 let remaining = remaining.remove(group).unwrap_or_default();
-                let gap_ms = self.options.gap_ms();
-                history.turnover.clean_up(at, cleaned, &remaining, *size, gap_ms);
+                history.turnover.clean_up(at, cleaned, &remaining, *size, &self.options);
             }
         }
         self.histories.retain(|_, history| history.is_kept(at, &self.options));

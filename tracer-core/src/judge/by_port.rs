@@ -32,7 +32,7 @@ fn ports<'a>(groups: &Groups<'a>) -> Groups<'a> {
 pub(super) fn sizes(groups: &BTreeMap<GroupKey, GroupSize>) -> BTreeMap<GroupKey, GroupSize> {
     let mut ports: BTreeMap<GroupKey, (usize, GroupSize)> = BTreeMap::new();
     for (group, size) in groups.iter().filter(|(group, _)| group.remote.is_some()) {
-        let first = || (0, GroupSize { count: 0, alive: 0, oldest: size.oldest });
+        let first = || (0, GroupSize::empty(size.oldest));
         let (addresses, port) = ports.entry(group.of_port()).or_insert_with(first);
         *addresses += 1;
         port.add(*size);

@@ -1,13 +1,10 @@
 //! Which connections a process is not to blame for, one for each peer that it waits for, and how
 //! that limits an assessment. `rules` documents the principle.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
+use super::{
+    Groups, Judged,
+    blocked::{Candidate, Data, blocked},
 };
-use core::cmp::Reverse;
-
-use super::{Groups, Judged};
 use crate::{
     Caveat, Confidence, ConnectionId, CountOf, Evidence, Interval, ProcessKey, TcpState, Timestamp,
     connection_view::ConnectionView,
@@ -16,7 +13,11 @@ use crate::{
     history::History,
     rules::{self, Assessment, growing},
     stops::Stop,
-    waits::{self, BACKLOG_BYTES},
+    waits,
+};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
 };
 
 /// A forwarder that receives a FIN forwards it within this time.
@@ -25,15 +26,14 @@ const FORWARDING_MAX_MS: u64 = 2_000;
 /// The peers that a process may be waiting for.
 #[derive(Debug, Default)]
 pub(super) struct WaitedFor {
-    /// Connections whose peers accepted less than the process wrote within `--idle`, and when data
-    /// was last sent to them.
+    /// Connections whose peers accepted less than the process wrote within `--idle`, and when the
+    /// process last wrote to them.
     slow: Vec<(Timestamp, ConnectionId)>,
     /// Half-closed connections: the peer was sent a FIN and has not sent one. With the time when it
     /// was sent.
     half_closed: Vec<(Interval, ConnectionId)>,
-    /// Connections that are not being read and that no rule claims yet, and since when: slow peers
-    /// block them as well.
-    held_up: Vec<(Timestamp, ConnectionId)>,
+    /// Connections with unread data that no rule claims: slow peers block them as well.
+    held_up: Vec<Candidate>,
 }
 
 impl WaitedFor {
@@ -43,17 +43,21 @@ impl WaitedFor {
         if let Some(waits) = &view.tracked.waits {
             let is_recent = |at: Timestamp| view.now.ms_since(at) <= view.options.idle_ms;
             if waits.slow_at.is_some_and(is_recent) {
-                self.slow.push((view.facts.last_sent_at.unwrap_or(view.tracked.opened_at), id));
+                let written_at = view.facts.last_sent_at.max(waits.written_at);
+                self.slow.push((written_at.unwrap_or(view.tracked.opened_at), id));
             }
             let fin_sent = waits.fin_sent.filter(|_| waits::is_half_closed(view.facts));
             self.half_closed.extend(fin_sent.map(|fin_sent| (fin_sent, id)));
         }
-        let unread_ms = view.now.ms_since(view.tracked.unread_since);
-        let is_held_up = view.facts.unread_bytes >= BACKLOG_BYTES
-            && unread_ms >= view.options.gap_ms()
-            && !is_claimed;
-        if is_held_up {
-            self.held_up.push((left_alone_at(view), id));
+        if view.facts.unread_bytes > 0 && !is_claimed {
+            self.held_up.push(Candidate {
+                id,
+                data: Data::Pending,
+                left_alone_at: left_alone_at(view),
+                used_at: left_alone_at(view),
+                responses: 1,
+                apart_max_ms: Some(view.suspect_after_ms()),
+            });
         }
     }
 
@@ -71,109 +75,78 @@ impl WaitedFor {
         let waiting: BTreeSet<ConnectionId> = matched.values().copied().collect();
         excuses.extend(matched.keys().map(|id| (*id, Excuse::HalfClosedPeer)));
         let slow = self.slow.iter().filter(|(_, id)| !waiting.contains(id));
-        self.spend(slow.copied().collect(), accused, may_be_held_up, Excuse::SlowPeer, excuses);
+        self.spend(slow.copied(), accused, may_be_held_up, Excuse::SlowPeer, excuses);
         let slow: BTreeSet<ConnectionId> = self.slow.iter().map(|(_, id)| *id).collect();
         let half_closed = self.half_closed.iter().map(|(fin_sent, id)| (fin_sent.latest, *id));
         let left = half_closed.filter(|(_, id)| !waiting.contains(id) && !slow.contains(id));
-        self.spend(left.collect(), accused, is_confirmed, Excuse::HalfClosedPeer, excuses);
+        self.spend(left, accused, is_confirmed, Excuse::HalfClosedPeer, excuses);
     }
 
-    /// Each of `peers`, for which the process has been waiting since the given time, excuses one
-    /// `excusable` connection, or one response if a connection has several. First come those that
-    /// were last used at about the time when a peer stalled; among equals, the most recently used.
+    /// Each of `peers`, to which the process last wrote at the given time, excuses one `excusable`
+    /// connection.
     fn spend(
         &self,
-        mut peers: Vec<(Timestamp, ConnectionId)>,
+        peers: impl Iterator<Item = (Timestamp, ConnectionId)>,
         accused: &[ConnectionView<'_>],
         excusable: fn(&ConnectionView<'_>) -> bool,
         excuse: Excuse,
         excuses: &mut BTreeMap<ConnectionId, Excuse>,
     ) {
-        if peers.is_empty() {
-            return;
-        }
-        peers.sort_unstable();
         let accused = accused
             .iter()
             .filter(|view| excusable(view) && !excuses.contains_key(&view.tracked.id))
-            .map(|view| HeldUp {
-                data: data(view),
-                apart_ms: apart_ms(&peers, left_alone_at(view)),
-                used_at: Reverse(view.last_used_at()),
+            .map(|view| Candidate {
                 id: view.tracked.id,
+                data: data(view),
+                left_alone_at: left_alone_at(view),
+                used_at: view.last_used_at(),
                 responses: rules::leaked(view).count().max(1),
-                is_accused: true,
+                apart_max_ms: None,
             });
         let others = self.held_up.iter().filter(|_| excuse == Excuse::SlowPeer);
-        let others = others.map(|(left_alone_at, id)| HeldUp {
-            data: Data::Pending,
-            apart_ms: apart_ms(&peers, *left_alone_at),
-            used_at: Reverse(*left_alone_at),
-            id: *id,
-            responses: 1,
-            is_accused: false,
-        });
-        let mut queue: Vec<HeldUp> = accused.chain(others).collect();
-        queue.sort_unstable();
-        let mut left = peers.len();
-        for HeldUp { id, responses, is_accused, .. } in queue {
-            // If there are several, one connection can be waiting for the peer of another.
-            let is_itself = matches!(peers.as_slice(), [(_, peer)] if *peer == id);
-            if responses <= left && !is_itself {
-                left -= responses;
-                excuses.extend(is_accused.then_some((id, excuse)));
-            }
-        }
+        let candidates: Vec<Candidate> = accused.chain(others.copied()).collect();
+        excuses.extend(blocked(peers, &candidates).into_iter().map(|id| (id, excuse)));
     }
 
     /// The connections that the peer closed, each with the half-closed one to which the process
-    /// forwarded the FIN: as many pairs as possible whose FINs may be at most two seconds apart.
+    /// forwarded the FIN.
     fn closed_behind_half_closed(
         &self,
         accused: &[ConnectionView<'_>],
     ) -> BTreeMap<ConnectionId, ConnectionId> {
-        let mut fins: Vec<Fin> = Vec::new();
-        for (at, id) in &self.half_closed {
-            let earliest = at.earliest.before_ms(FORWARDING_MAX_MS);
-            let latest = at.latest.after_ms(FORWARDING_MAX_MS);
-            fins.push(Fin { latest, earliest, id: *id, is_sent: true });
-        }
         let is_closed = |view: &&ConnectionView<'_>| {
             matches!(view.facts.state, TcpState::CloseWait | TcpState::Closed) && !view.was_likely()
         };
-        for view in accused.iter().filter(is_closed) {
-            if let Some(Interval { earliest, latest }) = view.tracked.peer_closed {
-                fins.push(Fin { latest, earliest, id: view.tracked.id, is_sent: false });
-            }
-        }
-        pair(fins)
+        let closed = accused.iter().filter(is_closed);
+        let received = closed.filter_map(|it| Some((it.tracked.peer_closed?, it.tracked.id)));
+        forwarded(&self.half_closed, received)
     }
 }
 
-/// A connection that a slow peer may block. Ordered by how well their times match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct HeldUp {
-    data: Data,
-    /// Time between its last use and the stall of the nearest peer, in milliseconds.
-    apart_ms: u64,
-    used_at: Reverse<Timestamp>,
-    id: ConnectionId,
-    /// The number of peers that it requires.
-    responses: usize,
-    is_accused: bool,
+/// The connections on which a FIN was `received`, each with the one to which the process forwarded
+/// it: as many pairs as possible that may be at most two seconds apart.
+pub(crate) fn forwarded(
+    sent: &[(Interval, ConnectionId)],
+    received: impl Iterator<Item = (Interval, ConnectionId)>,
+) -> BTreeMap<ConnectionId, ConnectionId> {
+    let received = received.map(|(Interval { earliest, latest }, id)| Fin {
+        latest,
+        earliest,
+        id,
+        is_sent: false,
+    });
+    let sent = sent.iter().map(|(at, id)| Fin {
+        latest: at.latest.after_ms(FORWARDING_MAX_MS),
+        earliest: at.earliest.before_ms(FORWARDING_MAX_MS),
+        id: *id,
+        is_sent: true,
+    });
+    pair(sent.chain(received).collect())
 }
 
 /// Since when nothing has been read from it, or it has been silent.
 fn left_alone_at(view: &ConnectionView<'_>) -> Timestamp {
     if view.facts.unread_bytes > 0 { view.tracked.unread_since } else { view.last_used_at() }
-}
-
-/// Time between `at` and the nearest of these times, which are sorted; in milliseconds.
-fn apart_ms(peers: &[(Timestamp, ConnectionId)], at: Timestamp) -> u64 {
-    let later = peers.partition_point(|(time, _)| *time < at);
-    let near = [later.checked_sub(1), Some(later)].into_iter().flatten();
-    let times = near.filter_map(|index| peers.get(index)).map(|(time, _)| *time);
-    times.map(|time| time.ms_since(at).max(at.ms_since(time))).min().unwrap_or(u64::MAX)
 }
 
 /// When a FIN was sent or received. Ordered by its latest time.
@@ -209,19 +182,6 @@ fn pair(mut fins: Vec<Fin>) -> BTreeMap<ConnectionId, ConnectionId> {
         }
     }
     pairs
-}
-
-/// What the process may be holding back for a slow peer. The first fits best.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Data {
-    /// Data is unread, or an HTTP response is open.
-    Pending,
-    /// All data was read, and the peer has closed: the data, and then EOF, may be on their way.
-    Taken,
-    /// No more is unread than a TLS session ticket may take.
-    Little,
-    /// Nothing.
-    None,
 }
 
 fn data(view: &ConnectionView<'_>) -> Data {
@@ -269,11 +229,13 @@ pub(super) fn excuse(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, 
     for view in groups.values_mut().flatten() {
         let waits = || excuses.get(&view.tracked.id).copied();
         let stopped = view.process.stop.map(|_| Excuse::Stopped);
+        let is_request = || rules::close_wait::may_be_answered(view.direction, view.facts);
+        let request = || is_request().then_some(Excuse::Request);
         // The reader of an HTTP/2 stream shows in the process's memory, not in its file
         // descriptors.
         let is_answered = view.was_asked() || view.is_multiplexed();
         let not_inspected = (!is_answered).then_some(Excuse::NotInspected);
-        view.excuse = stopped.or_else(waits).or(not_inspected);
+        view.excuse = stopped.or_else(waits).or_else(request).or(not_inspected);
     }
 }
 

@@ -16,7 +16,10 @@ pub(super) fn excuse(members: &mut [ConnectionView<'_>], turnover: &Turnover) {
         view.excuse = Some(Excuse::Collector);
     }
     let kept = kept_by_pool(members, turnover);
-    for view in members.iter_mut().filter(|view| kept.contains(&view.tracked.id)) {
+    // A process that waits for another peer may do so regardless of what the pool does.
+    let is_waiting = |view: &ConnectionView<'_>| view.excuse.is_some_and(Excuse::is_temporary);
+    let is_kept = |view: &ConnectionView<'_>| kept.contains(&view.tracked.id);
+    for view in members.iter_mut().filter(|view| is_kept(view) && !is_waiting(view)) {
         view.excuse = Some(Excuse::Pool);
     }
 }
@@ -48,7 +51,9 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
         (Reverse(view.tracked.outlived), view.tracked.dead_since(), view.tracked.id)
     });
     let pool = pool_size(&dead, turnover);
-    let outlived = dead.iter().filter(|view| view.tracked.outlived >= pool.max(1)).count();
+    // Leaked ones may have been among those that were alive then.
+    let is_outside = |view: &&&ConnectionView<'_>| view.tracked.outlived >= turnover.peak.max(1);
+    let outlived = dead.iter().filter(is_outside).count();
     let beyond = all.len().saturating_sub(pool).max(outlived).min(dead.len());
     let is_leaked = |view: &ConnectionView<'_>| turnover.excess_grew || view.has_accumulated();
     let kept = dead.iter().enumerate().filter(|(rank, view)| *rank >= beyond || !is_leaked(view));
@@ -57,10 +62,10 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
 
 /// The largest number alive at one time, less the leaked ones among them.
 fn pool_size(dead: &[&ConnectionView<'_>], turnover: &Turnover) -> usize {
-    let largest = turnover.alive_max;
+    let largest = turnover.peak;
     let was_alive = |view: &&&ConnectionView<'_>| {
-        view.tracked.opened_at <= turnover.alive_max_at
-            && view.tracked.dead_since() > Some(turnover.alive_max_at)
+        view.tracked.opened_at <= turnover.peak_at
+            && view.tracked.dead_since() > Some(turnover.peak_at)
     };
     let candidates = dead.iter().filter(was_alive).take(ALIVE_MAX.min(largest / 20 + 1));
     let leaked = candidates.zip(1..).filter(|(view, rank)| view.tracked.outlived + rank >= largest);

@@ -54,9 +54,9 @@ impl<'a> Claimed<'_, 'a> {
         let members = || self.members.iter().filter(|member| test(member));
         let count = members().count();
         let times = self.separate_times(members().map(self.occurred));
-        let is_excess = self.turnover.is_some_and(|turnover| turnover.excess_grew);
-        let has_accumulated =
-            is_excess || self.is_one_by_one(count, times) || self.is_in_bursts(members(), count);
+        let has_accumulated = self.is_beyond_pool()
+            || self.is_one_by_one(count, times)
+            || self.is_in_bursts(members(), count);
         if has_accumulated && goes_on(members(), times.first) {
             return Accumulation::OneByOne;
         }
@@ -68,8 +68,9 @@ impl<'a> Claimed<'_, 'a> {
 
     /// How the dead connections accumulated, if there are more than a pool keeps: more than
     /// `--pool-size` that carried at most one exchange (`is_unused`), or more than four times as
-    /// many of `all`, because a pool may have one for each of many threads. With several addresses,
-    /// a pool may keep that many for each.
+    /// many of `all`, because a pool may have one for each of many threads. If they are beyond those
+    /// of a pool that was watched, `--pool-size` of `all` are enough. With several addresses, a pool
+    /// may keep that many for each.
     pub(crate) fn dead_accumulation(
         &self,
         is_unused: impl Fn(&ConnectionView<'a>) -> bool,
@@ -81,9 +82,12 @@ impl<'a> Claimed<'_, 'a> {
             accumulation == Accumulation::OneByOne && is_enough && !self.is_by_port
         };
         let of_all = self.accumulation(all);
-        if is_leak(of_unused, unused > self.pool_max())
-            || is_leak(of_all, count > self.large_pool_max().saturating_mul(2))
-        {
+        let all_max = if self.is_beyond_pool() {
+            self.pool_max()
+        } else {
+            self.large_pool_max().saturating_mul(2)
+        };
+        if is_leak(of_unused, unused > self.pool_max()) || is_leak(of_all, count > all_max) {
             return Accumulation::OneByOne;
         }
         match of_all {
@@ -91,6 +95,11 @@ impl<'a> Claimed<'_, 'a> {
             Accumulation::OneByOne => self.undecided(self.times),
             of_all => of_all,
         }
+    }
+
+    /// Whether the dead connections beyond those that the process returns to have grown in number.
+    fn is_beyond_pool(&self) -> bool {
+        self.turnover.is_some_and(|turnover| turnover.excess_grew)
     }
 
     /// Undecided until the required number of clusters has been watched.
@@ -132,7 +141,7 @@ impl<'a> Claimed<'_, 'a> {
         let watched = members.map(self.occurred).filter(|it| it.earliest >= turnover.since);
         let times = self.separate_times(watched);
         times.count >= BURSTS
-            && count > 2 * turnover.alive_max
+            && count > 2 * turnover.peak
             && times.is_still_accumulating(self.options.idle_ms, self.now)
     }
 }

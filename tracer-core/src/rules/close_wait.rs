@@ -5,7 +5,7 @@
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
 //!   `--pool-size` that carried at most one exchange, or four times as many that carried more
-//!   (never by port), or `--min-count` that received EOF and stayed open.
+//!   (as many if they are beyond a pool that was watched; never by port), or `--min-count` that received EOF and stayed open.
 //! - *possible*: more than `--pool-size`, or `--min-count` with nothing unread; or any number if
 //!   EOF was received, if they are confirmed, if the scan was incomplete, if the process may return
 //!   to most of them, or if it may still answer the requests of most.
@@ -23,8 +23,8 @@
 
 use super::{Accumulation, Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
-    Caveat, Confidence, Direction, DurationRange, Evidence, Interval, Occurrence, TcpState,
-    Verdict, connection_view::ConnectionView,
+    Caveat, Confidence, Direction, DurationRange, Evidence, Interval, Occurrence, SocketFacts,
+    TcpState, Verdict, connection_view::ConnectionView,
 };
 
 pub(super) const RULE: Rule = Rule::new(RuleId::CloseWait, claims, occurred, assess);
@@ -49,9 +49,9 @@ fn is_surely_overdue(view: &ConnectionView<'_>) -> bool {
 
 /// Whether the peer has sent a request, and the process has read all of it and may be preparing the
 /// response.
-fn may_be_answered(view: &ConnectionView<'_>) -> bool {
-    let facts = view.facts;
-    view.direction == Direction::Inbound
+pub(crate) fn may_be_answered(direction: Direction, facts: &SocketFacts) -> bool {
+    facts.state == TcpState::CloseWait
+        && direction == Direction::Inbound
         && facts.rx_bytes > 0
         && facts.tx_bytes == 0
         && facts.unread_bytes == 0
@@ -72,7 +72,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     };
     let has_accumulated = accumulated == Accumulation::OneByOne;
     let unreferenced = claimed.confirmed() + claimed.scan_incomplete();
-    let working = claimed.count_where(may_be_answered);
+    let working = claimed.count_where(|it| may_be_answered(it.direction, it.facts));
     let (verdict, confidence) = if claimed.is_confirmed() {
         (Verdict::CloseWait, Confidence::Certain)
     } else if claimed.may_be_resumed() || 2 * working > count {

@@ -10,7 +10,7 @@
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
 //!   `--pool-size` that carried at most one exchange, or four times as many that carried more
-//!   (never by port), or `--min-count` for which EOF or the error was returned to the process.
+//!   (as many if they are beyond a pool that was watched; never by port), or `--min-count` for which EOF or the error was returned to the process.
 //! - *possible*: more than `--pool-size`; or EOF or the error was returned for `--min-count`; or
 //!   the goroutine scan was incomplete.
 //! - **stale-pool** *info*: fewer.

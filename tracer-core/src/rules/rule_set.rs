@@ -26,17 +26,17 @@ impl RuleSet {
         self.0 & (1 << rank) != 0
     }
 
-    /// Those that judge what the process does.
+    /// The rules of this set that are about what the process does.
     pub(crate) fn about_the_process(self) -> Self {
         Self(self.0 & Self::of(|rule| rule.id.is_about_the_process()).0)
     }
 
-    /// Those that are not in the other set.
+    /// The rules of this set that are not in the other set.
     pub(crate) const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Those that are in this or the other set.
+    /// The rules that are in this set or in the other one.
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -46,7 +46,7 @@ impl RuleSet {
         self.0 == 0
     }
 
-    /// Those that judge by call site.
+    /// The rules of this set that analyze each call site separately.
     pub(crate) fn by_call_site(self) -> Self {
         Self(self.0 & Self::of(|rule| rule.id.is_by_call_site()).0)
     }

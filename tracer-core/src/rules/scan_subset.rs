@@ -27,18 +27,18 @@ use crate::{Confidence, Interval, Reader, Verdict, connection_view::ConnectionVi
 /// The subset of the claimed connections to which a rule is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ScanSubset {
-    /// The confirmed ones, plus a few unconfirmed ones.
+    /// The confirmed connections, plus a few unconfirmed ones.
     NearlyConfirmed,
-    /// Those that no goroutine is known to reference, including those for which the scan was
-    /// incomplete.
+    /// The connections that no goroutine is known to reference, including those for which the scan
+    /// was incomplete.
     ScanIncomplete,
-    /// The confirmed ones.
+    /// The confirmed connections.
     Confirmed,
-    /// All of them.
+    /// All connections that the rule claims.
     All,
-    /// Those that were *likely* before, by the same pattern.
+    /// The connections that were *likely* before, by the same pattern.
     Persisting,
-    /// The ones that are not confirmed.
+    /// The connections that are not confirmed.
     Unconfirmed,
 }
 
@@ -78,12 +78,12 @@ impl Rule {
         Self { id, subset, is_restricted, claims, occurred, assess, is_single_address_only }
     }
 
-    /// The same rule for connections to one address only.
+    /// This rule, for connections to one address only.
     pub(super) const fn single_address_only(self) -> Self {
         Self { is_single_address_only: true, ..self }
     }
 
-    /// The same rule restricted to a subset of its connections.
+    /// This rule, restricted to a subset of its connections.
     pub(super) const fn restricted_to(self, subset: ScanSubset) -> Self {
         Self { subset, is_restricted: true, ..self }
     }

@@ -110,8 +110,17 @@ fn is_being_processed(view: &ConnectionView<'_>) -> bool {
     })
 }
 
+/// Since when it is unread. On a stream that kept receiving, that is the time of the first snapshot
+/// that showed unread data. If the application had used it shortly before, that time says more.
 fn occurred(view: &ConnectionView<'_>) -> Interval {
-    Interval::exact(view.tracked.unread_since)
+    let (facts, unread_since) = (view.facts, view.tracked.unread_since);
+    let kept_receiving = facts.last_received_at > Some(unread_since);
+    let used_at = facts.last_sent_at.max(facts.last_read_at).filter(|at| {
+        kept_receiving
+            && view.tracked.never_seen_reading
+            && unread_since.ms_since(*at) <= view.options.idle_ms
+    });
+    Interval::exact(used_at.map_or(unread_since, |at| at.min(unread_since)))
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {

@@ -115,6 +115,56 @@ fn other_half_closed_connections_excuse_nothing() {
     check_leaking(390, timeline, &["close-wait likely x25"]);
 }
 
+/// All servers of a forwarder are restarted while it leaks, and its clients close one after another.
+/// Closing both ends when a client has closed is no return to a connection that was forgotten.
+#[test]
+fn a_leak_alongside_a_restart_is_counted_alone() {
+    for leak_s in [0, 9, 14, 18] {
+        let timeline = format!(
+            "{}
+            60s peer-closes c1..c30 every=7s
+            60s close c1..c30 every=7s
+            60s close u1..u30 every=7s
+            {leak_s}s open l1..l25 every=6s pid=10
+            {}s send l1..l25 every=6s bytes=100
+            {}s peer-closes l1..l25 every=6s
+            ",
+            forwarded(30, "0s"),
+            leak_s + 1,
+            leak_s + 3,
+        );
+        check_leaking(390, &timeline, &["close-wait likely x25"]);
+    }
+}
+
+/// Requests that end with EOF and are worked on for 100 s, one every 8 s.
+const REQUESTS: &str = "
+    0s accept w1..w45 every=8s pid=10
+    1s receive w1..w45 every=8s bytes=100
+    1s peer-closes w1..w45 every=8s
+    2s read w1..w45 every=8s
+    101s send w1..w45 every=8s bytes=100
+    102s close w1..w45 every=8s
+    ";
+
+#[test]
+fn a_server_that_works_on_half_closed_requests_is_never_accused() {
+    check_healthy(390, REQUESTS);
+}
+
+/// The server forgets others after the response.
+#[test]
+fn requests_in_progress_are_not_counted_with_those_that_were_forgotten() {
+    let forgotten = "
+        0s accept l1..l25 every=6s pid=10
+        1s receive l1..l25 every=6s bytes=100
+        1s peer-closes l1..l25 every=6s
+        2s read l1..l25 every=6s
+        4s send l1..l25 every=6s bytes=100
+        ";
+    check_leaking(390, &[REQUESTS, forgotten].concat(), &["close-wait likely x25"]);
+}
+
 #[test]
 fn tunnels_that_only_get_more_are_shown_as_half_closed() {
     let timeline = [

@@ -42,6 +42,32 @@ impl Bursts {
         timeline
     }
 
+    /// The same pool, of which a connection is taken every `leak_every_s` seconds and never given
+    /// back, `leaks` times.
+    fn last_in_first_out_with_leaks(&self, leaks: u64, leak_every_s: u64) -> String {
+        let (mut timeline, mut opened) = (String::new(), 0);
+        let mut pool: Vec<usize> = Vec::new();
+        let taken = (1..=leaks).map(|number| (number * leak_every_s, None));
+        let bursts = self.0.iter().map(|(at_s, depth)| (*at_s, Some(*depth)));
+        let mut uses: Vec<(u64, Option<usize>)> = taken.chain(bursts).collect();
+        uses.sort_unstable();
+        for (at_s, depth) in uses {
+            let mut busy = Vec::new();
+            for _ in 0..depth.unwrap_or(1) {
+                if let Some(dead) = pool.pop() {
+                    writeln!(timeline, "{at_s}s close p{dead}").unwrap();
+                }
+                opened += 1;
+                busy.push(opened);
+                exchange(&mut timeline, at_s, &format!("p{opened}"));
+            }
+            if depth.is_some() {
+                pool.extend(busy);
+            }
+        }
+        timeline
+    }
+
     /// The timeline of a client that keeps every connection.
     fn all_kept(&self) -> String {
         let (mut timeline, mut opened) = (String::new(), 0);
@@ -118,6 +144,42 @@ fn an_audit_of_a_pool_with_bursts_is_only_possible() {
     }
 }
 
+/// Between two snapshots, connections are opened, used, and closed by the server.
+#[test]
+fn a_pool_is_never_accused_however_rare_snapshots_are() {
+    for every_s in [7, 13, 24] {
+        for (distance_s, depths) in [
+            (45, &[50, 7, 50, 10, 50, 30][..]),
+            (20, &[13, 17, 11, 19]),
+            (40, &[40, 33, 27, 21, 16, 12]),
+        ] {
+            let bursts = Bursts::every(distance_s, 14, depths);
+            let timeline = bursts.last_in_first_out();
+            for moment in watch(10_000, every_s, bursts.end_s() + 60, &timeline) {
+                assert!(moment.accused.is_empty(), "{every_s} {distance_s} {}", moment.at_s);
+            }
+        }
+    }
+}
+
+/// The number of connections grows only when a burst needs more than the pool still has.
+#[test]
+fn connections_that_are_not_given_back_are_counted_once_the_pool_is_used_up() {
+    for (idle_ms, every_s) in [(10_000, 2), (10_000, 5), (60_000, 5)] {
+        let bursts = Bursts::every(31, 16, &[30, 9, 30, 21]);
+        let timeline = bursts.last_in_first_out_with_leaks(25, 13);
+        // As many exchanges on each do not matter: the pool is known.
+        let is_send = |line: &&str| line.contains(" send ");
+        let sends = timeline.lines().filter(is_send).flat_map(|line| [line, "\n"].repeat(6));
+        let used: String = sends.collect();
+        for timeline in [timeline.clone(), [timeline.as_str(), used.as_str()].concat()] {
+            let moments = watch(idle_ms, every_s, bursts.end_s(), &timeline);
+            let last = moments.last().unwrap();
+            assert_eq!(last.accused, ["close-wait likely x25"], "{idle_ms} {every_s}");
+        }
+    }
+}
+
 #[test]
 fn bursts_that_are_all_kept_are_a_leak() {
     for idle_s in [10, 60] {
@@ -165,6 +227,22 @@ fn a_leak_on_the_error_path_is_counted_alone() {
             writeln!(timeline, "{}s close s{number}", at_s + 1).unwrap();
         }
     }
+    check_leaking(400, &timeline, &["close-wait likely x25"]);
+}
+
+/// A busy process takes a moment to close what its peers have closed, and closes a single one after
+/// a while.
+#[test]
+fn a_process_that_closes_late_does_not_return_to_its_connections() {
+    let mut timeline = leaked(25, 1, 7);
+    for number in 0..40 {
+        let at_s = 3 + 5 * number;
+        writeln!(timeline, "{at_s}s open s{number} pid=10\n{at_s}s send s{number} bytes=9")
+            .unwrap();
+        writeln!(timeline, "{}s peer-closes s{number}\n{}s close s{number}", at_s + 1, at_s + 3)
+            .unwrap();
+    }
+    timeline.push_str("2s open z pid=10\n2s send z bytes=9\n3s peer-closes z\n40s close z\n");
     check_leaking(400, &timeline, &["close-wait likely x25"]);
 }
 

@@ -111,6 +111,44 @@ fn a_gateway_with_stalled_clients_that_leaks_is_accused_of_what_it_leaks() {
     }
 }
 
+/// After a pause, the gateway reads a little more, and writes it to the clients, which still do not
+/// read. What it leaks meanwhile is not what it holds back for them.
+#[test]
+fn a_gateway_that_goes_on_writing_to_stalled_clients_is_accused_of_what_it_leaks() {
+    let timeline = [
+        &stalled(10),
+        "
+        100s read u1..u10
+        100s receive u1..u10 bytes=100000
+        100s stall c1..c10 bytes=95000
+        50s open l1..l25 every=6s pid=10
+        51s send l1..l25 every=6s bytes=100
+        52s receive l1..l25 every=6s bytes=60000
+        ",
+    ];
+    check_leaking(390, &timeline.concat(), &["undrained likely x25"]);
+}
+
+/// A gateway with slow clients, from whose servers it reads a little now and then.
+#[test]
+fn connections_in_use_are_what_a_process_holds_back_for_slow_clients() {
+    let mut timeline = [stalled(6), leaked(25)].concat();
+    for number in 0..12 {
+        let at_s = 40 + 28 * number;
+        write!(
+            timeline,
+            "
+            {at_s}s send c1..c6 every=1s bytes=10
+            {at_s}s read u1..u6 every=1s
+            {at_s}s receive u1..u6 every=1s bytes=50000
+            {at_s}s stall c1..c6 every=1s bytes=90000
+            "
+        )
+        .unwrap();
+    }
+    check_leaking(390, &timeline, &["undrained likely x25"]);
+}
+
 /// The clients stall after the leak was found.
 #[test]
 fn clients_that_stall_later_do_not_excuse_a_leak() {

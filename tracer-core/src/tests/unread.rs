@@ -1,8 +1,10 @@
 //! Unread data: leaks, slow readers, and programs that read one connection after another.
 
+use std::{fmt::Write as _, string::String};
+
 use expect_test::expect;
 
-use super::check;
+use super::{check, watched::watch};
 
 /// Ranges of one file that are opened together and written to a slow disk one after another.
 #[test]
@@ -169,4 +171,22 @@ fn short_responses_that_are_read_alongside_a_leak_do_not_excuse_it() {
                  but watched-too-briefly needed_ms=60000
         "#]],
     );
+}
+
+/// Streams of which only the status was of interest are opened one after another. All keep
+/// receiving, so a snapshot shows when data arrived last, not first.
+#[test]
+fn forgotten_streams_accumulate_however_rare_snapshots_are() {
+    let mut timeline = String::from("0s open l1..l25 every=2s pid=10\n");
+    timeline.push_str("0s send l1..l25 every=2s bytes=100\n");
+    for second in 1..140 {
+        let count = second.min(50) / 2;
+        if count > 0 {
+            writeln!(timeline, "{second}s receive l1..l{count} bytes=900").unwrap();
+        }
+    }
+    for every_s in [2, 5, 9] {
+        let moments = watch(10_000, every_s, 130, &timeline);
+        assert_eq!(moments.last().unwrap().accused, ["undrained likely x25"], "{every_s}");
+    }
 }

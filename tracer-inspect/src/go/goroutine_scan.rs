@@ -89,7 +89,7 @@ pub(super) fn scan(
 
 /// The goroutines in `runtime.allgs`.
 pub(super) struct Listed<'a> {
-    /// Those that could be read, up to the limit.
+    /// The goroutines that could be read, up to the limit.
     pub(super) goroutines: Vec<Goroutine>,
     /// The length of the list.
     pub(super) length: u64,

@@ -44,6 +44,8 @@ pub(crate) struct Coverage {
     pub(crate) complete: bool,
     #[serde(default)]
     pub(crate) sockets: u64,
+    #[serde(default)]
+    pub(crate) snapshots: u64,
 }
 
 impl Document {

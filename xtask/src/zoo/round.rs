@@ -30,9 +30,10 @@ pub(crate) struct Results {
     pub(crate) sockets: u64,
     /// Findings above *possible* about processes outside the zoo.
     pub(crate) others: u64,
+    /// How long the tracer watched.
     pub(crate) length: Duration,
-    /// Live documents.
-    pub(crate) documents: u64,
+    /// The snapshots of the watching tracer.
+    pub(crate) snapshots: u64,
 }
 
 /// One exhibit in a round.
@@ -51,6 +52,8 @@ pub(crate) struct JudgedExhibit {
 pub(crate) struct Setting<'a> {
     pub(crate) tracer: &'a Path,
     pub(crate) python: &'a Path,
+    /// Whether the tracers observe only the exhibits' processes.
+    pub(crate) is_scoped: bool,
     /// The parent of the exhibits' directories.
     pub(crate) scratch: PathBuf,
 }
@@ -67,7 +70,6 @@ struct Participant<'a> {
 /// # Errors
 /// If a tracer fails, or an exhibit's directory cannot be made.
 pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) -> Result<Results> {
-    let tracer = Tracer::new(setting.tracer.to_owned(), round);
     let mut participants = Vec::new();
     let mut ports = Ports::new();
     for exhibit in exhibits {
@@ -75,11 +77,16 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
             Running::new(exhibit, ports.assign()?, round, setting.python, &setting.scratch)?;
         participants.push(Participant { exhibit, running: Mutex::new(running), broken: None });
     }
-    let supervisors = participants.iter_mut().map(|it| it.running().supervisor()).collect();
+    let supervisors: Vec<u32> =
+        participants.iter_mut().map(|it| it.running().supervisor()).collect();
+    let scope = setting.is_scoped.then_some(supervisors.as_slice());
+    let tracer = Tracer::new(setting.tracer.to_owned(), round, scope);
     let record = Arc::new(Mutex::new(Record::new(supervisors)));
     println!("watching with `{}`", tracer.describe());
-    let mut watch = Watch::start(&tracer, &record)?;
+    let recording = setting.scratch.join("live.rec");
+    let mut watch = Watch::start(tracer.clone(), recording, &record)?;
 
+    let watched = Instant::now();
     begin(&mut participants);
     let began_s = record::now_s();
     let running = participants.iter().filter(|it| it.broken.is_none()).count();
@@ -96,15 +103,16 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
             }
             watch.check()?;
             participants.iter_mut().for_each(Participant::check);
-            lock(&record).membership.refresh();
+            lock(&record).refresh();
             thread::sleep(TICK);
         }
         audits.join().map_err(|_| anyhow!("a thread panicked"))?
     })?;
     let answers: Vec<_> = participants.iter_mut().map(Participant::answer).collect();
+    let length = watched.elapsed();
     watch.stop()?;
     let record = std::mem::take(&mut *lock(&record));
-    ensure!(record.documents > 0, "the watching tracer wrote nothing");
+    ensure!(record.snapshots > 0, "the watching tracer took no snapshot");
     if !record.is_complete {
         println!("the view of the watching tracer was incomplete");
     }
@@ -121,8 +129,8 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
             is_second_run: false,
         });
     }
-    let Record { sockets, others, documents, .. } = record;
-    Ok(Results { exhibits: judged, sockets, others, length: began.elapsed(), documents })
+    let Record { sockets, others, snapshots, .. } = record;
+    Ok(Results { exhibits: judged, sockets, others, length, snapshots })
 }
 
 /// Audits the host at the times of the round. On a busy host, an audit can take longer than the

@@ -121,10 +121,10 @@ pub(crate) fn figures(rounds: &[OfRound]) -> Table {
     });
     row("seconds between snapshots, mean".to_owned(), &|it| {
         let length: Duration = it.parts.iter().map(|part| part.length).sum();
-        let documents: u64 = it.parts.iter().map(|part| part.documents).sum();
+        let snapshots: u64 = it.parts.iter().map(|part| part.snapshots).sum();
         format!(
             "{:.1}",
-            length.as_secs_f64() / f64::from(u32::try_from(documents).unwrap_or(1).max(1))
+            length.as_secs_f64() / f64::from(u32::try_from(snapshots).unwrap_or(1).max(1))
         )
     });
     row("healthy programs flagged (above *possible*, at any time)".to_owned(), &|it| {

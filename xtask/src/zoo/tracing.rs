@@ -1,7 +1,7 @@
 //! The tracers: one that watches the host during a round, and audits.
 
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use super::pace::Round;
 use super::record::{Record, Source};
 use crate::command;
 
-/// Longest wait for the first document.
+/// Longest wait for the header of its output.
 const START: Duration = Duration::from_mins(1);
 
 /// The reports so far of tracers that are still running.
@@ -35,8 +35,16 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    pub(crate) fn new(program: PathBuf, round: &Round) -> Self {
-        Self { program, options: round.options.clone() }
+    /// `scope`: observes only these processes and their descendants. As on the whole host, without
+    /// uprobes.
+    pub(crate) fn new(program: PathBuf, round: &Round, scope: Option<&[u32]>) -> Self {
+        let mut options = round.options.clone();
+        if let Some(pids) = scope {
+            let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+            let scope = ["--no-uprobes", "--children", "--pid"].map(str::to_owned);
+            options.extend(scope.into_iter().chain([pids.join(",")]));
+        }
+        Self { program, options }
     }
 
     /// The command line for people.
@@ -48,9 +56,9 @@ impl Tracer {
             .join(" ")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    fn command(&self, arguments: &[&str], output: &str) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(arguments).args(["--output", "json"]).args(&self.options);
+        command.args(arguments).args(["--output", output]).args(&self.options);
         command
     }
 
@@ -62,15 +70,26 @@ impl Tracer {
         for (source, arguments) in
             [(Source::Audit, &["audit"][..]), (Source::Snapshot, &["audit", "--for", "0s"])]
         {
-            let mut audit = self.command(arguments);
+            let mut audit = self.command(arguments, "json");
             let output = audit.stderr(Stdio::inherit()).output().context("cannot start tracer")?;
             if !has_run(output.status.code()) {
                 bail!("`{}` ended with {}", command::describe(&audit), output.status);
             }
             let document = Document::parse(&String::from_utf8_lossy(&output.stdout))?;
-            lock(record).add(source, document);
+            lock(record).add_audit(source, document);
         }
         Ok(())
+    }
+
+    /// What a recorded run had found at its end.
+    fn replay(&self, recording: &Path) -> Result<Document> {
+        let mut replay = Command::new(&self.program);
+        replay.arg("replay").arg(recording).args(["--output", "json"]);
+        let output = replay.stderr(Stdio::inherit()).output().context("cannot start tracer")?;
+        if !has_run(output.status.code()) {
+            bail!("`{}` ended with {}", command::describe(&replay), output.status);
+        }
+        Document::parse(&String::from_utf8_lossy(&output.stdout))
     }
 }
 
@@ -79,27 +98,33 @@ fn has_run(code: Option<i32>) -> bool {
     matches!(code, Some(0 | 1 | 3))
 }
 
-/// A tracer that watches the host. It is killed when this is dropped.
+/// A tracer that watches the host, writes a row for each verdict, and records what it observes. It
+/// is killed when this is dropped.
 pub(crate) struct Watch {
+    tracer: Tracer,
+    recording: PathBuf,
+    record: Shared,
     child: Child,
     reader: Option<JoinHandle<Result<()>>>,
 }
 
 impl Watch {
-    /// Starts it, and waits for its first snapshot. Its reports are added to the record
+    /// Starts it, and waits until it has loaded its programs. Its rows are added to the record
     /// immediately, because the record must see the processes while they exist.
     ///
     /// # Errors
-    /// If there is no snapshot.
-    pub(crate) fn start(tracer: &Tracer, record: &Shared) -> Result<Self> {
-        let mut command = tracer.command(&[]);
+    /// If it does not start.
+    pub(crate) fn start(tracer: Tracer, recording: PathBuf, record: &Shared) -> Result<Self> {
+        let mut command = tracer.command(&[], "csv");
+        command.arg("--record").arg(&recording);
         let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start tracer")?;
         let output = child.stdout.take().context("the output is piped")?;
         let (sender, started) = mpsc::channel();
+        let to = Arc::clone(record);
+        let reader = thread::spawn(move || read(output, &to, &sender));
         let record = Arc::clone(record);
-        let reader = thread::spawn(move || read(BufReader::new(output), &record, &sender));
-        let watch = Self { child, reader: Some(reader) };
-        started.recv_timeout(START).context("tracer wrote no document")?;
+        let watch = Self { tracer, recording, record, child, reader: Some(reader) };
+        started.recv_timeout(START).context("tracer wrote nothing")?;
         Ok(watch)
     }
 
@@ -114,7 +139,7 @@ impl Watch {
         }
     }
 
-    /// Ends it as Ctrl-C does.
+    /// Ends it as Ctrl-C does, and adds what it had found to the record.
     ///
     /// # Errors
     /// If it had already exited, or failed.
@@ -128,17 +153,22 @@ impl Watch {
         if !has_run(status.code()) {
             bail!("the watching tracer ended with {status}");
         }
+        let end = self.tracer.replay(&self.recording)?;
+        lock(&self.record).add_end(end);
         Ok(())
     }
 }
 
-fn read(output: impl BufRead, record: &Shared, started: &Sender<()>) -> Result<()> {
-    for line in output.lines() {
-        let document = Document::parse(&line?)?;
-        lock(record).add(Source::Live, document);
-        // Only the first document is waited for.
-        let _ = started.send(());
+fn read(output: impl Read, record: &Shared, started: &Sender<()>) -> Result<()> {
+    let mut rows = csv::Reader::from_reader(output);
+    // The header is written before the first snapshot.
+    rows.headers().context("tracer wrote no header")?;
+    // Only the start is waited for.
+    let _ = started.send(());
+    for row in rows.deserialize() {
+        lock(record).add_row(row.context("tracer wrote something that is not a row")?);
     }
+    lock(record).add_verdicts();
     Ok(())
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn note(note: &Note) -> String {
             grouped(*per_snapshot_max as u64)
         ),
         Note::StacksLost { count } => format!(
-            "{} of connections or requests {} not recorded, because of a lack of space or a read \
+            "{} of connections or requests {} not recorded for lack of space or because of a read \
              error: {} unknown",
             counted(*count, "stack", "stacks"),
             if *count == 1 { "was" } else { "were" },
@@ -54,8 +54,9 @@ pub(crate) fn note(note: &Note) -> String {
             )
         }
         Note::SocketsUndecodable { count } => format!(
-            "{} left out of the latest snapshot, having changed while being read",
-            counted(*count, "socket was", "sockets were")
+            "{} left out of the latest snapshot because {} changed while being read",
+            counted(*count, "socket was", "sockets were"),
+            if *count == 1 { "it" } else { "they" }
         ),
         Note::FdsUnreadable { count } => format!(
             "no permission to read the file descriptors of {}, whose connections are not analyzed: \
@@ -83,10 +84,7 @@ pub(crate) fn note(note: &Note) -> String {
         Note::CallSiteLimit { stacks, reason } => {
             format!("{}: {}", call_sites_unknown(*stacks as u64), call_site_reason(reason))
         }
-        Note::InsidePidNamespace => {
-            "tracer runs inside a pid namespace: processes outside it are not visible".to_owned()
-        }
-        Note::OutsideNotVisible => {
+        Note::InsidePidNamespace | Note::OutsideNotVisible => {
             "tracer runs inside a pid namespace: processes outside it are not visible".to_owned()
         }
         Note::WithoutKernelPrograms { reason } => format!(

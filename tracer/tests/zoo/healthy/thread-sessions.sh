@@ -1,4 +1,4 @@
-# A thread pool with a requests.Session for each thread, used in bursts of random size.
+# A thread pool with a requests.Session for each thread, used in bursts of random size, half of them of all threads.
 pip="requests"
 reduced=yes
 

@@ -5,7 +5,8 @@ it from the pool, and most pools are stacks, so that the ones below stay there f
 
 --library requests, urllib3, httpx, aiohttp
 --pool N            the size of the pool, and the greatest depth of a burst
---depth N           the smallest depth of a burst; the depth is random between it and the pool's size
+--depth N           the smallest depth of a burst; the depth is random between it and the pool's size;
+                    half of the bursts are as deep as the pool
 --low S --high S    the time between two bursts is random between these
 --leak sessions     each burst has a session of its own, and all sessions are kept: 6 bursts leak
 --leak errors       beside the pool, requests fail one by one, and the list of errors keeps the responses: 25 leak
@@ -69,7 +70,7 @@ def use_in_threads(options):
     sessions = [new_session(options.pool)]
     with ThreadPoolExecutor(options.pool) as workers:
         while True:
-            burst(workers, sessions[-1], random.randint(options.depth, options.pool))
+            burst(workers, sessions[-1], zoo.depth(options.depth, options.pool))
             if options.leak == "sessions":
                 zoo.event(zoo.KEEP)
                 if len(sessions) == BURSTS_THAT_LEAK:
@@ -91,7 +92,7 @@ async def use_in_tasks(options):
 
     async with aiohttp.ClientSession(connector=connector) as session:
         while True:
-            depth = random.randint(options.depth, options.pool)
+            depth = zoo.depth(options.depth, options.pool)
             await asyncio.gather(*(get() for _ in range(depth)), return_exceptions=True)
             await asyncio.sleep(random.uniform(options.low, options.high))
 

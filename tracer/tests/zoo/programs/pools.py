@@ -1,4 +1,4 @@
-"""A pool of connections to a database that closes idle ones after 5 s, used in bursts of random depth.
+"""A pool of connections to a database that closes idle ones after 5 s, used in bursts of random depth, half of them of full depth.
 
 --to redis      redis-py's pool of 50 (a stack), before a redis-server on PORT + 1 with `timeout 5`
 --to postgres   a pool made of psycopg2 connections, as SQLAlchemy's with `pool_pre_ping`, before a PostgreSQL server on
@@ -8,7 +8,6 @@
 
 import argparse
 import queue
-import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -103,7 +102,7 @@ def main():
     zoo.in_thread(fail, pool, options.leak)
     with ThreadPoolExecutor(SIZE) as workers:
         while True:
-            list(workers.map(use, [pool] * random.randint(1, SIZE)))
+            list(workers.map(use, [pool] * zoo.depth(1, SIZE)))
             zoo.between(zoo.IDLE, 3 * zoo.IDLE)
 
 

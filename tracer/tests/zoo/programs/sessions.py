@@ -1,12 +1,11 @@
 """A session of `requests` for each thread, before a server that closes idle connections after 5 s.
 
 --workers N  threads of a pool, each with a session in a `threading.local`, as in many applications: they are used in
-             bursts of random size, 0.5 to 3 times `--idle` apart, so that most of the sessions have a dead connection
+             bursts of random size (half of them of all threads), 0.5 to 3 times `--idle` apart, so that most of the sessions have a dead connection
              beside them, one by one, threads that live for one job and close their session
 --leak       a list keeps the sessions of the latter for statistics, 25 of them
 """
 
-import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +49,7 @@ def main():
     zoo.in_thread(start_threads)
     with ThreadPoolExecutor(OPTIONS.workers) as workers:
         while True:
-            list(workers.map(job, range(random.randint(1, OPTIONS.workers))))
+            list(workers.map(job, range(zoo.depth(1, OPTIONS.workers))))
             zoo.between(0.5 * zoo.IDLE, 3 * zoo.IDLE)
 
 

@@ -46,6 +46,13 @@ def between(low, high):
     time.sleep(random.uniform(low, high))
 
 
+def depth(least, most):
+    """How many connections a burst uses at the same time. Every second burst or so uses all: a leaked connection that
+    was open during the largest burst could otherwise not be told from one that the pool keeps for the next such burst.
+    """
+    return random.choice([most, random.randint(least, most)])
+
+
 def in_thread(target, *args):
     thread = threading.Thread(target=target, args=args, daemon=True)
     thread.start()
