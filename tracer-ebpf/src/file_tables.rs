@@ -29,10 +29,9 @@ use crate::{
     globals::{block, net_position, offset},
     maps::{CHUNK, PROGRESS, RECORDS},
     read::{Direct, Probed, Read},
-    scope,
+    scope::{self, Selection},
     sock::{STATE_LISTEN, Sock, TYPE_STREAM},
     task::Task,
-    task_file::Selection,
 };
 
 /// Result of an iterator program: the kernel calls it again for the same task. The read returns

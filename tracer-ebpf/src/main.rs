@@ -44,7 +44,7 @@ use aya_ebpf::{
 };
 use tracer_common::LedgerKind;
 
-use crate::task_file::Selection;
+use crate::scope::Selection;
 
 /// `sock:inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`.
 #[btf_tracepoint(function = "inet_sock_set_state")]

@@ -17,7 +17,7 @@ use crate::{
     globals::offset,
     identity,
     read::{Direct, Probed, Read},
-    scope,
+    scope::{self, Selection},
     sock::{PROTOCOL_TCP, ReadSock, STATE_LISTEN, Sock, TYPE_STREAM},
     task::Task,
     zeroed::zeroed,
@@ -48,15 +48,6 @@ pub(crate) struct Context {
     fd: u32,
     padding: u32,
     file: *mut file,
-}
-
-/// The file descriptors of TCP sockets that a snapshot reports.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Selection {
-    All,
-    /// All those of processes in scope; those of other processes only for sockets in scope and
-    /// listeners.
-    InScope,
 }
 
 /// Writes a record if the file is a selected TCP socket.
