@@ -11,6 +11,7 @@
 
 mod counter;
 mod event;
+mod file_tables;
 mod identity;
 mod ledger;
 mod offsets;
@@ -20,6 +21,10 @@ mod stack;
 
 pub use counter::Counter;
 pub use event::{EventKind, EventRecord};
+pub use file_tables::{
+    BLOCK_BYTES_MAX, BLOCKS_MAX, CHUNK_FDS, CHUNK_WORDS, RAW_RECORDS_MAX, RawSocketRecord,
+    SocketBlock, SocketBlocks, TableChunk, TableProgress,
+};
 pub use identity::Identity;
 pub use ledger::{LedgerKey, LedgerKind, LedgerRecord};
 pub use offsets::{Offset, Offsets};

@@ -83,6 +83,7 @@ offsets! {
     tcp_bytes_retransmitted: "tcp_sock"."bytes_retrans",
     socket_sock: "socket"."sk",
     socket_file: "socket"."file",
+    file_operations: "file"."f_op",
     file_private: "file"."private_data",
     file_inode: "file"."f_inode",
     inode_number: "inode"."i_ino",
@@ -92,6 +93,7 @@ offsets! {
     task_comm: "task_struct"."comm",
     task_signal: "task_struct"."signal",
     task_files: "task_struct"."files",
+    task_pid: "task_struct"."pid",
     task_stack: "task_struct"."stack",
     /// `PIDTYPE_TGID` is 1 since Linux 4.19 (`enum pid_type`).
     signal_tgid: "signal_struct"."pids[1]",
@@ -104,5 +106,6 @@ offsets! {
     files_table: "files_struct"."fdt",
     table_size: "fdtable"."max_fds",
     table_files: "fdtable"."fd",
+    table_open: "fdtable"."open_fds",
     syscall_return: "syscall_trace_exit"."ret",
 }

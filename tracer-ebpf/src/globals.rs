@@ -5,7 +5,7 @@
 
 use core::mem::MaybeUninit;
 
-use tracer_common::{Offsets, Settings};
+use tracer_common::{Offsets, Settings, SocketBlock, SocketBlocks};
 
 /// `MaybeUninit` and volatile reads keep the compiler from assuming that the values are zero.
 #[unsafe(no_mangle)]
@@ -13,6 +13,23 @@ static OFFSETS: MaybeUninit<Offsets> = MaybeUninit::zeroed();
 
 #[unsafe(no_mangle)]
 static SETTINGS: MaybeUninit<Settings> = MaybeUninit::zeroed();
+
+#[unsafe(no_mangle)]
+static BLOCKS: MaybeUninit<SocketBlocks> = MaybeUninit::zeroed();
+
+/// An entry of [`SocketBlocks::blocks`].
+#[inline(always)]
+pub(crate) fn block(number: usize) -> SocketBlock {
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
+    unsafe { (&raw const (*BLOCKS.as_ptr()).blocks[number]).read_volatile() }
+}
+
+/// [`SocketBlocks::net_position`].
+#[inline(always)]
+pub(crate) fn net_position() -> usize {
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
+    unsafe { (&raw const (*BLOCKS.as_ptr()).net_position).read_volatile() as usize }
+}
 
 /// The offset of a kernel structure's field, by its name in [`Offsets`], in bytes.
 macro_rules! offset {

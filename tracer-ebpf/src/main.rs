@@ -19,6 +19,7 @@
 mod accept;
 mod destroy;
 mod emit;
+mod file_tables;
 mod globals;
 mod identity;
 mod ledger;
@@ -43,7 +44,7 @@ use aya_ebpf::{
 };
 use tracer_common::LedgerKind;
 
-use crate::task_file::Selection;
+use crate::scope::Selection;
 
 /// `sock:inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`.
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -192,6 +193,22 @@ extern "C" fn task_file_in_scope_without_helper(context: *const task_file::Conte
     // SAFETY: the kernel calls an iterator program with a valid context.
     task_file::visit_without_helper(unsafe { &*context }, Selection::InScope);
     0
+}
+
+/// Called for every task. `context` is the kernel's `struct bpf_iter__task`.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+extern "C" fn file_tables(context: *const file_tables::Context) -> i32 {
+    // SAFETY: the kernel calls an iterator program with a valid context.
+    file_tables::visit(unsafe { &*context }, Selection::All)
+}
+
+/// The same for the processes and sockets in scope.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+extern "C" fn file_tables_in_scope(context: *const file_tables::Context) -> i32 {
+    // SAFETY: the kernel calls an iterator program with a valid context.
+    file_tables::visit(unsafe { &*context }, Selection::InScope)
 }
 
 #[panic_handler]

@@ -4,10 +4,14 @@
 //! that the kernel prints a warning, which is a panic on hosts with `panic_on_warn`.
 
 use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
     macros::map,
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
-use tracer_common::{Counter, Identity, LedgerKey, LedgerRecord, StackKey, StackRecord};
+use tracer_common::{
+    Counter, Identity, LedgerKey, LedgerRecord, RAW_RECORDS_MAX, RawSocketRecord, StackKey,
+    StackRecord, TableChunk, TableProgress,
+};
 
 use crate::scratch::Scratch;
 
@@ -75,6 +79,19 @@ pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(
 pub(crate) static LEDGER: HashMap<LedgerKey, LedgerRecord> =
     HashMap::with_max_entries(LEDGER_MAX, 0);
 
+/// How far a pass over the file tables has advanced. User space maps it into its memory.
+#[map]
+pub(crate) static PROGRESS: Array<TableProgress> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// The records of a pass over the file tables, which do not fit into the buffer of an iterator.
+/// User space maps it into its memory.
+#[map]
+pub(crate) static RECORDS: Array<RawSocketRecord> =
+    Array::with_max_entries(RAW_RECORDS_MAX, BPF_F_MMAPABLE);
+
+/// Memory for a pass over the file tables.
+#[map]
+pub(crate) static CHUNK: Array<TableChunk> = Array::with_max_entries(1, 0);
 /// Not 0 once the run is over: the uprobes then have no effect. User space sets it, because it takes
 /// the kernel a long time to remove them.
 #[map]

@@ -9,6 +9,15 @@ use crate::{
     maps::{PIDS, TRACKED},
 };
 
+/// The file descriptors of TCP sockets that a snapshot reports.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Selection {
+    All,
+    /// All those of processes in scope; those of other processes only for sockets in scope and
+    /// listeners.
+    InScope,
+}
+
 /// Whether connections that the process opens or accepts are in scope.
 #[inline(always)]
 pub(crate) fn includes_process(pid: u32) -> bool {

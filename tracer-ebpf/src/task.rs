@@ -63,7 +63,7 @@ impl<R: Read> Task<R> {
     }
 
     #[inline(always)]
-    fn group_leader(&self) -> Option<Self> {
+    pub(crate) fn group_leader(&self) -> Option<Self> {
         let leader = self.field(offset!(task_group_leader))?;
         // SAFETY: a pointer field of a structure that `R` can read.
         Some(unsafe { Self::new(leader) })

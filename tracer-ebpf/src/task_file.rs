@@ -13,10 +13,11 @@ use aya_ebpf::{
 use tracer_common::{FAMILY_INET, FAMILY_INET6, SocketRecord};
 
 use crate::{
+    file_tables,
     globals::offset,
     identity,
     read::{Direct, Probed, Read},
-    scope,
+    scope::{self, Selection},
     sock::{PROTOCOL_TCP, ReadSock, STATE_LISTEN, Sock, TYPE_STREAM},
     task::Task,
     zeroed::zeroed,
@@ -49,22 +50,19 @@ pub(crate) struct Context {
     file: *mut file,
 }
 
-/// The file descriptors of TCP sockets that a snapshot reports.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Selection {
-    All,
-    /// All those of processes in scope; those of other processes only for sockets in scope and
-    /// listeners.
-    InScope,
-}
-
 /// Writes a record if the file is a selected TCP socket.
 #[inline(always)]
 pub(crate) fn visit(context: &Context, selection: Selection) {
     visit_with(context, selection, |file| {
         // SAFETY: the verifier checks that the argument is a file, and knows the type of the
         // result, which is null for a file that is not a socket.
-        unsafe { Socket::<Direct>::new(bpf_sock_from_file(file).cast_const().cast()) }
+        let socket =
+            unsafe { Socket::<Direct>::new(bpf_sock_from_file(file).cast_const().cast()) }?;
+        // SAFETY: the verifier knows the type of the context's file.
+        let operations =
+            unsafe { Direct::read(file.cast_const().cast(), offset!(file_operations)) };
+        file_tables::note_socket_operations(operations?);
+        Some(socket)
     });
 }
 

@@ -122,6 +122,7 @@ impl Observer {
             verbose: plan.verbose,
             // Without hooks there are no events.
             ring_bytes: (!attach).then_some(1),
+            reads_file_tables: !plan.once,
             attach_family: plan.attach_family,
         };
         let (backend, fallback) = backend.open(options, plan.source)?;

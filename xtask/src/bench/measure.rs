@@ -43,10 +43,33 @@ pub(super) fn run(command: &mut Command) -> Result<Cost> {
 /// # Errors
 /// If it has exited.
 pub(super) fn cpu_time(pid: u32) -> Result<Duration> {
+    stat_time(pid, 2)
+}
+
+/// CPU time of a running process and its descendants, including those that have exited and were
+/// waited for.
+///
+/// # Errors
+/// If it has exited.
+pub(super) fn cpu_time_with_descendants(pid: u32) -> Result<Duration> {
+    let mut total = stat_time(pid, 4)?;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let children = fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
+        for child in children.split_whitespace() {
+            // One that exits meanwhile is not counted.
+            total += cpu_time_with_descendants(child.parse()?).unwrap_or_default();
+        }
+    }
+    Ok(total)
+}
+
+/// The sum of the first `count` of the times in `/proc/PID/stat`: in user space, in the kernel, and
+/// both for children that were waited for.
+fn stat_time(pid: u32, count: usize) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name can contain spaces and parentheses; after the last one there are numbers.
     let (_, fields) = stat.rsplit_once(") ").context("no name in /proc/PID/stat")?;
-    let ticks = fields.split(' ').skip(11).take(2).filter_map(|it| it.parse::<u32>().ok());
+    let ticks = fields.split(' ').skip(11).take(count).filter_map(|it| it.parse::<u32>().ok());
     Ok(Duration::from_secs_f64(ticks.map(f64::from).sum::<f64>() / TICKS_PER_SECOND))
 }
 
@@ -137,7 +160,8 @@ mod tests {
     #[test]
     fn a_process_has_a_time_and_a_size() {
         let pid = std::process::id();
-        cpu_time(pid).unwrap();
+        let time = cpu_time(pid).unwrap();
+        assert!(cpu_time_with_descendants(pid).unwrap() >= time);
         assert!(peak_bytes(pid).unwrap() > 1 << 16);
         assert!(run(&mut Command::new("true")).unwrap().peak_bytes > 1 << 10);
     }

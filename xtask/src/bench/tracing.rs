@@ -143,12 +143,12 @@ impl Tracing {
         }
     }
 
-    /// Its CPU time.
+    /// Its CPU time, including the process that inspects others.
     ///
     /// # Errors
     /// If it has exited.
     pub(super) fn cpu_time(&self) -> Result<Duration> {
-        measure::cpu_time(self.pid())
+        measure::cpu_time_with_descendants(self.pid())
     }
 
     /// Ends tracer as Ctrl-C does, and returns its last document.

@@ -1,18 +1,22 @@
 //! One pass of the iterator over every open TCP socket of every process.
 
 use std::{
-    fs::File,
+    collections::BTreeSet,
     io::{self, Read},
     sync::mpsc::{self, Receiver, SyncSender},
     thread,
 };
 
-use aya::programs::Iter;
+use anyhow::Context as _;
 use bytes::BytesMut;
 use tracer_common::SocketRecord;
 use zerocopy::FromBytes;
 
-use super::{extent::Extent, load::Kernel};
+use super::{
+    extent::Extent,
+    file_tables::{self, Loaded},
+    load::Kernel,
+};
 
 /// Number of bytes requested per read. The kernel returns at most its own buffer (`bpf_seq_read`:
 /// eight pages, 32 KiB).
@@ -58,13 +62,61 @@ impl Kernel {
         reading: Reading,
         each: &mut dyn FnMut(&SocketRecord),
     ) -> anyhow::Result<WalkStats> {
-        let program: &mut Iter = self.program(self.walker(extent))?.try_into()?;
-        let link = program.attach()?;
-        let mut file: File = program.take_link(link)?.into_file()?;
-        Ok(match reading {
+        if !self.file_tables.can_walk(extent) {
+            return self.walk_files(extent, reading, each);
+        }
+        let mut without_cookie = BTreeSet::new();
+        let records = self.walk_file_tables(&mut |record| {
+            if record.cookie == 0 {
+                without_cookie.insert((record.pid, record.fd));
+            } else {
+                each(record);
+            }
+        })?;
+        let mut stats = WalkStats { records, truncated: 0 };
+        if !without_cookie.is_empty() {
+            log::debug!("{} sockets have no cookie yet", without_cookie.len());
+            // The program for files assigns cookies.
+            let rest = self.walk_files(extent, reading, &mut |record| {
+                if without_cookie.contains(&(record.pid, record.fd)) {
+                    each(record);
+                }
+            })?;
+            stats.truncated = rest.truncated;
+        }
+        Ok(stats)
+    }
+
+    /// One pass over file tables, with the extent for which its program is loaded. A socket without
+    /// a cookie is reported with cookie 0. Returns the number of records.
+    ///
+    /// # Errors
+    /// The kernel refused to start or to continue the pass.
+    pub(super) fn walk_file_tables(
+        &mut self,
+        each: &mut dyn FnMut(&SocketRecord),
+    ) -> anyhow::Result<u64> {
+        let extent = self.file_tables.loaded.as_ref().map(Loaded::extent);
+        let program = file_tables::program(extent.context("the program is not loaded")?);
+        let mut file = self.open_iterator(program)?;
+        let loaded = self.file_tables.loaded.as_mut().context("the program is not loaded")?;
+        Ok(loaded.walk(&mut file, each)?)
+    }
+
+    /// The same as [`walk`](Self::walk) with the iterator over files.
+    pub(super) fn walk_files(
+        &mut self,
+        extent: Extent,
+        reading: Reading,
+        each: &mut dyn FnMut(&SocketRecord),
+    ) -> anyhow::Result<WalkStats> {
+        let mut file = self.open_iterator(self.walker(extent))?;
+        let stats = match reading {
             Reading::Overlapped => read_records(&mut file, READ_BYTES, each)?,
             Reading::InTurn => read_records_in_turn(&mut file, READ_BYTES, each)?,
-        })
+        };
+        self.file_tables.note_pass(stats.records);
+        Ok(stats)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The loaded BPF programs and their hooks.
 
-use std::mem;
+use std::{fs::File, mem};
 
+use anyhow::Context as _;
 use aya::{
     Btf, Ebpf,
     maps::{Map, RingBuf},
@@ -13,11 +14,13 @@ use super::{
     attach::{self, Choice},
     error::{explain, is_missing_helper, not_loaded, one_line},
     extent::{self, Extent, SNAPSHOT_TARGET},
+    file_tables::{self, FileTables, Loaded},
     hooks::{HOOKS, STATE},
     object::{self, KernelOptions, not_in_object, raise_memory_lock_limit},
     offsets::KernelLayout,
     privileges,
     ring::{EventRing, LogRing},
+    socket_layout::SocketLayout,
     vmlinux,
 };
 
@@ -31,6 +34,8 @@ pub(crate) struct Kernel {
     has_socket_helpers: bool,
     /// Whether the iterator for [`Extent::InScope`] is loaded.
     walks_in_scope: bool,
+    /// The faster iterator, if it is loaded.
+    pub(super) file_tables: FileTables,
 }
 
 impl Kernel {
@@ -49,8 +54,15 @@ impl Kernel {
         let (layout, btf) = vmlinux::read()?;
         raise_memory_lock_limit();
         let ebpf = object::load(options, &layout, true)?;
-        let mut kernel =
-            Self { ebpf, btf, layout, options, has_socket_helpers: true, walks_in_scope: false };
+        let mut kernel = Self {
+            ebpf,
+            btf,
+            layout,
+            options,
+            has_socket_helpers: true,
+            walks_in_scope: false,
+            file_tables: FileTables::default(),
+        };
         match kernel.load_snapshot_programs() {
             Ok(()) => {}
             Err(error) if is_missing_helper(&one_line(error.as_ref())) => {
@@ -65,6 +77,13 @@ impl Kernel {
             if !kernel.can_see_state_changes() {
                 kernel.ebpf = with_helpers;
                 kernel.has_socket_helpers = true;
+            }
+        }
+        // Without the helpers, sockets are not identified by cookies.
+        if options.reads_file_tables && kernel.has_socket_helpers {
+            let extent = if kernel.walks_in_scope { Extent::InScope } else { Extent::All };
+            if let Err(error) = kernel.load_file_tables(extent) {
+                log::debug!("file tables cannot be read: {}", one_line(error.as_ref()));
             }
         }
         Ok(kernel)
@@ -160,10 +179,34 @@ impl Kernel {
     }
 
     fn load_snapshot_program(&mut self, extent: Extent) -> anyhow::Result<()> {
-        let name = self.snapshot_program(extent);
+        self.load_iterator(self.snapshot_program(extent), SNAPSHOT_TARGET)
+    }
+
+    /// Loads the program that reads file tables. Linux 5.17, which has `bpf_loop`.
+    fn load_file_tables(&mut self, extent: Extent) -> anyhow::Result<()> {
+        let layout = SocketLayout::new(&self.layout.offsets);
+        let layout = layout.context("the fields of a socket are too far apart")?;
+        self.load_iterator(file_tables::program(extent), file_tables::TARGET)?;
+        let loaded = Loaded::new(extent, &layout, self.map("PROGRESS")?, self.map("RECORDS")?)?;
+        self.file_tables.loaded = Some(loaded);
+        Ok(())
+    }
+
+    /// Loads a program of an iterator. The caller explains the error.
+    pub(super) fn load_iterator(&mut self, name: &str, target: &str) -> anyhow::Result<()> {
         let program = self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))?;
         let program: &mut Iter = program.try_into()?;
-        Ok(program.load(SNAPSHOT_TARGET, &self.btf)?)
+        Ok(program.load(target, &self.btf)?)
+    }
+
+    /// Starts a pass of an iterator whose program is loaded.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub(super) fn open_iterator(&mut self, name: &str) -> anyhow::Result<File> {
+        let program: &mut Iter = self.program(name)?.try_into()?;
+        let link = program.attach()?;
+        Ok(program.take_link(link)?.into_file()?)
     }
 }
 

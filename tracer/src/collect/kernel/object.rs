@@ -15,6 +15,7 @@ use super::{
     offsets::KernelLayout,
     pod::AsPod,
     registers::{GO_ARGUMENTS, KERNEL_REGISTERS},
+    socket_layout::SocketLayout,
 };
 
 /// The BPF programs, as `cargo xtask ebpf` built them. The build script chooses the object.
@@ -29,6 +30,7 @@ const WAKEUP_PART: u32 = 16;
 
 /// What to load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent options")]
 pub(crate) struct KernelOptions {
     /// Report only the processes given to [`Kernel::set_pids`](super::load::Kernel::set_pids), the
     /// sockets that they open or accept, and those given to
@@ -44,6 +46,9 @@ pub(crate) struct KernelOptions {
     /// Size of the ring buffer for events, rounded up to a power of two and at least a page.
     /// 8 MiB if `None`.
     pub(crate) ring_bytes: Option<u32>,
+    /// Load the program that reads file tables, for runs with many snapshots: the verifier takes
+    /// more time for it than it saves in a few.
+    pub(crate) reads_file_tables: bool,
     /// Use only attach methods of this mechanism, for tests.
     pub(crate) attach_family: Option<AttachFamily>,
 }
@@ -57,6 +62,9 @@ pub(super) fn load(
     let ring_bytes = options.ring_bytes.unwrap_or(RING_BYTES);
     let (kernel_arguments, kernel_result) = KERNEL_REGISTERS;
     let offsets = AsPod(layout.offsets);
+    // Without blocks, the programs that use them are not loaded.
+    let blocks = SocketLayout::new(&layout.offsets).map(|layout| layout.blocks);
+    let blocks = AsPod(blocks.unwrap_or_default());
     let settings = AsPod(Settings {
         pid_namespace_inode: pid_namespace_inode()?,
         only_tracked: u32::from(options.only_tracked),
@@ -84,6 +92,7 @@ pub(super) fn load(
         .btf(None)
         .override_global("OFFSETS", &offsets, true)
         .override_global("SETTINGS", &settings, true)
+        .override_global("BLOCKS", &blocks, true)
         .override_global(aya_log::LEVEL, &log_level, true)
         .map_max_entries("EVENTS", ring_bytes)
         .load(OBJECT)

@@ -12,7 +12,7 @@ use super::{
     btf::{self, BtfError},
     error::not_loaded,
     extent::SNAPSHOT_TARGET,
-    hooks,
+    file_tables, hooks,
     offsets::KernelLayout,
 };
 
@@ -42,6 +42,7 @@ fn resolve(bytes: &[u8]) -> Result<(KernelLayout, Vec<u8>), BtfError> {
     let btf = btf::Btf::parse(bytes)?;
     let mut names = hooks::type_names();
     names.push(format!("bpf_iter_{SNAPSHOT_TARGET}"));
+    names.push(format!("bpf_iter_{}", file_tables::TARGET));
     Ok((KernelLayout::resolve(&btf)?, btf.excerpt(&names)?))
 }
 

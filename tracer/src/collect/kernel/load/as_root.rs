@@ -23,6 +23,7 @@ use crate::collect::kernel::{hooks::AttachFamily, iterator::Reading, losses::Ker
 mod attach_methods;
 mod delivery;
 mod extent;
+mod file_tables;
 mod limits;
 #[cfg(target_arch = "x86_64")]
 mod stacks;
@@ -80,6 +81,7 @@ impl Watch {
             with_stacks: true,
             verbose: false,
             ring_bytes,
+            reads_file_tables: false,
             attach_family,
         };
         let mut kernel = Kernel::load(options).map_err(|error| format!("{error:#}"))?;

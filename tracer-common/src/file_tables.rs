@@ -1,0 +1,129 @@
+//! What the iterator over file tables (`iter/task`) shares with user space.
+
+use crate::COMM_LENGTH;
+
+/// Number of file descriptors that one run of the program visits: one word of the bit set of open
+/// file descriptors. The kernel allocates file tables in multiples of it (`alloc_fdtable` in
+/// `fs/file.c`).
+pub const CHUNK_FDS: usize = 64;
+
+/// Number of words of that bit set that are read at a time.
+pub const CHUNK_WORDS: usize = 64;
+
+/// Maximum number of [`SocketBlock`]s.
+pub const BLOCKS_MAX: usize = 16;
+
+/// Size of [`RawSocketRecord::bytes`].
+pub const BLOCK_BYTES_MAX: usize = 448;
+
+/// Number of entries of the map `RECORDS`: 256 KiB, which fit into a CPU's cache.
+pub const RAW_RECORDS_MAX: u32 = 512;
+
+/// Consecutive bytes of a socket that are copied at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
+#[repr(C)]
+pub struct SocketBlock {
+    /// Offset in `struct tcp_sock`, in bytes.
+    pub offset: u32,
+    /// Length in bytes.
+    pub length: u32,
+    /// Position in [`RawSocketRecord::bytes`].
+    pub position: u32,
+}
+
+/// What is copied of a socket: the read-only global `BLOCKS`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
+#[repr(C)]
+pub struct SocketBlocks {
+    /// The blocks, in the order in which they are copied. The unused ones at the end have length 0.
+    pub blocks: [SocketBlock; BLOCKS_MAX],
+    /// Position of `sock_common.skc_net.net` in [`RawSocketRecord::bytes`].
+    pub net_position: u32,
+}
+
+/// One file descriptor that refers to a stream socket of IPv4 or IPv6: an entry of the map
+/// `RECORDS`. User space makes a [`SocketRecord`](crate::SocketRecord) of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
+#[repr(C)]
+pub struct RawSocketRecord {
+    /// Inode number of the socket's file (`inode.i_ino`).
+    pub inode: u64,
+    /// `task_struct.group_leader->start_boottime`, nanoseconds since boot.
+    pub start_time_ns: u64,
+    /// Time of this record, nanoseconds of `CLOCK_MONOTONIC`.
+    pub at_ns: u64,
+    /// Time of this record, `bpf_jiffies64`.
+    pub jiffies: u64,
+    /// Process id (thread group) in the tracer's pid namespace.
+    pub pid: u32,
+    /// The file descriptor.
+    pub fd: u32,
+    /// Inode number of the socket's network namespace (`net.ns.inum`).
+    pub netns: u32,
+    /// Explicit padding.
+    pub padding: u32,
+    /// `comm` of the thread group leader.
+    pub comm: [u8; COMM_LENGTH],
+    /// The [`SocketBlocks`] of the socket. Behind the fields of `struct sock`, they are meaningless
+    /// if it is not a TCP socket.
+    pub bytes: [u8; BLOCK_BYTES_MAX],
+}
+
+const _: () = assert!(size_of::<RawSocketRecord>() == 512);
+
+/// How far a pass has advanced: the only entry of the map `PROGRESS`. User space sets it to zeros
+/// before a pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
+#[repr(C)]
+pub struct TableProgress {
+    /// Number of entries of the map `RECORDS`. User space sets it to 0 when it has read them.
+    pub records: u32,
+    /// The task (`task_struct.pid`) that was visited last; 0 if there is none.
+    pub task: u32,
+    /// The first file descriptor of that task that has not been visited.
+    pub fd: u32,
+}
+
+/// Memory of the program: the only entry of the map `CHUNK`. Addresses are those of the kernel; 0
+/// is no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
+#[repr(C)]
+pub struct TableChunk {
+    /// Address of `socket_file_ops`, as `iter/task_file` found it in the file of a socket.
+    pub socket_operations: u64,
+    /// The network namespace of the latest socket.
+    pub net: u64,
+    /// Its inode number.
+    pub netns: u64,
+    /// Index in [`open`](Self::open) of the first word that is not 0, and of the second one;
+    /// [`u64::MAX`] if there is none.
+    pub occupied: [u64; 2],
+    /// The bits of open file descriptors.
+    pub open: [u64; CHUNK_WORDS],
+    /// The entries of the file table.
+    pub files: [u64; CHUNK_FDS],
+    /// `struct socket` of those that are sockets.
+    pub sockets: [u64; CHUNK_FDS],
+    /// `struct sock` of those that are stream sockets of IPv4 or IPv6.
+    pub socks: [u64; CHUNK_FDS],
+}

@@ -1,0 +1,398 @@
+//! `iter/task`: the same file descriptors as `iter/task_file`, read from the file tables.
+//!
+//! `iter/task_file` takes and drops a reference to each file, which costs as much as the rest, and
+//! reads one socket after the other, mostly waiting for memory. Here, no reference is taken, and
+//! each step is done for many file descriptors before the next one, so that the CPU waits for
+//! several sockets at a time.
+//!
+//! # Why this is safe
+//! The programs run in an RCU read-side critical section, in which file tables, files, `struct
+//! socket` and TCP sockets are not freed to anything of another type. Without a reference, they may
+//! be closed meanwhile and reused for others of the same type. So after a socket was read, the file
+//! descriptor must still refer to the same file, and that file to the same `struct socket`. All
+//! reads are by `bpf_probe_read_kernel`, which fails on a bad address, and nothing is written to a
+//! kernel structure: sockets without a cookie are reported with cookie 0, and `iter/task_file`
+//! assigns one.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::{
+    bpf_jiffies64, bpf_ktime_get_ns,
+    generated::{bpf_loop, bpf_probe_read_kernel},
+};
+use tracer_common::{
+    BLOCKS_MAX, CHUNK_FDS, CHUNK_WORDS, COMM_LENGTH, FAMILY_INET, FAMILY_INET6, RAW_RECORDS_MAX,
+    RawSocketRecord, TableChunk, TableProgress,
+};
+
+use crate::{
+    globals::{block, net_position, offset},
+    maps::{CHUNK, PROGRESS, RECORDS},
+    read::{Direct, Probed, Read},
+    scope::{self, Selection},
+    sock::{STATE_LISTEN, Sock, TYPE_STREAM},
+    task::Task,
+};
+
+/// Result of an iterator program: the kernel calls it again for the same task. The read returns
+/// `EAGAIN` to user space.
+const AGAIN: i32 = 1;
+/// Result of an iterator program: the kernel goes on to the next task.
+const NEXT: i32 = 0;
+
+/// Result of a function that `bpf_loop` calls.
+const CONTINUE: i64 = 0;
+const END: i64 = 1;
+
+/// See [`TableChunk::occupied`].
+const NONE: u64 = u64::MAX;
+
+const FDS: u32 = CHUNK_FDS as u32;
+const WORDS: u32 = CHUNK_WORDS as u32;
+#[expect(clippy::cast_possible_truncation, reason = "8")]
+const WORD_BYTES: u32 = size_of::<u64>() as u32;
+
+/// `struct bpf_iter__task`.
+#[repr(C)]
+pub(crate) struct Context {
+    meta: *const u8,
+    task: *const u8,
+}
+
+/// The process whose file table is visited.
+struct Process {
+    pid: u32,
+    start_time_ns: u64,
+    comm: [u8; COMM_LENGTH],
+}
+
+/// Part of a file table.
+struct Part {
+    /// Address of its first entry, and the file descriptor of that.
+    entries: *const u8,
+    first_fd: u32,
+}
+
+/// Notes the address of `socket_file_ops`: the operations of a file that is a socket.
+#[inline(always)]
+pub(crate) fn note_socket_operations(address: u64) {
+    if let Some(chunk) = CHUNK.get_ptr_mut(0) {
+        // SAFETY: the pointer is to the value of a map.
+        unsafe { (&raw mut (*chunk).socket_operations).write_volatile(address) }
+    }
+}
+
+/// Writes the records of the next file descriptors of the task. Returns what the kernel does next.
+#[inline(always)]
+pub(crate) fn visit(context: &Context, selection: Selection) -> i32 {
+    // Volatile for the same reason as in `task_file`.
+    // SAFETY: the pointer is derived from a reference to the context.
+    let task = unsafe { (&raw const context.task).read_volatile() };
+    let (Some(progress), Some(chunk)) = (PROGRESS.get_ptr_mut(0), CHUNK.get_ptr_mut(0)) else {
+        return NEXT;
+    };
+    if task.is_null() {
+        return NEXT;
+    }
+    // SAFETY: the verifier knows the type of the context's task.
+    let task = unsafe { Task::<Direct>::new(task) };
+    // SAFETY: the pointers are to values of maps, and only this program, which does not run
+    // concurrently with itself, uses them while it runs.
+    unsafe { visit_task(&task, progress, chunk, selection) }.unwrap_or(NEXT)
+}
+
+/// `None` if nothing of the task remains, or a read failed because it is exiting.
+///
+/// # Safety
+/// The pointers must be to values of maps that nothing else accesses.
+#[inline(always)]
+unsafe fn visit_task(
+    task: &Task<Direct>,
+    progress: *mut TableProgress,
+    chunk: *mut TableChunk,
+    selection: Selection,
+) -> Option<i32> {
+    let files: *const u8 = task.field(offset!(task_files))?;
+    // Threads share the table of the first thread, usually. `iter/task_file` skips the same ones.
+    let leader = task.group_leader()?;
+    let number: u32 = task.field(offset!(task_pid))?;
+    let is_leader = leader.field::<u32>(offset!(task_pid))? == number;
+    if files.is_null() || (!is_leader && leader.field::<*const u8>(offset!(task_files))? == files) {
+        return None;
+    }
+    // SAFETY: pointer fields of structures that `Direct` can read.
+    let (size, entries, open): (u32, *const u8, *const u8) = unsafe {
+        let table: *const u8 = Direct::read(files, offset!(files_table))?;
+        (
+            Direct::read(table, offset!(table_size))?,
+            Direct::read(table, offset!(table_files))?,
+            Direct::read(table, offset!(table_open))?,
+        )
+    };
+    // SAFETY: the caller guarantees that the pointers are to values of maps. The addresses of the
+    // kernel are read by `Probed` or `copy`, which accept any.
+    unsafe {
+        let is_same = (&raw const (*progress).task).read_volatile() == number;
+        let first_fd = if is_same { (&raw const (*progress).fd).read_volatile() } else { 0 };
+        (&raw mut (*progress).task).write_volatile(number);
+        (&raw mut (*progress).fd).write_volatile(first_fd);
+        if first_fd >= size {
+            return None;
+        }
+        if (&raw const (*progress).records).read_volatile() > RAW_RECORDS_MAX - FDS {
+            return Some(AGAIN);
+        }
+
+        let (words, word) = (size / FDS, first_fd / FDS);
+        let (group, begin) = (word & !(WORDS - 1), word & (WORDS - 1));
+        let count = words.wrapping_sub(group).min(WORDS);
+        let source = open.wrapping_add(group as usize * WORD_BYTES as usize);
+        if count == 0 || !copy(&raw mut (*chunk).open, count * WORD_BYTES, source) {
+            return None;
+        }
+        (&raw mut (*chunk).occupied).write_volatile([NONE; 2]);
+        each(count, find_occupied, &begin);
+        let [occupied, next] = (&raw const (*chunk).occupied).read_volatile();
+        #[expect(clippy::cast_possible_truncation, reason = "an index of `open`")]
+        let next = group + if next == NONE { WORDS } else { next as u32 };
+        (&raw mut (*progress).fd).write_volatile(next * FDS);
+        let result = Some(if next < words { AGAIN } else { NEXT });
+        if occupied == NONE {
+            return result;
+        }
+        // Those behind the last open file descriptor of the word need no visit.
+        let place = occupied as usize & (CHUNK_WORDS - 1);
+        let fds = u64::BITS - (&raw const (*chunk).open[place]).read_volatile().leading_zeros();
+
+        let pid = task.visible_pid()?;
+        if pid == 0 {
+            // The iterator only visits tasks that are visible in the namespace: this one is exiting.
+            return None;
+        }
+        let mut process =
+            Process { pid, start_time_ns: task.start_time_ns()?, comm: [0; COMM_LENGTH] };
+        task.copy_comm(&mut process.comm)?;
+        #[expect(clippy::cast_possible_truncation, reason = "an index of `open`")]
+        let first_fd = (group + occupied as u32) * FDS;
+        let entries = entries.wrapping_add(first_fd as usize * WORD_BYTES as usize);
+        if !copy(&raw mut (*chunk).files, FDS * WORD_BYTES, entries)
+            || task.field::<*const u8>(offset!(task_files))? != files
+        {
+            // The table may have been freed before it was copied.
+            return None;
+        }
+        each(fds, find_socket, &begin);
+        each(fds, find_sock, &begin);
+        let writing = Writing { part: Part { entries, first_fd }, process };
+        let write: extern "C" fn(u32, *const Writing) -> i64 = match selection {
+            Selection::All => write_next,
+            Selection::InScope => write_next_in_scope,
+        };
+        (&raw mut (*chunk).net).write_volatile(0);
+        each(fds, write, &writing);
+        result
+    }
+}
+
+/// Copies kernel memory. Returns false if it cannot be read.
+///
+/// # Safety
+/// `length` bytes may be written to `target`; the verifier checks it. `source` may be any address.
+#[inline(always)]
+unsafe fn copy<T>(target: *mut T, length: u32, source: *const u8) -> bool {
+    // SAFETY: the caller guarantees it.
+    unsafe { bpf_probe_read_kernel(target.cast::<c_void>(), length, source.cast()) == 0 }
+}
+
+// Each of the following functions is called by `bpf_loop` for each index. The verifier checks such a
+// function once, but the body of a loop for each iteration: 90ms for this program. They get the
+// chunk from the map, because the verifier does not know the type of what they are passed, unless
+// it is the stack.
+
+/// Notes the first two words of open file descriptors that are not 0, and ends the loop.
+extern "C" fn find_occupied(index: u32, begin: *const u32) -> i64 {
+    let Some(chunk) = CHUNK.get_ptr_mut(0) else { return END };
+    let place = index & (WORDS - 1);
+    // SAFETY: the pointer is to the value of a map, and `bpf_loop` passes on a pointer that it got.
+    unsafe {
+        let word = (&raw const (*chunk).open[place as usize]).read_volatile();
+        if index < begin.read() || word == 0 {
+            return CONTINUE;
+        }
+        if (&raw const (*chunk).occupied[0]).read_volatile() != NONE {
+            (&raw mut (*chunk).occupied[1]).write_volatile(u64::from(index));
+            return END;
+        }
+        (&raw mut (*chunk).occupied[0]).write_volatile(u64::from(index));
+    }
+    CONTINUE
+}
+
+/// Determines the `struct socket` of a file.
+extern "C" fn find_socket(index: u32, _: *const u32) -> i64 {
+    let Some(chunk) = CHUNK.get_ptr_mut(0) else { return END };
+    let place = (index & (FDS - 1)) as usize;
+    // SAFETY: the pointer is to the value of a map; `Probed` accepts any address.
+    unsafe {
+        let file = (&raw const (*chunk).files[place]).read_volatile();
+        let mut socket = 0;
+        if file != 0 {
+            let operations = (&raw const (*chunk).socket_operations).read_volatile();
+            let file = core::ptr::with_exposed_provenance(file as usize);
+            if Probed::read::<u64>(file, offset!(file_operations)) == Some(operations) {
+                socket = Probed::read(file, offset!(file_private)).unwrap_or(0);
+            }
+        }
+        (&raw mut (*chunk).sockets[place]).write_volatile(socket);
+    }
+    CONTINUE
+}
+
+/// Determines the `struct sock` of a socket.
+extern "C" fn find_sock(index: u32, _: *const u32) -> i64 {
+    let Some(chunk) = CHUNK.get_ptr_mut(0) else { return END };
+    let place = (index & (FDS - 1)) as usize;
+    // SAFETY: the pointer is to the value of a map.
+    unsafe {
+        let socket = (&raw const (*chunk).sockets[place]).read_volatile();
+        let mut found = 0;
+        if socket != 0 {
+            let socket = core::ptr::with_exposed_provenance(socket as usize);
+            found = stream_socket(socket).unwrap_or(0);
+        }
+        (&raw mut (*chunk).socks[place]).write_volatile(found);
+    }
+    CONTINUE
+}
+
+/// The `struct sock` of a `struct socket`, if it is a stream socket of IPv4 or IPv6.
+#[inline(always)]
+fn stream_socket(socket: *const u8) -> Option<u64> {
+    // SAFETY: `Probed` accepts any address.
+    let (address, sock) = unsafe {
+        let address: u64 = Probed::read(socket, offset!(socket_sock))?;
+        let pointer = core::ptr::with_exposed_provenance(address as usize);
+        (address, Sock::<Probed>::new(pointer))
+    };
+    let is_found =
+        matches!(sock.family()?, FAMILY_INET | FAMILY_INET6) && sock.socket_type()? == TYPE_STREAM;
+    is_found.then_some(address)
+}
+
+/// Calls a function for each index up to `count`.
+#[inline(always)]
+fn each<C>(count: u32, function: extern "C" fn(u32, *const C) -> i64, context: &C) {
+    let context = (&raw const *context).cast_mut().cast();
+    // SAFETY: the function has the signature that the helper requires, and gets the context.
+    unsafe { bpf_loop(count, function as *mut c_void, context, 0) };
+}
+
+/// What [`write_next`] needs.
+struct Writing {
+    part: Part,
+    process: Process,
+}
+
+/// Writes the record of a socket.
+extern "C" fn write_next(index: u32, writing: *const Writing) -> i64 {
+    write_at(index, writing, Selection::All)
+}
+
+/// The same for the sockets in scope.
+extern "C" fn write_next_in_scope(index: u32, writing: *const Writing) -> i64 {
+    write_at(index, writing, Selection::InScope)
+}
+
+#[inline(always)]
+fn write_at(index: u32, writing: *const Writing, selection: Selection) -> i64 {
+    let (Some(progress), Some(chunk)) = (PROGRESS.get_ptr_mut(0), CHUNK.get_ptr_mut(0)) else {
+        return END;
+    };
+    let index = index & (FDS - 1);
+    // SAFETY: the pointers are to values of maps, and `bpf_loop` passes on the pointer that it got.
+    unsafe {
+        let count = &raw mut (*progress).records;
+        let number = count.read_volatile();
+        if (&raw const (*chunk).socks[index as usize]).read_volatile() != 0
+            && let Some(record) = RECORDS.get_ptr_mut(number)
+            && write_record(record, chunk, index, &(*writing).part, &(*writing).process, selection)
+                .is_some()
+        {
+            count.write_volatile(number + 1);
+        }
+    }
+    CONTINUE
+}
+
+/// `None` if the socket is not selected, or the file descriptor does not refer to it any more.
+///
+/// # Safety
+/// The pointers must be to values of the maps.
+#[inline(always)]
+unsafe fn write_record(
+    record: *mut RawSocketRecord,
+    chunk: *mut TableChunk,
+    index: u32,
+    part: &Part,
+    process: &Process,
+    selection: Selection,
+) -> Option<()> {
+    // SAFETY: the caller guarantees it. The other addresses are read by `Probed` or `copy`, which
+    // accept any.
+    unsafe {
+        let address = |list: *const [u64; CHUNK_FDS]| -> *const u8 {
+            let address = (&raw const (*list)[index as usize]).read_volatile();
+            core::ptr::with_exposed_provenance(address as usize)
+        };
+        let (file, socket) =
+            (address(&raw const (*chunk).files), address(&raw const (*chunk).sockets));
+        let sock = address(&raw const (*chunk).socks);
+        if selection == Selection::InScope && !is_in_scope(process.pid, &Sock::new(sock))? {
+            return None;
+        }
+        for number in 0..BLOCKS_MAX {
+            let block = block(number);
+            if block.length == 0 {
+                break;
+            }
+            let target = (&raw mut (*record).bytes).cast::<u8>().add(block.position as usize);
+            if !copy(target, block.length, sock.wrapping_add(block.offset as usize)) {
+                return None;
+            }
+        }
+        let net = (&raw const (*record).bytes).cast::<u8>().add(net_position()).cast::<u64>();
+        let net = net.read_volatile();
+        if net != (&raw const (*chunk).net).read_volatile() {
+            let netns: u32 =
+                Probed::read(core::ptr::with_exposed_provenance(net as usize), offset!(net_inode))?;
+            (&raw mut (*chunk).netns).write_volatile(netns.into());
+            (&raw mut (*chunk).net).write_volatile(net);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "it was a u32")]
+        let netns = (&raw const (*chunk).netns).read_volatile() as u32;
+        (*record).netns = netns;
+        let inode: *const u8 = Probed::read(file, offset!(file_inode))?;
+        (*record).inode = Probed::read(inode, offset!(inode_number))?;
+        (*record).pid = process.pid;
+        (*record).fd = part.first_fd + index;
+        (*record).start_time_ns = process.start_time_ns;
+        (*record).comm = process.comm;
+        ((*record).at_ns, (*record).jiffies) = (bpf_ktime_get_ns(), bpf_jiffies64());
+
+        let entry = part.entries.wrapping_add(index as usize * WORD_BYTES as usize);
+        let is_unchanged = Probed::read::<*const u8>(entry, 0)? == file
+            && Probed::read::<*const u8>(file, offset!(file_private))? == socket
+            && Probed::read::<*const u8>(socket, offset!(socket_sock))? == sock;
+        is_unchanged.then_some(())
+    }
+}
+
+/// The same as in `task_file`. `None` if a read failed.
+#[inline(always)]
+fn is_in_scope(pid: u32, sock: &Sock<Probed>) -> Option<bool> {
+    Some(
+        scope::includes_process(pid)
+            || sock.state()? == STATE_LISTEN
+            || scope::includes_socket(sock.cookie_if_any()?),
+    )
+}

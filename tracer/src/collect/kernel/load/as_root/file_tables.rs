@@ -1,0 +1,197 @@
+//! A pass over file tables reports the same as a pass over files.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::fd::OwnedFd,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::{Domain, Socket, Type};
+
+use super::*;
+
+/// Number of file descriptors, if the limit of the process allows it.
+const MANY: usize = 15_000;
+/// File descriptors that are left to other tests of this process.
+const OTHERS: usize = 500;
+
+/// The programs, after a first pass; `None` if the kernel cannot read file tables.
+fn kernel(only_tracked: bool, pids: &[u32]) -> Option<Kernel> {
+    let options =
+        KernelOptions { only_tracked, reads_file_tables: true, ..KernelOptions::default() };
+    let mut kernel = Kernel::load(options).unwrap();
+    kernel.set_pids(pids).unwrap();
+    let extent = extent(only_tracked);
+    assert!(!kernel.file_tables.can_walk(extent), "no socket was seen yet");
+    let _listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    kernel.walk(extent, Reading::InTurn, &mut |_| {}).unwrap();
+    let can_walk = kernel.file_tables.can_walk(extent);
+    assert_eq!(can_walk, has_bpf_loop() && kernel.has_socket_helpers);
+    can_walk.then_some(kernel)
+}
+
+const fn extent(only_tracked: bool) -> Extent {
+    if only_tracked { Extent::InScope } else { Extent::All }
+}
+
+/// Linux 5.17 and later.
+fn has_bpf_loop() -> bool {
+    let system = rustix::system::uname();
+    let release = system.release().to_str().unwrap();
+    let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(5), Some(17))
+}
+
+/// The records of some processes, without their times.
+type Records = BTreeMap<(u32, u32), SocketRecord>;
+
+fn records(pids: &[u32], walk: impl FnOnce(&mut dyn FnMut(&SocketRecord))) -> Records {
+    let mut records = Records::new();
+    walk(&mut |record| {
+        if pids.contains(&record.pid) {
+            let timeless = SocketRecord { at_ns: 0, jiffies: 0, ..*record };
+            let before = records.insert((record.pid, record.fd), timeless);
+            assert_eq!(before, None, "reported twice");
+        }
+    });
+    records
+}
+
+/// The records by both ways.
+fn both(kernel: &mut Kernel, extent: Extent, pids: &[u32]) -> [Records; 2] {
+    let files = records(pids, |each| {
+        kernel.walk_files(extent, Reading::InTurn, each).unwrap();
+    });
+    let tables = records(pids, |each| {
+        kernel.walk_file_tables(each).unwrap();
+    });
+    [files, tables]
+}
+
+fn assert_same(files: &Records, tables: &Records) {
+    for (key, record) in files {
+        assert_eq!(tables.get(key), Some(record), "{key:?}");
+    }
+    assert_eq!(files.len(), tables.len());
+}
+
+#[tokio::test]
+async fn file_tables_show_what_files_show() {
+    // Other tests do not open and close sockets meanwhile.
+    let _watch = Watch::start(&[], None);
+    let limits = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits }).unwrap();
+    let most = limits.maximum.map_or(MANY, |most| usize::try_from(most).unwrap() - OTHERS);
+
+    let open: Vec<_> = LOOPBACKS.into_iter().map(connection).collect();
+    let _datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let _directory = File::open("/proc/self").unwrap();
+    let unconnected = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
+    let mut duplicates: Vec<OwnedFd> = Vec::new();
+    for (_, client, server) in open.iter().cycle().take(MANY.min(most) / 2) {
+        duplicates.extend([client.try_clone().unwrap().into(), server.try_clone().unwrap().into()]);
+    }
+    // Half of the table has holes, and a quarter is empty.
+    let half = duplicates.len() / 2;
+    duplicates.drain(half / 2..half);
+    let mut index = 0;
+    duplicates.retain(|_| {
+        index += 1;
+        index < half / 2 || index % 3 == 0
+    });
+    // An inherited file descriptor, in another process.
+    rustix::io::fcntl_setfd(&open[0].2, rustix::io::FdFlags::empty()).unwrap();
+    let mut other = Command::new("sleep").arg("60").spawn().unwrap();
+    rustix::io::fcntl_setfd(&open[0].2, rustix::io::FdFlags::CLOEXEC).unwrap();
+
+    let pids = [process::id(), other.id()];
+    if let Some(mut kernel) = kernel(false, &[]) {
+        let [files, tables] = both(&mut kernel, Extent::All, &pids);
+        assert_same(&files, &tables);
+        assert!(files.len() > duplicates.len() + 10, "{} records", files.len());
+        let unconnected = files[&(process::id(), unconnected.as_raw_fd().cast_unsigned())];
+        assert_eq!((unconnected.state, unconnected.local_port), (CLOSE, 0));
+        assert!(files.keys().any(|(pid, _)| *pid == other.id()));
+    }
+    if let Some(mut kernel) = kernel(true, &[other.id()]) {
+        let [files, tables] = both(&mut kernel, Extent::InScope, &pids);
+        assert_same(&files, &tables);
+        let listeners = files.values().filter(|record| record.pid == process::id());
+        assert!(listeners.clone().count() >= LOOPBACKS.len());
+        assert!(listeners.clone().all(|record| record.state == 10), "TCP_LISTEN");
+        let shared = files.values().find(|record| record.pid == other.id()).unwrap();
+        assert!(kernel.track(shared.cookie).unwrap());
+        let [files, tables] = both(&mut kernel, Extent::InScope, &pids);
+        assert_same(&files, &tables);
+        let held = files.iter().filter(|(_, record)| record.cookie == shared.cookie);
+        assert!(held.count() > duplicates.len() / 10, "the other file descriptors of the socket");
+    }
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_socket_without_a_cookie_gets_one() {
+    let _watch = Watch::start(&[], None);
+    let Some(mut kernel) = kernel(false, &[]) else { return };
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let fd = socket.as_raw_fd().cast_unsigned();
+    let is_this = |record: &SocketRecord| (record.pid, record.fd) == (process::id(), fd);
+    let mut cookies = Vec::new();
+    let mut each = |record: &SocketRecord| {
+        if is_this(record) {
+            cookies.push(record.cookie);
+        }
+    };
+    kernel.walk_file_tables(&mut each).unwrap();
+    kernel.walk(Extent::All, Reading::InTurn, &mut each).unwrap();
+    kernel.walk_file_tables(&mut each).unwrap();
+    let [without, with, same] = cookies[..] else { panic!("{cookies:?}") };
+    assert_eq!((without, with != 0, same), (0, true, with));
+}
+
+/// While file descriptors are closed and reused, each record is of one socket, and what stays open
+/// is in each pass.
+#[tokio::test]
+async fn records_are_of_one_socket_while_file_descriptors_change() {
+    const PASSES: usize = 50;
+    let _watch = Watch::start(&[], None);
+    let open: Vec<_> = LOOPBACKS.into_iter().map(connection).collect();
+    let Some(mut kernel) = kernel(false, &[]) else { return };
+    let own = [process::id()];
+    let [stable, _] = both(&mut kernel, Extent::All, &own);
+    let sockets: BTreeSet<(u64, u64)> =
+        stable.values().map(|record| (record.cookie, record.inode)).collect();
+
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                for (listener, client, server) in &open {
+                    let _both = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                    let _file = File::open("/dev/null").unwrap();
+                    let _new = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                    let _last = listener.try_clone().unwrap();
+                }
+            }
+        });
+        for _ in 0..PASSES {
+            let mut seen = BTreeSet::new();
+            let mut each = |record: &SocketRecord| {
+                if record.pid != process::id() {
+                    return;
+                }
+                seen.insert((record.pid, record.fd));
+                let is_known = sockets.contains(&(record.cookie, record.inode));
+                let is_new = (record.state, record.cookie) == (CLOSE, 0);
+                assert!(is_known || is_new, "{record:?}");
+            };
+            kernel.walk_file_tables(&mut each).unwrap();
+            let missing: Vec<_> = stable.keys().filter(|key| !seen.contains(key)).collect();
+            assert!(missing.is_empty(), "{missing:?}");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
