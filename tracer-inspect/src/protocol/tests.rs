@@ -1,5 +1,7 @@
 //! Every kind of message survives, and what is not one is refused.
 
+use std::mem;
+
 use proptest::prelude::*;
 use tracer_common::{LedgerKind, StackTop};
 use tracer_core::{
@@ -169,7 +171,9 @@ fn a_reply_to_another_request_is_refused() {
     }
     for task in tasks() {
         for (other, answer) in answers() {
-            if task.kind() != other.kind() && !matches!(answer, Answer::Ended | Answer::TooLong) {
+            // A call site is answered in the same form with and without debug information.
+            let is_other = mem::discriminant(&task) != mem::discriminant(&other);
+            if is_other && !matches!(answer, Answer::Ended | Answer::TooLong) {
                 let request = Request { sequence: 1, task: task.clone() };
                 assert_eq!(reply(answer).check(&request, SENT, NOW), Err(Mismatch::Kind));
             }

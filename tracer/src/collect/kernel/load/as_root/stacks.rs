@@ -1,7 +1,14 @@
 //! Stacks: none is lost if the map is emptied in time, none is confused with another one, and those
 //! that do not fit are counted.
 
-use std::{arch::asm, ops::Range};
+use std::{
+    arch::asm,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use socket2::{Domain, Socket, Type};
 use tracer_core::{EventKind as Happened, StackId, Timestamp, decode};
@@ -73,10 +80,25 @@ async fn more_stacks_than_there_is_room_for_are_all_kept_if_they_are_read_meanwh
     const CONNECTIONS: u64 = 4 * STACKS_MAX;
     let mut watch = Watch::start(&[process::id()], None);
     let mut stacks = Stacks::new();
-    let connecting = thread::spawn(|| connect_from(unused(), 0..CONNECTIONS));
+    // On a busy host, the reader may get no CPU for a while: the map is never filled by half before
+    // it has been read again.
+    let read = Arc::new(AtomicU64::new(0));
+    let reads = Arc::clone(&read);
+    let connecting = thread::spawn(move || {
+        let (address, part) = (unused(), STACKS_MAX / 4);
+        for first in (0..CONNECTIONS).step_by(usize::try_from(part).unwrap()) {
+            connect_from(address, first..first + part);
+            let before = reads.load(Ordering::SeqCst);
+            // Two more: the first one may have begun before the connections were made.
+            while reads.load(Ordering::SeqCst) < before + 2 {
+                thread::yield_now();
+            }
+        }
+    });
     let mut numbers = Vec::new();
     while !connecting.is_finished() {
         numbers.extend(watch.numbers(&mut stacks));
+        read.fetch_add(1, Ordering::SeqCst);
     }
     connecting.join().unwrap();
     numbers.extend(watch.numbers(&mut stacks));
