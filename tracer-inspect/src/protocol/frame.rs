@@ -77,6 +77,11 @@ impl FrameBuffer {
         Ok(Some(message))
     }
 
+    /// Number of bytes that have arrived and were not returned in a message.
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether all bytes that have arrived were returned in messages.
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()

@@ -39,6 +39,10 @@ const FOLLOWED_MAX: usize = 256;
 /// Time limit for attaching uprobes to further processes after one snapshot.
 const ATTACH_TIME_MAX: Duration = Duration::from_millis(250);
 
+/// Time limit for detaching uprobes of processes that have ended, after one snapshot. At least one is
+/// detached.
+const DETACH_TIME_MAX: Duration = Duration::from_millis(100);
+
 /// The ledgers of a run.
 #[derive(Debug)]
 pub(crate) struct Ledgers {
@@ -49,6 +53,9 @@ pub(crate) struct Ledgers {
     is_full: bool,
     /// Time spent on attaching uprobes since the latest snapshot.
     attaching: Duration,
+    /// The uprobes of processes that have exited or called `execve`. The kernel takes long to remove
+    /// them.
+    ended: Vec<LedgerLinks>,
 }
 
 /// A process, identified as in `/proc`: the start time distinguishes it from a later process with the
@@ -104,7 +111,7 @@ impl Ledgers {
     pub(crate) fn new(age_min_ms: u64) -> Self {
         raise_open_files_limit();
         let attaching = Duration::ZERO;
-        Self { age_min_ms, known: BTreeMap::new(), is_full: false, attaching }
+        Self { age_min_ms, known: BTreeMap::new(), is_full: false, attaching, ended: Vec::new() }
     }
 
     /// Attaches uprobes to the wanted processes that have none, detaches them from processes that
@@ -122,6 +129,7 @@ impl Ledgers {
     ) -> Vec<Input> {
         self.attaching = Duration::ZERO;
         self.forget_ended(wanted);
+        self.detach_ended();
         self.attach_found(kernel);
         self.find_new(wanted, ask);
         self.read(kernel, stacks, holders, ask)
@@ -163,8 +171,8 @@ impl Ledgers {
             | ProcessState::Found(_)
             | ProcessState::NotFollowed { .. } => None,
         };
-        let mut links: Vec<_> =
-            std::mem::take(&mut self.known).into_values().filter_map(links).collect();
+        let known = std::mem::take(&mut self.known).into_values().filter_map(links);
+        let mut links: Vec<_> = known.chain(self.ended).collect();
         let started_at = Instant::now();
         let is_detached = links.iter_mut().any(LedgerLinks::detach_one);
         let took = started_at.elapsed();
@@ -176,7 +184,7 @@ impl Ledgers {
     /// Forgets processes that have exited or called `execve`. A process without sockets keeps its
     /// uprobes.
     fn forget_ended(&mut self, wanted: &BTreeMap<u32, u64>) {
-        self.known.retain(|process, state| match state {
+        let is_current = |process: &Process, state: &ProcessState| match state {
             // Its outcome is still to come.
             ProcessState::Asked { .. } => true,
             ProcessState::Found(found) => found.image.is_current(),
@@ -185,7 +193,26 @@ impl Ledgers {
                 wanted.get(&process.pid) == Some(&process.started)
                     && Image::of(process.pid) == *image
             }
-        });
+        };
+        let ended = self.known.extract_if(.., |process, state| !is_current(process, state));
+        self.ended.extend(ended.filter_map(|(_, state)| match state {
+            ProcessState::Followed(followed) => Some(followed.links),
+            ProcessState::Asked { .. }
+            | ProcessState::Found(_)
+            | ProcessState::NotFollowed { .. } => None,
+        }));
+    }
+
+    /// Detaches uprobes of processes that have ended, for a limited time.
+    fn detach_ended(&mut self) {
+        let started_at = Instant::now();
+        while let Some(links) = self.ended.last_mut() {
+            if !links.detach_one() {
+                self.ended.pop();
+            } else if started_at.elapsed() > DETACH_TIME_MAX {
+                return;
+            }
+        }
     }
 
     /// Attaches uprobes to processes for which there was no time before.

@@ -45,6 +45,9 @@ pub(crate) enum Unanswered {
     OutOfTime,
 }
 
+/// A message of a worker, and the file descriptor that came with it.
+type Message = (Vec<u8>, Option<OwnedFd>);
+
 /// The worker must be killed and replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WorkerFailed;
@@ -85,8 +88,13 @@ pub(super) struct Exchange {
     /// When the worker began to work on the oldest of them.
     working_since: Timestamp,
     received: FrameBuffer,
-    /// The latest file descriptor that was received, until the reply with which it came is complete.
-    program: Option<OwnedFd>,
+    /// The file descriptor that comes with the next bytes.
+    file: Option<OwnedFd>,
+    /// File descriptors whose replies are not complete. Each belongs to the reply that contains the
+    /// last byte with which it was received, which is this many bytes from the beginning of
+    /// `received`: the kernel ends a read after the bytes that carry a file descriptor, and may put
+    /// earlier replies in front of them (`unix_stream_read_generic`).
+    files: VecDeque<(OwnedFd, usize)>,
     /// The current worker has said that it is ready. If it fails before, no request is to blame.
     is_ready: bool,
     /// The current worker has been sent a request.
@@ -194,7 +202,7 @@ impl Exchange {
 
     /// Takes a file descriptor that came with the next bytes.
     pub(super) fn receive_file(&mut self, file: OwnedFd) {
-        self.program = Some(file);
+        self.file = Some(file);
     }
 
     /// Takes bytes that the worker has sent.
@@ -208,10 +216,16 @@ impl Exchange {
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), WorkerFailed> {
         self.received.extend(bytes);
+        if let Some(file) = self.file.take() {
+            self.files.push_back((file, self.received.len()));
+            // Each reply has at most one, and all replies but the last one are complete.
+            if self.files.len() > 2 {
+                return Err(WorkerFailed);
+            }
+        }
         while !self.received.is_empty() {
             if !self.is_ready {
-                let message = self.received.next_message(READY_MAX).map_err(|_| WorkerFailed)?;
-                let Some(message) = message else { return Ok(()) };
+                let Some((message, _)) = self.next_message(READY_MAX)? else { return Ok(()) };
                 let ready = Reply::read(&message).ok().filter(Reply::is_ready);
                 self.spend(ready.ok_or(WorkerFailed)?.cpu_ns, now);
                 self.is_ready = true;
@@ -219,8 +233,8 @@ impl Exchange {
             }
             let oldest = self.sent.front().ok_or(WorkerFailed)?;
             let reply_max = oldest.request.reply_max();
-            let message = self.received.next_message(reply_max).map_err(|_| WorkerFailed)?;
-            let Some(message) = message else { return Ok(()) };
+            let Some((message, file)) = self.next_message(reply_max)? else { return Ok(()) };
+            let oldest = self.sent.front().ok_or(WorkerFailed)?;
             let reply = Reply::read(&message).map_err(|_| WorkerFailed)?;
             reply.check(&oldest.request, oldest.asked_at, now).map_err(|_| WorkerFailed)?;
             self.spend(reply.cpu_ns, now);
@@ -232,13 +246,31 @@ impl Exchange {
                 Answer::TooLong => Err(Unanswered::Failed),
                 answer => Ok(answer),
             };
-            let program = match result {
-                Ok(Answer::Entries(Some(Ok(_)))) => self.program.take(),
+            let program = match &result {
+                Ok(Answer::Entries(Some(Ok(entries)))) if !entries.hooks.is_empty() => file,
                 _ => None,
             };
             outcomes.push(Outcome { task: answered.request.task, result, program });
         }
         Ok(())
+    }
+
+    /// The next message, and the file descriptor that came with it.
+    ///
+    /// # Errors
+    /// It is longer than `max` bytes.
+    fn next_message(&mut self, max: usize) -> Result<Option<Message>, WorkerFailed> {
+        let before = self.received.len();
+        let message = self.received.next_message(max).map_err(|_| WorkerFailed)?;
+        let Some(message) = message else { return Ok(None) };
+        let length = before - self.received.len();
+        let is_its = self.files.front().is_some_and(|(_, end)| *end <= length);
+        let file = if is_its { self.files.pop_front() } else { None };
+        let file = file.map(|(file, _)| file);
+        for (_, end) in &mut self.files {
+            *end = end.saturating_sub(length);
+        }
+        Ok(Some((message, file)))
     }
 
     /// Adds the CPU time that the worker reports: at most the time since its previous reply,
@@ -264,7 +296,8 @@ impl Exchange {
     /// The worker has been killed or has exited. The next one is fresh.
     pub(super) fn worker_ended(&mut self) {
         self.received = FrameBuffer::default();
-        self.program = None;
+        self.file = None;
+        self.files.clear();
         (self.is_ready, self.is_used) = (false, false);
     }
 

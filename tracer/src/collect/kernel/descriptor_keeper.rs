@@ -12,9 +12,15 @@ use rustix::{
     event::{PollFd, PollFlags, poll},
     fd::OwnedFd,
     io::Errno,
-    process::{PidfdFlags, getpid, pidfd_open, setsid},
+    process::{
+        DumpableBehavior, PidfdFlags, Resource, getpid, getrlimit, pidfd_open,
+        set_dumpable_behavior, setsid,
+    },
     thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs},
 };
+
+/// File descriptors with higher numbers are closed by the exit of the keeper.
+const DESCRIPTORS_MAX: u64 = 1 << 20;
 
 /// Starts the keeper of this process.
 ///
@@ -42,20 +48,23 @@ pub(crate) fn start() -> Result<()> {
 /// Waits until `tracer` has exited, and then closes its file descriptors by exiting. Makes system
 /// calls only.
 fn keep(tracer: &OwnedFd) -> ! {
+    // Another process of the same user could take the file descriptors otherwise.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let _ = setsid();
     let none = CapabilitySet::empty();
     let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
     let _ = set_no_new_privs(true).and_then(|()| set_capabilities(None, sets));
     let wait = || poll(&mut [PollFd::new(tracer, PollFlags::IN)], None);
     while matches!(wait(), Ok(0) | Err(Errno::INTR)) {}
-    // SAFETY: nothing here uses the standard streams afterwards. A reader of the output sees its
-    // end now, and not after the last uprobe.
-    unsafe {
-        for stream in 0..=2 {
-            libc::close(stream);
-        }
-        libc::_exit(0)
+    // One by one and in ascending order, because the kernel closes the last one first when a process
+    // exits: standard streams, files and the socket of the launcher come before uprobes.
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS_MAX);
+    for descriptor in 0..limit.min(DESCRIPTORS_MAX) {
+        // SAFETY: nothing here uses a file descriptor afterwards.
+        unsafe { libc::close(i32::try_from(descriptor).unwrap_or(i32::MAX)) };
     }
+    // SAFETY: it ends this process.
+    unsafe { libc::_exit(0) }
 }
 
 /// Blocks all signals for the calling thread, and returns those that were blocked before. The
