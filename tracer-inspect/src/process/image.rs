@@ -56,6 +56,19 @@ mod tests {
         Command::new("sh").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
     }
 
+    /// The image of a child. It has no stack for a moment while it executes its program.
+    #[track_caller]
+    fn image_of(child: &Child) -> Image {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(image) = Image::of(child.id()) {
+                return image;
+            }
+            assert!(Instant::now() < deadline);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     #[track_caller]
     fn expect_end(image: &Image) {
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -68,7 +81,7 @@ mod tests {
     #[test]
     fn a_process_that_ends_is_no_longer_current() {
         let mut child = shell();
-        let image = Image::of(child.id()).unwrap();
+        let image = image_of(&child);
         assert!(image.is_current());
         child.kill().unwrap();
         // The child is a zombie until it is waited for.
@@ -80,10 +93,10 @@ mod tests {
     #[test]
     fn a_process_that_executes_the_same_program_again_is_no_longer_current() {
         let mut child = shell();
-        let image = Image::of(child.id()).unwrap();
+        let image = image_of(&child);
         child.stdin.as_mut().unwrap().write_all(b"exec sh\n").unwrap();
         expect_end(&image);
-        let again = Image::of(child.id()).unwrap();
+        let again = image_of(&child);
         assert!(again.is_current());
         child.kill().unwrap();
         child.wait().unwrap();
@@ -92,7 +105,7 @@ mod tests {
     #[test]
     fn a_child_that_ends_does_not_affect_its_parent() {
         let mut child = shell();
-        let image = Image::of(child.id()).unwrap();
+        let image = image_of(&child);
         // The shell continues after its child has exited.
         child.stdin.as_mut().unwrap().write_all(b"(exit 0)\nexec sleep 600\n").unwrap();
         expect_end(&image);
