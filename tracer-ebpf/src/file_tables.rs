@@ -13,6 +13,10 @@
 //! reads are by `bpf_probe_read_kernel`, which fails on a bad address, and nothing is written to a
 //! kernel structure: sockets without a cookie are reported with cookie 0, and `iter/task_file`
 //! assigns one.
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "pointers have 64 bits in BPF programs, and constants and indices are small"
+)]
 
 use core::ffi::c_void;
 
@@ -49,7 +53,6 @@ const NONE: u64 = u64::MAX;
 
 const FDS: u32 = CHUNK_FDS as u32;
 const WORDS: u32 = CHUNK_WORDS as u32;
-#[expect(clippy::cast_possible_truncation, reason = "8")]
 const WORD_BYTES: u32 = size_of::<u64>() as u32;
 
 /// `struct bpf_iter__task`.
@@ -153,7 +156,6 @@ unsafe fn visit_task(
         (&raw mut (*chunk).occupied).write_volatile([NONE; 2]);
         each(count, find_occupied, &begin);
         let [occupied, next] = (&raw const (*chunk).occupied).read_volatile();
-        #[expect(clippy::cast_possible_truncation, reason = "an index of `open`")]
         let next = group + if next == NONE { WORDS } else { next as u32 };
         (&raw mut (*progress).fd).write_volatile(next * FDS);
         let result = Some(if next < words { AGAIN } else { NEXT });
@@ -172,7 +174,6 @@ unsafe fn visit_task(
         let mut process =
             Process { pid, start_time_ns: task.start_time_ns()?, comm: [0; COMM_LENGTH] };
         task.copy_comm(&mut process.comm)?;
-        #[expect(clippy::cast_possible_truncation, reason = "an index of `open`")]
         let first_fd = (group + occupied as u32) * FDS;
         let entries = entries.wrapping_add(first_fd as usize * WORD_BYTES as usize);
         if !copy(&raw mut (*chunk).files, FDS * WORD_BYTES, entries)
@@ -360,6 +361,7 @@ unsafe fn write_record(
                 return None;
             }
         }
+        #[expect(clippy::cast_ptr_alignment, reason = "`net_position` is a multiple of 8")]
         let net = (&raw const (*record).bytes).cast::<u8>().add(net_position()).cast::<u64>();
         let net = net.read_volatile();
         if net != (&raw const (*chunk).net).read_volatile() {
@@ -368,7 +370,6 @@ unsafe fn write_record(
             (&raw mut (*chunk).netns).write_volatile(netns.into());
             (&raw mut (*chunk).net).write_volatile(net);
         }
-        #[expect(clippy::cast_possible_truncation, reason = "it was a u32")]
         let netns = (&raw const (*chunk).netns).read_volatile() as u32;
         (*record).netns = netns;
         let inode: *const u8 = Probed::read(file, offset!(file_inode))?;
