@@ -39,3 +39,7 @@ pub const COMM_LENGTH: usize = 16;
 pub const FAMILY_INET: u16 = 2;
 /// Address family of IPv6 (`AF_INET6`), as in `sock_common.skc_family`.
 pub const FAMILY_INET6: u16 = 10;
+/// `SOCK_STREAM`, as in `sock.sk_type`.
+pub const TYPE_STREAM: u16 = 1;
+/// `IPPROTO_TCP`, as in `sock.sk_protocol`.
+pub const PROTOCOL_TCP: u16 = 6;

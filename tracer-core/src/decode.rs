@@ -11,7 +11,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use smallvec::smallvec;
 use thiserror::Error;
-use tracer_common::{EventRecord, FAMILY_INET, FAMILY_INET6, SocketRecord, StackKey};
+use tracer_common::{
+    EventRecord, FAMILY_INET, FAMILY_INET6, PROTOCOL_TCP, SocketRecord, StackKey, TYPE_STREAM,
+};
 use zerocopy::FromBytes;
 
 use crate::{
@@ -19,10 +21,6 @@ use crate::{
     Timer, Timestamp,
 };
 
-/// `IPPROTO_TCP`.
-const PROTOCOL_TCP: u16 = 6;
-/// `SOCK_STREAM`.
-const TYPE_STREAM: u16 = 1;
 /// Windows are below 1 GiB, so a larger difference of sequence numbers means an inconsistent read.
 const SEQUENCE_HALF: u32 = 1 << 31;
 

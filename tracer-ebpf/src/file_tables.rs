@@ -25,8 +25,8 @@ use aya_ebpf::helpers::{
     generated::{bpf_loop, bpf_probe_read_kernel},
 };
 use tracer_common::{
-    BLOCKS_MAX, CHUNK_FDS, CHUNK_WORDS, COMM_LENGTH, FAMILY_INET, FAMILY_INET6, RAW_RECORDS_MAX,
-    RawSocketRecord, TableChunk, TableProgress,
+    BLOCKS_MAX, CHUNK_FDS, CHUNK_WORDS, COMM_LENGTH, RAW_RECORDS_MAX, RawSocketRecord, TableChunk,
+    TableProgress,
 };
 
 use crate::{
@@ -34,7 +34,7 @@ use crate::{
     maps::{CHUNK, PROGRESS, RECORDS},
     read::{Direct, Probed, Read},
     scope::{self, Selection},
-    sock::{STATE_LISTEN, Sock, TYPE_STREAM},
+    sock::Sock,
     task::Task,
 };
 
@@ -275,9 +275,7 @@ fn stream_socket(socket: *const u8) -> Option<u64> {
         let pointer = core::ptr::with_exposed_provenance(address as usize);
         (address, Sock::<Probed>::new(pointer))
     };
-    let is_found =
-        matches!(sock.family()?, FAMILY_INET | FAMILY_INET6) && sock.socket_type()? == TYPE_STREAM;
-    is_found.then_some(address)
+    sock.is_inet_stream()?.then_some(address)
 }
 
 /// Calls a function for each index up to `count`.
@@ -348,7 +346,9 @@ unsafe fn write_record(
         let (file, socket) =
             (address(&raw const (*chunk).files), address(&raw const (*chunk).sockets));
         let sock = address(&raw const (*chunk).socks);
-        if selection == Selection::InScope && !is_in_scope(process.pid, &Sock::new(sock))? {
+        if selection == Selection::InScope
+            && !scope::includes(process.pid, &Sock::<Probed>::new(sock))?
+        {
             return None;
         }
         for number in 0..BLOCKS_MAX {
@@ -386,14 +386,4 @@ unsafe fn write_record(
             && Probed::read::<*const u8>(socket, offset!(socket_sock))? == sock;
         is_unchanged.then_some(())
     }
-}
-
-/// The same as in `task_file`. `None` if a read failed.
-#[inline(always)]
-fn is_in_scope(pid: u32, sock: &Sock<Probed>) -> Option<bool> {
-    Some(
-        scope::includes_process(pid)
-            || sock.state()? == STATE_LISTEN
-            || scope::includes_socket(sock.cookie_if_any()?),
-    )
 }

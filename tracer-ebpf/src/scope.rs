@@ -6,7 +6,10 @@ use tracer_common::Counter;
 use crate::{
     emit::count,
     globals::only_tracked,
+    identity,
     maps::{PIDS, TRACKED},
+    read::Read,
+    sock::{STATE_LISTEN, Sock},
 };
 
 /// The file descriptors of TCP sockets that a snapshot reports.
@@ -28,6 +31,17 @@ pub(crate) fn includes_process(pid: u32) -> bool {
 #[inline(always)]
 pub(crate) fn includes_socket(cookie: u64) -> bool {
     !only_tracked() || TRACKED.get_ptr(cookie).is_some()
+}
+
+/// Whether the process or the socket is in scope, or the socket is a listener: user space derives
+/// the direction of connections from all listeners. `None` if a read failed.
+#[inline(always)]
+pub(crate) fn includes<R: Read>(pid: u32, sock: &Sock<R>) -> Option<bool> {
+    Some(
+        includes_process(pid)
+            || sock.state()? == STATE_LISTEN
+            || includes_socket(identity::existing(sock)?),
+    )
 }
 
 /// Brings a socket that a process in scope opened or accepted into scope.

@@ -3,17 +3,14 @@
 use core::marker::PhantomData;
 
 use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
-use tracer_common::{EventRecord, FAMILY_INET, FAMILY_INET6, SocketRecord};
+use tracer_common::{
+    EventRecord, FAMILY_INET, FAMILY_INET6, PROTOCOL_TCP, SocketRecord, TYPE_STREAM,
+};
 
 use crate::{
     globals::offset,
     read::{AnyBits, Direct, Probed, Read},
 };
-
-/// `IPPROTO_TCP`, as in `sk_protocol`.
-pub(crate) const PROTOCOL_TCP: u16 = 6;
-/// `SOCK_STREAM`, as in `sk_type`.
-pub(crate) const TYPE_STREAM: u16 = 1;
 
 /// `TCP_CLOSE` of `include/net/tcp_states.h`.
 pub(crate) const STATE_CLOSE: u8 = 7;
@@ -103,11 +100,14 @@ impl<R: Read> Sock<R> {
     /// Whether it is a TCP socket, by fields that every full socket has.
     #[inline(always)]
     pub(crate) fn is_tcp(&self) -> Option<bool> {
-        Some(
-            matches!(self.family()?, FAMILY_INET | FAMILY_INET6)
-                && self.socket_type()? == TYPE_STREAM
-                && self.protocol()? == PROTOCOL_TCP,
-        )
+        Some(self.is_inet_stream()? && self.protocol()? == PROTOCOL_TCP)
+    }
+
+    /// Whether it is a stream socket of IPv4 or IPv6.
+    #[inline(always)]
+    pub(crate) fn is_inet_stream(&self) -> Option<bool> {
+        let is_inet = matches!(self.family()?, FAMILY_INET | FAMILY_INET6);
+        Some(is_inet && self.socket_type()? == TYPE_STREAM)
     }
 
     /// `skc_family`.

@@ -10,7 +10,7 @@ use aya_ebpf::{
     bindings::{file, seq_file},
     helpers::{bpf_jiffies64, bpf_ktime_get_ns, bpf_seq_write, bpf_sock_from_file},
 };
-use tracer_common::{FAMILY_INET, FAMILY_INET6, SocketRecord};
+use tracer_common::{FAMILY_INET, FAMILY_INET6, PROTOCOL_TCP, SocketRecord, TYPE_STREAM};
 
 use crate::{
     file_tables,
@@ -18,7 +18,7 @@ use crate::{
     identity,
     read::{Direct, Probed, Read},
     scope::{self, Selection},
-    sock::{PROTOCOL_TCP, ReadSock, STATE_LISTEN, Sock, TYPE_STREAM},
+    sock::{ReadSock, Sock},
     task::Task,
     zeroed::zeroed,
 };
@@ -168,7 +168,7 @@ fn describe<'a, R: ReadSock>(
         // exiting.
         return None;
     }
-    if selection == Selection::InScope && !is_in_scope(pid, &sock)? {
+    if selection == Selection::InScope && !scope::includes(pid, &sock)? {
         return None;
     }
 
@@ -198,15 +198,4 @@ fn describe<'a, R: ReadSock>(
     // SAFETY: the helpers have no preconditions.
     (record.at_ns, record.jiffies) = unsafe { (bpf_ktime_get_ns(), bpf_jiffies64()) };
     Some(record)
-}
-
-/// Whether the process or the socket is in scope, or the socket is a listener: user space derives
-/// the direction of connections from all listeners. `None` if a read failed.
-#[inline(always)]
-fn is_in_scope<R: ReadSock>(pid: u32, sock: &Sock<R>) -> Option<bool> {
-    Some(
-        scope::includes_process(pid)
-            || sock.state()? == STATE_LISTEN
-            || scope::includes_socket(identity::existing(sock)?),
-    )
 }

@@ -2,13 +2,11 @@
 //! record.
 
 use tracer_common::{
-    BLOCK_BYTES_MAX, BLOCKS_MAX, FAMILY_INET6, Offsets, RawSocketRecord, SocketBlock, SocketBlocks,
-    SocketRecord,
+    BLOCK_BYTES_MAX, BLOCKS_MAX, FAMILY_INET6, Offsets, PROTOCOL_TCP, RawSocketRecord, SocketBlock,
+    SocketBlocks, SocketRecord,
 };
 use zerocopy::{FromBytes, FromZeros as _};
 
-/// `IPPROTO_TCP`, as in `sk_protocol`.
-const PROTOCOL_TCP: u16 = 6;
 /// Fields that are at most this many bytes apart are copied together: that takes less time than
 /// another call of the helper.
 const GAP_MAX: u32 = 48;
