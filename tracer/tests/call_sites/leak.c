@@ -8,32 +8,14 @@
  *     listen                 gives the port
  *     accept                 in accept_one
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+
+#include "../loopback.h"
 
 #define FUNCTION __attribute__((noinline)) static
 
 static int listener;
-
-static void check(int result, const char *what)
-{
-	if (result < 0) {
-		perror(what);
-		exit(1);
-	}
-}
-
-static struct sockaddr_in loopback(int port)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return address;
-}
 
 FUNCTION int leak_one(int port)
 {

@@ -13,38 +13,20 @@
  * With -DLIBRARY it is that library; with -DRECURSING its debug information refers to itself.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "../loopback.h"
+
 typedef int (*Connect)(int, const struct sockaddr *, socklen_t);
-
-static void check(int result, const char *what)
-{
-	if (result < 0) {
-		perror(what);
-		exit(1);
-	}
-}
-
-static struct sockaddr_in loopback(int port)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return address;
-}
 
 #ifdef LIBRARY
 #define LEAK leak_in_library
