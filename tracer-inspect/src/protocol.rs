@@ -1,7 +1,7 @@
 //! The protocol between the tracer and the inspection worker.
 //!
 //! The worker reads what watched processes control, so one of them may have taken it over. The
-//! tracer therefore trusts only the form of a reply, which is checked here: a reply is no longer
+//! tracer therefore does not trust what a reply says, and its form is checked here: a reply is no longer
 //! than its request allows, a list has no more elements than there are bytes, every value is valid
 //! for its type, and a reply about anything else than the question is refused ([`Reply::check`]).
 //!
@@ -16,6 +16,7 @@
 #[macro_use]
 mod codec;
 mod core_types;
+pub mod descriptor;
 pub mod frame;
 mod matching;
 mod reply;

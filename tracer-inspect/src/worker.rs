@@ -9,8 +9,7 @@ mod privileges;
 
 use std::{
     fs::File,
-    io::{self, BufReader, ErrorKind, IoSlice, Write as _},
-    mem::MaybeUninit,
+    io::{self, BufReader, ErrorKind, Write as _},
     os::{fd::AsFd as _, unix::net::UnixStream},
     panic,
     time::Duration,
@@ -20,16 +19,13 @@ pub use filter::filter_system_calls;
 pub use limits::{MEMORY_MAX_BYTES, limit_resources};
 pub use privileges::drop_privileges;
 
-use rustix::{
-    cmsg_space,
-    net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
-};
+use rustix::net::SendFlags;
 
 use crate::{
     clock,
     frames::rules::Rules,
     inspector::Inspector,
-    protocol::{Answer, Reply, Request, Setup, Task, frame},
+    protocol::{Answer, Reply, Request, Setup, Task, descriptor, frame},
 };
 
 /// Answers the requests that arrive on `socket`, one at a time, until the other end is closed.
@@ -58,7 +54,9 @@ pub fn run(socket: &UnixStream) -> io::Result<()> {
         let reply = Reply { sequence: request.sequence, read_at, cpu_ns, answer };
         let frame = reply.to_frame(request.reply_max());
         // The file descriptor comes with the first bytes of the reply.
-        let sent = program.map_or(Ok(0), |program| send_with(socket, &frame, &program))?;
+        let sent = program.map_or(Ok(0), |program| {
+            descriptor::send(socket, &frame, Some(program.as_fd()), SendFlags::empty())
+        })?;
         replies.write_all(frame.get(sent..).unwrap_or_default())?;
     }
     Ok(())
@@ -88,15 +86,6 @@ fn answer(inspector: &mut Inspector, task: &Task) -> (Answer, Option<File>) {
             (Answer::of(inspector.find_out(task)), None)
         }
     }
-}
-
-/// Sends bytes with a file descriptor (`SCM_RIGHTS`, unix(7)). Returns how many were sent.
-fn send_with(socket: &UnixStream, bytes: &[u8], file: &File) -> io::Result<usize> {
-    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let files = [file.as_fd()];
-    control.push(SendAncillaryMessage::ScmRights(&files));
-    Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -5,7 +5,6 @@
 mod exchange;
 mod launcher;
 mod program;
-mod receive;
 
 use std::{
     io::{self, ErrorKind, Read as _},
@@ -20,7 +19,10 @@ use tracer_core::{Input, NoAnswer, Question, Subject, Timestamp};
 use tracer_inspect::{
     clock,
     process::user_stack::UserStack,
-    protocol::{Answer, Setup, Task, TaskKind},
+    protocol::{
+        Answer, Setup, Task, TaskKind,
+        descriptor::{self, Received},
+    },
     worker,
 };
 
@@ -29,7 +31,6 @@ pub(crate) use self::exchange::{Outcome, Unanswered};
 use self::launcher::Launcher;
 pub(crate) use self::launcher::{LAUNCHER, WORKER, run as run_launcher};
 use self::program::identify;
-use self::receive::{Received, receive};
 
 /// No further request is encoded while this many bytes have not been sent.
 const UNSENT_MAX: usize = 1 << 20;
@@ -92,7 +93,7 @@ impl Inspections {
 
     /// Asks a question. `stack` is the stack that a [`Question::CallSite`] is about.
     pub(crate) fn ask(&mut self, question: &Question, stack: Option<&UserStack>) {
-        self.outcomes.extend(self.exchange.ask(Task::of(question, stack)));
+        self.request(Task::of(question, stack));
     }
 
     /// Whether some questions have no answer yet.
@@ -264,14 +265,12 @@ impl Worker {
         let mut buffer = [0; 16 << 10];
         let mut total = 0;
         while total < READ_MAX {
-            match receive(&self.socket, &mut buffer) {
+            let receive = || Ok(descriptor::receive(&self.socket, &mut buffer)?);
+            match self.socket.try_io(Interest::READABLE, receive) {
                 Ok(Received { length: 0, .. }) => return Err(WorkerFailed),
                 Ok(Received { length, file }) => {
-                    if let Some(file) = file {
-                        exchange.receive_file(file);
-                    }
                     let received = buffer.get(..length).unwrap_or_default();
-                    exchange.receive(received, clock::now(), outcomes)?;
+                    exchange.receive(received, file, clock::now(), outcomes)?;
                     total += length;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),

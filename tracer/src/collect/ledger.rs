@@ -80,6 +80,16 @@ enum ProcessState {
     NotFollowed { image: Option<Image>, reason: Untracked },
 }
 
+impl ProcessState {
+    /// The uprobes, if the process has some.
+    fn into_links(self) -> Option<LedgerLinks> {
+        match self {
+            Self::Followed(followed) => Some(followed.links),
+            Self::Asked { .. } | Self::Found(_) | Self::NotFollowed { .. } => None,
+        }
+    }
+}
+
 /// Why the responses of a process are not tracked.
 #[derive(Debug)]
 enum Untracked {
@@ -165,13 +175,8 @@ impl Ledgers {
     /// Detaches one uprobe, to measure how long that takes, and leaves the others attached. Returns
     /// their number and that time; `None` if there are none.
     pub(crate) fn leave_attached(mut self) -> Option<(usize, Duration)> {
-        let links = |state| match state {
-            ProcessState::Followed(followed) => Some(followed.links),
-            ProcessState::Asked { .. }
-            | ProcessState::Found(_)
-            | ProcessState::NotFollowed { .. } => None,
-        };
-        let known = std::mem::take(&mut self.known).into_values().filter_map(links);
+        let known =
+            std::mem::take(&mut self.known).into_values().filter_map(ProcessState::into_links);
         let mut links: Vec<_> = known.chain(self.ended).collect();
         let started_at = Instant::now();
         let is_detached = links.iter_mut().any(LedgerLinks::detach_one);
@@ -195,12 +200,7 @@ impl Ledgers {
             }
         };
         let ended = self.known.extract_if(.., |process, state| !is_current(process, state));
-        self.ended.extend(ended.filter_map(|(_, state)| match state {
-            ProcessState::Followed(followed) => Some(followed.links),
-            ProcessState::Asked { .. }
-            | ProcessState::Found(_)
-            | ProcessState::NotFollowed { .. } => None,
-        }));
+        self.ended.extend(ended.filter_map(|(_, state)| state.into_links()));
     }
 
     /// Detaches uprobes of processes that have ended, for a limited time.

@@ -88,8 +88,6 @@ pub(super) struct Exchange {
     /// When the worker began to work on the oldest of them.
     working_since: Timestamp,
     received: FrameBuffer,
-    /// The file descriptor that comes with the next bytes.
-    file: Option<OwnedFd>,
     /// File descriptors whose replies are not complete. Each belongs to the reply that contains the
     /// last byte with which it was received, which is this many bytes from the beginning of
     /// `received`: the kernel ends a read after the bytes that carry a file descriptor, and may put
@@ -200,23 +198,19 @@ impl Exchange {
         None
     }
 
-    /// Takes a file descriptor that came with the next bytes.
-    pub(super) fn receive_file(&mut self, file: OwnedFd) {
-        self.file = Some(file);
-    }
-
-    /// Takes bytes that the worker has sent.
+    /// Takes bytes that the worker has sent, and the file descriptor that came with them.
     ///
     /// # Errors
     /// They are not the reply to the oldest request.
     pub(super) fn receive(
         &mut self,
         bytes: &[u8],
+        file: Option<OwnedFd>,
         now: Timestamp,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), WorkerFailed> {
         self.received.extend(bytes);
-        if let Some(file) = self.file.take() {
+        if let Some(file) = file {
             self.files.push_back((file, self.received.len()));
             // Each reply has at most one, and all replies but the last one are complete.
             if self.files.len() > 2 {
@@ -296,7 +290,6 @@ impl Exchange {
     /// The worker has been killed or has exited. The next one is fresh.
     pub(super) fn worker_ended(&mut self) {
         self.received = FrameBuffer::default();
-        self.file = None;
         self.files.clear();
         (self.is_ready, self.is_used) = (false, false);
     }

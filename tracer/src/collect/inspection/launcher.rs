@@ -6,8 +6,7 @@
 //! `tracer`, and its workers exit with it.
 
 use std::{
-    io::{self, IoSlice, IoSliceMut},
-    mem::MaybeUninit,
+    io,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::{net::UnixStream, process::CommandExt as _},
@@ -16,15 +15,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use rustix::{
-    cmsg_space,
-    io::Errno,
-    net::{
-        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-        SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-    },
-    process::setsid,
-};
+use rustix::{io::retry_on_intr, net::SendFlags, process::setsid};
+use tracer_inspect::protocol::descriptor;
 
 /// This program, even if its file has been replaced.
 const PROGRAM: &str = "/proc/self/exe";
@@ -61,7 +53,7 @@ impl Launcher {
     /// # Errors
     /// The launcher has exited.
     pub(super) fn start_worker(&self, socket: &UnixStream) -> io::Result<()> {
-        self.send(&[socket.as_fd()])
+        self.send(Some(socket.as_fd()))
     }
 
     /// Kills the current worker.
@@ -69,17 +61,11 @@ impl Launcher {
     /// # Errors
     /// The launcher has exited.
     pub(super) fn kill_worker(&self) -> io::Result<()> {
-        self.send(&[])
+        self.send(None)
     }
 
-    fn send(&self, sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !sockets.is_empty() {
-            control.push(SendAncillaryMessage::ScmRights(sockets));
-        }
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        sendmsg(&self.socket, &[IoSlice::new(&MESSAGE)], &mut control, flags)?;
+    fn send(&self, socket: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        descriptor::send(&self.socket, &MESSAGE, socket, SendFlags::DONTWAIT)?;
         Ok(())
     }
 }
@@ -103,9 +89,14 @@ pub(crate) fn run(verbose: bool) -> Result<()> {
     // Ctrl-C and Ctrl-Z are meant for tracer only.
     let _ = setsid();
     let mut workers: Vec<Child> = Vec::new();
-    while let Some(message) = receive(&socket)? {
+    loop {
+        let mut message = MESSAGE;
+        let received = retry_on_intr(|| descriptor::receive(&socket, &mut message))?;
         end(&mut workers);
-        if let Some(socket) = message.socket {
+        if received.length == 0 {
+            return Ok(());
+        }
+        if let Some(socket) = received.file {
             match command(WORKER, socket, verbose).spawn() {
                 Ok(worker) => workers.push(worker),
                 // Its socket is closed, so tracer sees that it does not exist.
@@ -113,8 +104,6 @@ pub(crate) fn run(verbose: bool) -> Result<()> {
             }
         }
     }
-    end(&mut workers);
-    Ok(())
 }
 
 /// Kills these workers, and forgets those that have exited. A worker in an uninterruptible wait
@@ -124,32 +113,4 @@ fn end(workers: &mut Vec<Child>) {
         let _ = worker.kill();
     }
     workers.retain_mut(|worker| matches!(worker.try_wait(), Ok(None)));
-}
-
-/// A message to the launcher.
-struct Message {
-    /// The socket of a worker to start.
-    socket: Option<OwnedFd>,
-}
-
-/// The next message; `None` if the other end is closed.
-fn receive(socket: &OwnedFd) -> io::Result<Option<Message>> {
-    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut message = MESSAGE;
-    let received = loop {
-        let buffers = &mut [IoSliceMut::new(&mut message)];
-        match recvmsg(socket, buffers, &mut control, RecvFlags::CMSG_CLOEXEC) {
-            Err(Errno::INTR) => {}
-            outcome => break outcome?,
-        }
-    };
-    if received.bytes == 0 {
-        return Ok(None);
-    }
-    let sockets = control.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(sockets) => Some(sockets),
-        _ => None,
-    });
-    Ok(Some(Message { socket: sockets.flatten().next() }))
 }

@@ -1,12 +1,9 @@
 //! What becomes of requests whose worker answers, fails, or says something else.
 
-use std::os::fd::AsRawFd as _;
-use tracer_core::{ConnectionId, Limit, Reader, ReaderFacts, Readers, StackId};
+mod files;
 
-use tracer_inspect::{
-    go::{Entries, LedgerHook},
-    protocol::frame::MESSAGE_MAX,
-};
+use tracer_core::{ConnectionId, Limit, Reader, ReaderFacts, Readers, StackId};
+use tracer_inspect::protocol::frame::MESSAGE_MAX;
 
 use super::*;
 
@@ -69,7 +66,7 @@ impl Play {
 
     fn receive(&mut self, reply: &Reply) -> Result<(), WorkerFailed> {
         let frame = reply.to_frame(MESSAGE_MAX);
-        self.exchange.receive(&frame, self.now(), &mut self.outcomes)
+        self.exchange.receive(&frame, None, self.now(), &mut self.outcomes)
     }
 
     /// The worker answers the oldest request.
@@ -263,7 +260,7 @@ fn what_is_not_a_reply_to_the_oldest_request_ends_the_worker() {
     }
     let mut play = begin();
     let bytes = [255, 255, 255, 255];
-    let outcome = play.exchange.receive(&bytes, play.now(), &mut play.outcomes);
+    let outcome = play.exchange.receive(&bytes, None, play.now(), &mut play.outcomes);
     assert_eq!(outcome, Err(WorkerFailed), "longer than any reply");
     let mut play = begin();
     assert_eq!(play.reply(readers(process(1), Vec::new())), Ok(()));
@@ -362,45 +359,4 @@ fn what_fails_for_a_process_is_not_asked_about_others_that_run_its_program() {
     play.ask(Task::Entries(process(6)));
     play.start();
     assert_eq!(play.send(), [5, 6]);
-}
-
-/// A read may return several replies; its file descriptor belongs to the last of them.
-#[test]
-fn a_file_belongs_to_the_reply_with_which_it_came() {
-    let hooks =
-        |count: usize| Entries { hooks: vec![(LedgerHook::Close, 64); count], limits: Vec::new() };
-    // A reply may arrive in two parts; the file comes with the first one.
-    for is_split in [false, true] {
-        let mut play = Play::default();
-        play.start();
-        for pid in 1..=3 {
-            play.ask(Task::Entries(process(pid)));
-        }
-        play.send();
-        let mut frame = |count| {
-            let sequence = play.requests.pop_front().unwrap().sequence;
-            let answer = Answer::Entries(Some(Ok(hooks(count))));
-            let reply = Reply { sequence, read_at: Timestamp::default(), cpu_ns: 0, answer };
-            reply.to_frame(MESSAGE_MAX)
-        };
-        let [without, with, last] = [frame(0), frame(2), frame(1)];
-        let split = if is_split { with.len() / 2 } else { with.len() };
-        let (first, second) = with.split_at(split);
-        let file = |name| OwnedFd::from(std::fs::File::open(name).unwrap());
-        let (exchange, outcomes) = (&mut play.exchange, &mut play.outcomes);
-        exchange.receive_file(file("/proc/self/exe"));
-        exchange.receive(&[&without, first].concat(), Timestamp::default(), outcomes).unwrap();
-        exchange.receive_file(file("/proc/self/maps"));
-        exchange.receive(&[second, &last].concat(), Timestamp::default(), outcomes).unwrap();
-
-        let names: Vec<_> = outcomes
-            .iter()
-            .map(|outcome| {
-                let file = outcome.program.as_ref()?;
-                std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()
-            })
-            .map(|name| name.map(|name| name.ends_with("maps")))
-            .collect();
-        assert_eq!(names, [None, Some(false), Some(true)], "{is_split}");
-    }
 }
