@@ -2,6 +2,28 @@
 
 use crate::{Timestamp, connection_view::ConnectionView};
 
+/// The first deadline of all connections of one process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) at: Timestamp,
+    is_known: bool,
+}
+
+impl Deadline {
+    /// `known` is what this was at a time not later than `known_at`, if nothing has changed since.
+    pub(crate) fn new(known: Option<Timestamp>, known_at: Timestamp, now: Timestamp) -> Self {
+        let known = known.filter(|at| known_at <= now && now < *at);
+        Self { at: known.unwrap_or(Timestamp::END), is_known: known.is_some() }
+    }
+
+    /// Takes one of the connections into account.
+    pub(crate) fn add(&mut self, view: &ConnectionView<'_>) {
+        if !self.is_known {
+            self.at = self.at.min(next(view));
+        }
+    }
+}
+
 /// The first time after `view.now` at which, if nothing about the connection changes until then, a
 /// rule may begin or cease to claim it, a question about it may be due, or its unread data has been
 /// pending for too long.
@@ -30,7 +52,7 @@ pub(crate) fn next(view: &ConnectionView<'_>) -> Timestamp {
     ];
     let happened =
         happened.into_iter().flatten().chain(closed.flat_map(|it| [it.earliest, it.latest]));
-    let durations_ms = [
+    let mut durations_ms = [
         options.idle_ms,
         options.idle_ms / 2,
         options.idle_ms - options.idle_ms / 6,
@@ -38,18 +60,16 @@ pub(crate) fn next(view: &ConnectionView<'_>) -> Timestamp {
         options.gap_ms(),
         view.suspect_after_ms(),
     ];
-    let longest_ms = durations_ms.into_iter().max().unwrap_or_default().saturating_add(1);
+    durations_ms.sort_unstable();
+    let longest_ms = durations_ms.last().copied().unwrap_or_default().saturating_add(1);
     let mut next = Timestamp::END;
     // Most of these times are too long ago to matter.
     for at in happened.filter(|at| at.after_ms(longest_ms) > view.now) {
-        for duration_ms in durations_ms {
-            // Some durations are reached, others are exceeded; both in whole milliseconds.
-            for at in [at.after_ms(duration_ms), at.after_ms(duration_ms.saturating_add(1))] {
-                if at > view.now {
-                    next = next.min(at);
-                }
-            }
-        }
+        // Some durations are reached, others are exceeded; both in whole milliseconds. The first one
+        // that is not over yet comes first.
+        let durations = durations_ms.into_iter().flat_map(|it| [it, it.saturating_add(1)]);
+        let times = durations.map(|duration_ms| at.after_ms(duration_ms));
+        next = next.min(times.into_iter().find(|at| *at > view.now).unwrap_or(Timestamp::END));
     }
     next
 }

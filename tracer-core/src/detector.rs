@@ -178,7 +178,10 @@ impl Detector {
     fn handle_departure(&mut self, departure: Departure, at: Timestamp) {
         match departure {
             Departure::Closed(tracked) => {
-                self.flagged.remove(&tracked.id);
+                // Hardly any connection has a verdict.
+                if tracked.flagged.is_some() {
+                    self.flagged.remove(&tracked.id);
+                }
                 self.cleaned.note_half_closed(&tracked);
                 self.cleaned.extend(self.clean_up(&tracked, at, false));
                 if let Some(flag) = tracked.flag() {
@@ -221,8 +224,8 @@ impl Detector {
         );
         // The findings about these processes stay as they are until the answers arrive.
         let awaited = self.outstanding.processes();
-        let Derivations { claimed, unfounded, .. } = &mut self.derived;
-        let candidates = context.candidates(claimed, unfounded, &awaited);
+        let Derivations { sizes, claimed, unfounded, .. } = &mut self.derived;
+        let candidates = context.candidates(claimed, sizes, unfounded, &awaited);
         let judged = context.judge(&candidates);
         for process in candidates.unfounded(&judged, &self.derived.claimed, &self.table.processes) {
             if let Some(until) = self.derived.claimed.until(&self.table.processes, process) {

@@ -2,7 +2,10 @@
 
 use alloc::vec::Vec;
 
-use crate::Timestamp;
+use crate::{Timestamp, group::GroupKey};
+
+/// The sizes of the groups of one process, by address and by port.
+pub(crate) type GroupSizes = Vec<(GroupKey, GroupSize)>;
 
 /// The size of a group in one snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

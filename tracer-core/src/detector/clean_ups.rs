@@ -11,7 +11,7 @@ use crate::{
     excuse::Excuse,
     group::GroupKey,
     group_history::GroupHistory,
-    group_size::GroupSize,
+    group_size::{GroupSize, GroupSizes},
     judge::excused,
     process_index::ProcessSet,
     rules::close_wait,
@@ -21,9 +21,6 @@ use crate::{
 
 /// The maximum number of clean-ups kept per group until the next snapshot; more would add nothing.
 const CLEANED_MAX: usize = 4_096;
-
-/// The sizes of the groups of one process, by address and by port.
-pub(super) type GroupSizes = Vec<(GroupKey, GroupSize)>;
 
 /// The clean-ups since the latest snapshot.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! Results that are kept for processes whose connections have not changed.
 
-use super::{clean_ups::GroupSizes, questions::Answered};
-use crate::{judge::Claims, process_index::Derived};
+use super::questions::Answered;
+use crate::{group_size::GroupSizes, judge::Claims, process_index::Derived};
 
 /// The results derived from the connections of each process.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use super::Detector;
 use crate::{
     Asked, Options, ProcessKey, Question, Reader, StackId, Subject, Timestamp,
     connection_view::ConnectionView,
-    deadlines,
+    deadlines::Deadline,
     group::GroupKey,
     rules::{self, Suspicion},
 };
@@ -76,8 +76,11 @@ impl Detector {
         let context = self.context(now);
         let stale = self.derived.answered.stale(&self.table.processes, now);
         for (group, view, suspicion) in context.suspects(&stale) {
-            let asking = asking.entry(group.process).or_insert_with(Asking::new);
-            asking.until = asking.until.min(deadlines::next(&view));
+            let asking = asking.entry(group.process).or_insert_with(|| {
+                let known = self.derived.sizes.until(&self.table.processes, group.process);
+                Asking::new(Deadline::new(known, self.processes.snapshot_at(), now))
+            });
+            asking.until.add(&view);
             let Some(suspicion) = suspicion else { continue };
             if suspicion == Suspicion::Claimed {
                 asking.answered.claimed = Some(group.process);
@@ -105,7 +108,7 @@ impl Detector {
                     to_ask.append(&mut suspects.to_ask);
                 }
             }
-            let until = if to_ask.is_empty() { until } else { now };
+            let until = if to_ask.is_empty() { until.at } else { now };
             self.derived.answered.keep(&self.table.processes, process, until, answered);
             if !to_ask.is_empty() {
                 readers.insert(process, to_ask);
@@ -134,7 +137,7 @@ pub(super) struct Answered {
 /// The questions about a process.
 struct Asking {
     /// When this may change although no connection changes.
-    until: Timestamp,
+    until: Deadline,
     /// By port, and by group within it: a leak to many addresses has few connections to each.
     suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Suspects>>,
     /// The groups about which questions are asked even if they are small.
@@ -143,9 +146,9 @@ struct Asking {
 }
 
 impl Asking {
-    const fn new() -> Self {
+    const fn new(until: Deadline) -> Self {
         Self {
-            until: Timestamp::END,
+            until,
             suspects: BTreeMap::new(),
             alone: BTreeSet::new(),
             answered: Answered { claimed: None, stacks: BTreeSet::new() },

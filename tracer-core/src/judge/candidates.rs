@@ -4,8 +4,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::{Groups, JudgeContext, Judged, excused, excused::WaitedFor, pools, runs::by_run};
 use crate::{
-    ProcessKey, Timestamp, deadlines,
+    ProcessKey,
+    deadlines::Deadline,
     group::GroupKey,
+    group_size::GroupSizes,
     process_index::{Derived, ProcessIndex, ProcessSet},
     rules::{self, growing},
 };
@@ -51,16 +53,18 @@ impl<'a> JudgeContext<'a> {
     /// The groups that need to be judged. On most hosts these are few, so they are determined
     /// before anything is collected.
     ///
-    /// `claimed` is updated. Groups of processes that are `unfounded` need not be judged again, and
-    /// those of processes about which an answer is `awaited` are not judged.
+    /// `claimed` is updated; `sizes` has deadlines of processes that have not changed. Groups of
+    /// processes that are `unfounded` need not be judged again, and those of processes about which
+    /// an answer is `awaited` are not judged.
     pub(crate) fn candidates(
         &self,
         claimed: &mut Derived<Claims>,
+        sizes: &Derived<GroupSizes>,
         unfounded: &Derived<()>,
         awaited: &BTreeSet<ProcessKey>,
     ) -> Candidates<'a> {
         let index = &self.table.processes;
-        let waited_for = self.claim(claimed);
+        let waited_for = self.claim(claimed, sizes);
         let growing =
             self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
         let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
@@ -89,27 +93,35 @@ impl<'a> JudgeContext<'a> {
     /// Asks the rules which connections they claim, for the processes for which this is unknown.
     /// Returns the peers for which these processes may be waiting; the others are not waiting for
     /// any.
-    fn claim(&self, claimed: &mut Derived<Claims>) -> BTreeMap<ProcessKey, WaitedFor> {
+    fn claim(
+        &self,
+        claimed: &mut Derived<Claims>,
+        sizes: &Derived<GroupSizes>,
+    ) -> BTreeMap<ProcessKey, WaitedFor> {
+        let index = &self.table.processes;
         let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
-        let mut found: BTreeMap<ProcessKey, (Timestamp, Claims)> = BTreeMap::new();
+        let mut found: BTreeMap<ProcessKey, (Deadline, Claims)> = BTreeMap::new();
         let mut latest = None;
-        for (group, view) in self.views(&claimed.stale(&self.table.processes, self.now)) {
-            let never = || (Timestamp::END, Claims::default());
-            let (until, claims) = found.entry(group.process).or_insert_with(never);
+        for (group, view) in self.views(&claimed.stale(index, self.now)) {
+            let (until, claims) = found.entry(group.process).or_insert_with(|| {
+                let known = sizes.until(index, group.process);
+                let known_at = self.processes.snapshot_at();
+                (Deadline::new(known, known_at, self.now), Claims::default())
+            });
             let is_claimed = rules::is_claimed(&view);
             if is_claimed && latest != Some(group) {
                 claims.ports.insert(group.of_port());
                 latest = Some(group);
             }
             claims.for_later |= is_claimed && rules::is_claimed_for_later(&view);
-            *until = (*until).min(deadlines::next(&view));
+            until.add(&view);
             if view.tracked.waits.is_some() || view.facts.unread_bytes > 0 {
                 waited_for.entry(group.process).or_default().note(&view, is_claimed);
-                *until = self.now;
+                until.at = self.now;
             }
         }
         for (process, (until, claims)) in found {
-            claimed.keep(&self.table.processes, process, until, claims);
+            claimed.keep(index, process, until.at, claims);
         }
         waited_for
     }
