@@ -80,6 +80,8 @@ struct Session {
     pace: Pace,
     /// CPU time of this process and of inspections after the judgment of the latest snapshot.
     cpu_time: Duration,
+    /// When that was; the start of the run before the first one.
+    judged_at: Instant,
     /// CPU time of inspections when the latest questions were asked.
     asked_at: Duration,
     /// How long the last judgment waits for answers, unless the run was ended.
@@ -128,6 +130,7 @@ impl Session {
             detector,
             pace: Pace::new(plan.interval, idle),
             cpu_time: Duration::ZERO,
+            judged_at: Instant::now(),
             asked_at: Duration::ZERO,
             inspect_for: plan.inspect_for,
             is_patient: false,
@@ -171,7 +174,10 @@ impl Session {
             answered.saturating_sub(reconciled),
             judged.saturating_sub(answered),
         );
-        self.pace.snapshot_taken(cpu_time, self.detector.take_changed());
+        let now = Instant::now();
+        let elapsed = now.saturating_duration_since(self.judged_at);
+        self.judged_at = now;
+        self.pace.snapshot_taken(cpu_time, elapsed, self.detector.take_changed());
         Ok(())
     }
 
