@@ -19,6 +19,9 @@ pub const BLOCK_BYTES_MAX: usize = 448;
 /// Number of entries of the map `RECORDS`: 256 KiB, which fit into a CPU's cache.
 pub const RAW_RECORDS_MAX: u32 = 512;
 
+/// Number of entries of the map `PROCESSES`.
+pub const RAW_PROCESSES_MAX: u32 = 8_192;
+
 /// Consecutive bytes of a socket that are copied at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
@@ -83,6 +86,39 @@ pub struct RawSocketRecord {
 
 const _: () = assert!(size_of::<RawSocketRecord>() == 512);
 
+/// A process with records in a pass: an entry of the map `PROCESSES`. All fields of tasks are those
+/// of the thread group leader. User space compares the addresses, and never uses them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
+#[repr(C)]
+pub struct RawProcess {
+    /// `task_struct.start_boottime`, nanoseconds since boot.
+    pub start_time_ns: u64,
+    /// `task_struct.self_exec_id`, which each `execve` increments.
+    pub exec_number: u64,
+    /// Address of its credentials (`task_struct.real_cred`): another one if they change.
+    pub credentials: u64,
+    /// Address of its set of cgroups (`task_struct.cgroups`): another one if it is moved.
+    pub cgroups: u64,
+    /// Soft limit of open files (`signal_struct.rlim[RLIMIT_NOFILE].rlim_cur`).
+    pub fd_limit: u64,
+    /// `task_struct.jobctl`.
+    pub job_control: u64,
+    /// `task_struct.__state`.
+    pub state: u32,
+    /// `task_struct.flags`.
+    pub flags: u32,
+    /// Process id (thread group) in the tracer's pid namespace.
+    pub pid: u32,
+    /// Number of open file descriptors of every type (`fdtable.open_fds`).
+    pub open_fds: u32,
+}
+
+const _: () = assert!(size_of::<RawProcess>() == 64);
+
 /// How far a pass has advanced: the only entry of the map `PROGRESS`. User space sets it to zeros
 /// before a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,6 +134,12 @@ pub struct TableProgress {
     pub task: u32,
     /// The first file descriptor of that task that has not been visited.
     pub fd: u32,
+    /// Open file descriptors of that task before [`fd`](Self::fd).
+    pub open_fds: u32,
+    /// Number of entries of the map `PROCESSES`.
+    pub processes: u32,
+    /// The entry of that task in it, counted from 1; 0 if there is none.
+    pub process: u32,
 }
 
 /// Memory of the program: the only entry of the map `CHUNK`. Addresses are those of the kernel; 0

@@ -6,10 +6,12 @@ pub struct Offset {
     /// Path of the field: `.` descends into a nested structure, `[N]` selects an array element. An
     /// empty path asks for the size of the structure.
     pub field: &'static str,
+    /// The field to use on kernels that do not have that one.
+    pub otherwise: Option<&'static str>,
 }
 
 macro_rules! offsets {
-    ($($(#[$doc:meta])* $name:ident: $structure:literal . $field:literal,)*) => {
+    ($($(#[$doc:meta])* $name:ident: $structure:literal . $field:literal $(or $otherwise:literal)?,)*) => {
         /// Byte offsets of kernel structure fields, resolved from the running kernel's BTF at load
         /// time: the read-only global `OFFSETS`. None is known at compile time.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +37,11 @@ macro_rules! offsets {
             /// The first error of `lookup`.
             pub fn resolve<E>(mut lookup: impl FnMut(Offset) -> Result<u32, E>) -> Result<Self, E> {
                 Ok(Self {
-                    $($name: lookup(Offset { structure: $structure, field: $field })?,)*
+                    $($name: lookup(Offset {
+                        structure: $structure,
+                        field: $field,
+                        otherwise: None$(.or(Some($otherwise)))?,
+                    })?,)*
                 })
             }
         }
@@ -95,6 +101,16 @@ offsets! {
     task_files: "task_struct"."files",
     task_pid: "task_struct"."pid",
     task_stack: "task_struct"."stack",
+    /// `state` before Linux 5.14.
+    task_state: "task_struct"."__state" or "state",
+    task_flags: "task_struct"."flags",
+    task_job_control: "task_struct"."jobctl",
+    task_exec_number: "task_struct"."self_exec_id",
+    task_credentials: "task_struct"."real_cred",
+    /// `CONFIG_CGROUPS`. Without it there is nothing that could change.
+    task_cgroups: "task_struct"."cgroups" or "real_cred",
+    /// `RLIMIT_NOFILE` is 7 on all supported architectures.
+    signal_fd_limit: "signal_struct"."rlim[7].rlim_cur",
     /// `PIDTYPE_TGID` is 1 since Linux 4.19 (`enum pid_type`).
     signal_tgid: "signal_struct"."pids[1]",
     pid_level: "pid"."level",

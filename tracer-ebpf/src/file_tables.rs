@@ -18,6 +18,8 @@
     reason = "pointers have 64 bits in BPF programs, and constants and indices are small"
 )]
 
+mod process;
+
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::{
@@ -29,6 +31,7 @@ use tracer_common::{
     TableProgress,
 };
 
+use self::process::Process;
 use crate::{
     globals::{block, net_position, offset},
     maps::{CHUNK, PROGRESS, RECORDS},
@@ -60,13 +63,6 @@ const WORD_BYTES: u32 = size_of::<u64>() as u32;
 pub(crate) struct Context {
     meta: *const u8,
     task: *const u8,
-}
-
-/// The process whose file table is visited.
-struct Process {
-    pid: u32,
-    start_time_ns: u64,
-    comm: [u8; COMM_LENGTH],
 }
 
 /// Part of a file table.
@@ -137,8 +133,12 @@ unsafe fn visit_task(
     unsafe {
         let is_same = (&raw const (*progress).task).read_volatile() == number;
         let first_fd = if is_same { (&raw const (*progress).fd).read_volatile() } else { 0 };
-        (&raw mut (*progress).task).write_volatile(number);
-        (&raw mut (*progress).fd).write_volatile(first_fd);
+        if !is_same {
+            (&raw mut (*progress).task).write_volatile(number);
+            (&raw mut (*progress).fd).write_volatile(0);
+            (&raw mut (*progress).open_fds).write_volatile(0);
+            (&raw mut (*progress).process).write_volatile(0);
+        }
         if first_fd >= size {
             return None;
         }
@@ -164,7 +164,10 @@ unsafe fn visit_task(
         }
         // Those behind the last open file descriptor of the word need no visit.
         let place = occupied as usize & (CHUNK_WORDS - 1);
-        let fds = u64::BITS - (&raw const (*chunk).open[place]).read_volatile().leading_zeros();
+        let open = (&raw const (*chunk).open[place]).read_volatile();
+        let fds = u64::BITS - open.leading_zeros();
+        let open_fds = (&raw const (*progress).open_fds).read_volatile() + open.count_ones();
+        (&raw mut (*progress).open_fds).write_volatile(open_fds);
 
         let pid = task.visible_pid()?;
         if pid == 0 {
@@ -190,7 +193,13 @@ unsafe fn visit_task(
             Selection::InScope => write_next_in_scope,
         };
         (&raw mut (*chunk).net).write_volatile(0);
+        let before = (&raw const (*progress).records).read_volatile();
         each(fds, write, &writing);
+        if is_leader {
+            let has_records = (&raw const (*progress).records).read_volatile() != before;
+            // Without the entry, user space asks for what is in it.
+            let _ = process::note(task, progress, &writing.process, has_records);
+        }
         result
     }
 }

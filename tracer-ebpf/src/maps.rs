@@ -9,8 +9,8 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use tracer_common::{
-    Counter, Identity, LedgerKey, LedgerRecord, RAW_RECORDS_MAX, RawSocketRecord, StackKey,
-    StackRecord, TableChunk, TableProgress,
+    Counter, Identity, LedgerKey, LedgerRecord, RAW_PROCESSES_MAX, RAW_RECORDS_MAX, RawProcess,
+    RawSocketRecord, StackKey, StackRecord, TableChunk, TableProgress,
 };
 
 use crate::scratch::Scratch;
@@ -88,6 +88,11 @@ pub(crate) static PROGRESS: Array<TableProgress> = Array::with_max_entries(1, BP
 #[map]
 pub(crate) static RECORDS: Array<RawSocketRecord> =
     Array::with_max_entries(RAW_RECORDS_MAX, BPF_F_MMAPABLE);
+
+/// The processes of a pass over the file tables. User space maps it into its memory.
+#[map]
+pub(crate) static PROCESSES: Array<RawProcess> =
+    Array::with_max_entries(RAW_PROCESSES_MAX, BPF_F_MMAPABLE);
 
 /// Memory for a pass over the file tables.
 #[map]

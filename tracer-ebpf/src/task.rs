@@ -62,6 +62,13 @@ impl<R: Read> Task<R> {
         unsafe { R::read(self.pointer, offset) }
     }
 
+    /// The value of a pointer field as a number, which may be passed to user space.
+    #[inline(always)]
+    pub(crate) fn address(&self, offset: usize) -> Option<u64> {
+        // SAFETY: `Probed` accepts any address.
+        unsafe { Probed::read(self.pointer, offset) }
+    }
+
     #[inline(always)]
     pub(crate) fn group_leader(&self) -> Option<Self> {
         let leader = self.field(offset!(task_group_leader))?;

@@ -6,7 +6,7 @@ pub(crate) mod scripted;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use tracer_common::SocketRecord;
+use tracer_common::RawProcess;
 use tracer_core::{FallbackReason, Timestamp};
 use tracer_inspect::clock;
 
@@ -21,6 +21,7 @@ use super::{
     },
     plan::Source,
     sock_diag::SockDiag,
+    socket_records::SocketRecords,
 };
 use crate::wall_clock::WallClock;
 
@@ -134,13 +135,23 @@ impl Backend {
         &mut self,
         extent: Extent,
         reading: Reading,
-        each: &mut dyn FnMut(&SocketRecord),
+        each: &mut dyn SocketRecords,
     ) -> Result<WalkStats> {
         match self {
             Self::Kernel(kernel) => kernel.walk(extent, reading, each),
             Self::SockDiag(_) => bail!("the BPF programs are not loaded"),
             #[cfg(test)]
             Self::Scripted(host) => Ok(host.walk(each)),
+        }
+    }
+
+    /// The state of the processes that the latest pass has shown, if the backend reads it.
+    pub(super) fn processes(&self) -> &[RawProcess] {
+        match self {
+            Self::Kernel(kernel) => kernel.processes(),
+            Self::SockDiag(_) => &[],
+            #[cfg(test)]
+            Self::Scripted(_) => &[],
         }
     }
 }

@@ -32,6 +32,7 @@ use super::{
     },
     ledger::Ledgers,
     plan::{Plan, UprobeTargets},
+    process_answers::ProcessAnswers,
     snapshot_builder::KnownSockets,
     sock_diag,
     stacks::Stacks,
@@ -58,6 +59,10 @@ pub(crate) struct Observer {
     targets: Option<TargetProcesses>,
     /// Answers the questions of the detector; `None` if the backend answers them.
     inspections: Option<Inspections>,
+    /// Answers those about processes that the latest pass of the iterator answers.
+    process_answers: ProcessAnswers,
+    /// Answers that have not been returned yet.
+    answered: Vec<Input>,
     /// The responses in flight of Go programs, if uprobes are attached.
     ledgers: Option<Ledgers>,
     /// The processes with sockets in the latest snapshot, if the ledgers are used.
@@ -137,6 +142,8 @@ impl Observer {
             filter: plan.filter.clone(),
             targets,
             inspections,
+            process_answers: ProcessAnswers::default(),
+            answered: Vec::new(),
             ledgers: has_uprobes.then(|| Ledgers::new(plan.options.idle_ms / RESPONSE_AGE_DIVISOR)),
             holders: Vec::new(),
             clock: None,

@@ -13,7 +13,10 @@ use tracer_core::{
     decode::{self, DecodeError, FileDescriptor, KernelConstants},
 };
 
-use super::filter::Filter;
+use super::{
+    filter::Filter,
+    socket_records::{Fingerprint, Fingerprints},
+};
 
 mod known_sockets;
 
@@ -34,8 +37,8 @@ pub struct SnapshotBuilder {
     without_holder: u64,
     /// The records of the previous snapshot.
     before: KnownSockets,
-    /// The records of this snapshot, each with the index of its socket.
-    seen: Vec<(SocketRecord, usize)>,
+    /// The fingerprints of the records of this snapshot, each with the index of its socket.
+    seen: Vec<(Fingerprint, usize)>,
     is_kept: bool,
 }
 
@@ -76,16 +79,29 @@ impl SnapshotBuilder {
     /// Adds one file descriptor. A socket has an entry in `owners` for each file descriptor that
     /// refers to it, in any process.
     pub fn add(&mut self, record: &SocketRecord, constants: KernelConstants) {
-        let timeless = SocketRecord { at_ns: 0, jiffies: 0, ..*record };
-        if let Some(facts) = self.before.facts(&timeless) {
-            let place = self.add_shared(facts);
-            self.note_seen(timeless, place);
-            return;
-        }
+        self.add_new(record, Fingerprints::default().of(record), constants);
+    }
+
+    /// Adds one file descriptor if the previous snapshot has decoded the same record. Returns
+    /// whether it has.
+    pub(crate) fn add_known(&mut self, fingerprint: &Fingerprint) -> bool {
+        let Some(facts) = self.before.facts(fingerprint) else { return false };
+        let place = self.add_shared(facts);
+        self.note_seen(*fingerprint, place);
+        true
+    }
+
+    /// Adds one file descriptor that is not known.
+    pub(crate) fn add_new(
+        &mut self,
+        record: &SocketRecord,
+        fingerprint: Fingerprint,
+        constants: KernelConstants,
+    ) {
         match decode::file_descriptor(record, constants) {
             Ok(FileDescriptor::Tcp(facts)) => {
                 let place = self.add_shared(Arc::new(facts));
-                self.note_seen(timeless, place);
+                self.note_seen(fingerprint, place);
             }
             Ok(FileDescriptor::NotJudged(kind)) => {
                 let key = ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid };
@@ -150,9 +166,9 @@ impl SnapshotBuilder {
         }
     }
 
-    fn note_seen(&mut self, record: SocketRecord, place: usize) {
+    fn note_seen(&mut self, fingerprint: Fingerprint, place: usize) {
         if self.is_kept && self.seen.len() < KnownSockets::MAX {
-            self.seen.push((record, place));
+            self.seen.push((fingerprint, place));
         }
     }
 
@@ -272,12 +288,27 @@ mod tests {
         assert_eq!(owners, [(10, 3, false), (10, 4, false), (11, 7, true)]);
     }
 
-    /// The snapshot of these records, after an earlier snapshot.
-    fn build_again(before: KnownSockets, records: &[SocketRecord]) -> (Snapshot, KnownSockets) {
-        let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(before);
+    fn add_all(
+        builder: &mut SnapshotBuilder,
+        fingerprints: &Fingerprints,
+        records: &[SocketRecord],
+    ) {
         for record in records {
-            builder.add(record, CONSTANTS);
+            let fingerprint = fingerprints.of(record);
+            if !builder.add_known(&fingerprint) {
+                builder.add_new(record, fingerprint, CONSTANTS);
+            }
         }
+    }
+
+    /// The snapshot of these records, after an earlier snapshot.
+    fn build_again(
+        fingerprints: &Fingerprints,
+        before: KnownSockets,
+        records: &[SocketRecord],
+    ) -> (Snapshot, KnownSockets) {
+        let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(before);
+        add_all(&mut builder, fingerprints, records);
         let (filter, followed) = (Filter::default(), BTreeSet::new());
         builder.finish_knowing(Timestamp::from_ms(2), 0, &filter, |_| true, &followed)
     }
@@ -292,15 +323,16 @@ mod tests {
             record(4, 11, 5),
             record(3, 12, 3),
         ];
-        let (first, known) = build_again(KnownSockets::default(), &records);
+        let fingerprints = Fingerprints::default();
+        let (first, known) = build_again(&fingerprints, KnownSockets::default(), &records);
         for record in &mut records {
             (record.at_ns, record.jiffies) = (record.at_ns + 4_000_000, record.jiffies + 1);
         }
         records[1].bytes_received = 7;
         let without_first = [&records[1..], &[record(5, 13, 3)]].concat();
         for (again, shared) in [(&records[..], &[0, 3][..]), (&without_first, &[3])] {
-            let (second, _) = build_again(known.clone(), again);
-            let (plain, _) = build_again(KnownSockets::default(), again);
+            let (second, _) = build_again(&fingerprints, known.clone(), again);
+            let (plain, _) = build_again(&fingerprints, KnownSockets::default(), again);
             assert_eq!(second, plain, "sharing makes no difference");
             for (index, facts) in first.sockets.iter().enumerate() {
                 let is_shared = second.sockets.iter().any(|other| Arc::ptr_eq(facts, other));
@@ -312,11 +344,10 @@ mod tests {
     #[test]
     fn a_shared_socket_follows_the_scope() {
         let records = [record(1, 10, 3), record(2, 11, 3)];
-        let (_, known) = build_again(KnownSockets::default(), &records);
+        let fingerprints = Fingerprints::default();
+        let (_, known) = build_again(&fingerprints, KnownSockets::default(), &records);
         let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(known);
-        for record in &records {
-            builder.add(record, CONSTANTS);
-        }
+        add_all(&mut builder, &fingerprints, &records);
         let snapshot = finish(builder, &Filter::default(), 11, &[1]);
         let scopes = snapshot.sockets.iter().map(|facts| facts.owners[0].in_scope);
         assert_eq!(scopes.collect::<Vec<_>>(), [false, true]);

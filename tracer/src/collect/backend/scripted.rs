@@ -8,7 +8,6 @@ mod socket;
 use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
-use tracer_common::SocketRecord;
 use tracer_core::{
     AttachMethod, AttachState, FallbackReason, Hook, Input, NoAnswer, Probe, ProcessFacts,
     Question, Reader, ReaderFacts, Readers, Timestamp,
@@ -17,7 +16,13 @@ use tracer_inspect::clock;
 use zerocopy::IntoBytes as _;
 
 pub(crate) use self::socket::{Process, SocketId, Sockets};
-use crate::{collect::kernel::iterator::WalkStats, wall_clock::WallClock};
+use crate::{
+    collect::{
+        kernel::iterator::WalkStats,
+        socket_records::{Fingerprints, SocketRecords},
+    },
+    wall_clock::WallClock,
+};
 
 /// `1 << SOCK_DONE` of `include/net/sock.h`.
 pub(super) const FIN_FLAG: u64 = 1 << 1;
@@ -38,6 +43,7 @@ pub(crate) struct ScriptedHost {
     /// The actions still to come, with the time since the start of the run.
     steps: VecDeque<(Duration, Action)>,
     pub(crate) sockets: Sockets,
+    fingerprints: Fingerprints,
     /// What is waiting to read from each connection.
     pub(crate) reader: Reader,
     /// Why the BPF programs are not used, if they are not.
@@ -59,6 +65,7 @@ impl ScriptedHost {
             started: None,
             steps: VecDeque::new(),
             sockets: Sockets::new(start),
+            fingerprints: Fingerprints::default(),
             reader: Reader::Unknown,
             fallback: None,
             answer_delay: Duration::ZERO,
@@ -101,12 +108,12 @@ impl ScriptedHost {
         hooks.into_iter().map(attached).collect()
     }
 
-    pub(super) fn walk(&mut self, each: &mut dyn FnMut(&SocketRecord)) -> WalkStats {
+    pub(super) fn walk(&mut self, each: &mut dyn SocketRecords) -> WalkStats {
         self.catch_up();
         let now = self.now();
         let mut records = 0;
         for record in self.sockets.records(now) {
-            each(&record);
+            self.fingerprints.pass_on(&record, each);
             records += 1;
         }
         WalkStats { records, truncated: 0 }

@@ -2,6 +2,7 @@
 //! files, for half of the CPU time.
 
 use std::{
+    collections::BTreeSet,
     ffi::c_void,
     io::{self, Read},
     marker::PhantomData,
@@ -12,10 +13,13 @@ use std::{
 use anyhow::bail;
 use aya::maps::Map;
 use memmap2::{MmapOptions, MmapRaw};
-use tracer_common::{RAW_RECORDS_MAX, RawSocketRecord, SocketRecord, TableProgress};
+use tracer_common::{
+    RAW_PROCESSES_MAX, RAW_RECORDS_MAX, RawProcess, RawSocketRecord, TableProgress,
+};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::{extent::Extent, socket_layout::SocketLayout};
+use crate::collect::socket_records::{Fingerprints, SocketRecords};
 
 /// The programs, by [`Extent`].
 const PROGRAMS: [&str; 2] = ["file_tables", "file_tables_in_scope"];
@@ -35,12 +39,23 @@ pub(super) struct FileTables {
     /// A pass over files has found a socket: it has noted the address by which the programs
     /// recognize sockets, and sockets that existed then have cookies.
     is_prepared: bool,
+    /// Sockets that the latest pass over file tables has left out: process, file descriptor and
+    /// inode.
+    pub(super) begun: BTreeSet<(u32, u32, u64)>,
+    /// The latest pass was one over file tables.
+    pub(super) has_processes: bool,
 }
 
 impl FileTables {
     /// Notes how many sockets a pass over files has found.
     pub(super) const fn note_pass(&mut self, records: u64) {
         self.is_prepared |= records > 0;
+    }
+
+    /// The state of the processes in the latest pass; none if that was a pass over files.
+    pub(super) fn processes(&self) -> &[RawProcess] {
+        let loaded = self.loaded.as_ref().filter(|_| self.has_processes);
+        loaded.map_or(&[], Loaded::processes)
     }
 
     /// Whether a pass of this extent is possible.
@@ -56,6 +71,7 @@ pub(super) struct Loaded {
     layout: SocketLayout,
     progress: SharedMap<TableProgress>,
     records: SharedMap<RawSocketRecord>,
+    processes: SharedMap<RawProcess>,
 }
 
 /// An array map with values of type `T` in the memory of this process. The kernel writes to it only
@@ -102,12 +118,18 @@ impl Loaded {
     pub(super) fn new(
         extent: Extent,
         layout: &SocketLayout,
-        progress: &Map,
-        records: &Map,
+        [progress, records, processes]: [&Map; 3],
     ) -> anyhow::Result<Self> {
         let progress = SharedMap::new(progress, 1)?;
         let records = SharedMap::new(records, RAW_RECORDS_MAX as usize)?;
-        Ok(Self { extent, layout: *layout, progress, records })
+        let processes = SharedMap::new(processes, RAW_PROCESSES_MAX as usize)?;
+        Ok(Self { extent, layout: *layout, progress, records, processes })
+    }
+
+    /// The processes with records in the latest pass. If there are more than fit, some are missing.
+    pub(super) fn processes(&self) -> &[RawProcess] {
+        let count = self.progress.get(1).first().map_or(0, |progress| progress.processes);
+        self.processes.get(count as usize)
     }
 
     /// The extent of its passes.
@@ -122,7 +144,8 @@ impl Loaded {
     pub(super) fn walk(
         &mut self,
         iterator: &mut impl Read,
-        each: &mut dyn FnMut(&SocketRecord),
+        fingerprints: &Fingerprints,
+        each: &mut dyn SocketRecords,
     ) -> io::Result<u64> {
         let Self { layout, progress, records, .. } = self;
         progress.set(TableProgress::default());
@@ -133,7 +156,10 @@ impl Loaded {
             // The program stops when a chunk may not fit. Until then, a few system calls are saved.
             if is_end || state.records > RAW_RECORDS_MAX / 2 {
                 for raw in records.get(state.records as usize) {
-                    each(&layout.record(raw));
+                    let fingerprint = layout.fingerprint(raw, fingerprints);
+                    if !each.is_known(&fingerprint) {
+                        each.add(&layout.record(raw), fingerprint);
+                    }
                     total += 1;
                 }
                 progress.set(TableProgress { records: 0, ..state });

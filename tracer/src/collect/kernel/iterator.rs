@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeSet,
     io::{self, Read},
+    mem,
     sync::mpsc::{self, Receiver, SyncSender},
     thread,
 };
 
 use anyhow::Context as _;
 use bytes::BytesMut;
-use tracer_common::SocketRecord;
+use tracer_common::{RawProcess, SocketRecord};
 use zerocopy::FromBytes;
 
 use super::{
@@ -17,6 +18,7 @@ use super::{
     file_tables::{self, Loaded},
     load::Kernel,
 };
+use crate::collect::socket_records::{Fingerprint, SocketRecords};
 
 /// Number of bytes requested per read. The kernel returns at most its own buffer (`bpf_seq_read`:
 /// eight pages, 32 KiB).
@@ -25,6 +27,9 @@ const READ_BYTES: usize = 64 << 10;
 /// Number of bytes of records that are passed on at a time: about 630 records, which fit into a
 /// CPU's cache.
 const PIECE_BYTES: usize = 128 << 10;
+
+/// `TCP_CLOSE` of `include/net/tcp_states.h`.
+const CLOSE: u8 = 7;
 
 /// Number of buffers. They are reused, so a pass uses a fixed amount of memory.
 const BUFFERS: usize = 4;
@@ -60,26 +65,31 @@ impl Kernel {
         &mut self,
         extent: Extent,
         reading: Reading,
-        each: &mut dyn FnMut(&SocketRecord),
+        each: &mut dyn SocketRecords,
     ) -> anyhow::Result<WalkStats> {
+        let fingerprints = self.fingerprints.clone();
+        self.file_tables.has_processes = false;
         if !self.file_tables.can_walk(extent) {
+            let each = &mut |record: &SocketRecord| fingerprints.pass_on(record, each);
             return self.walk_files(extent, reading, each);
         }
-        let mut without_cookie = BTreeSet::new();
-        let records = self.walk_file_tables(&mut |record| {
-            if record.cookie == 0 {
-                without_cookie.insert((record.pid, record.fd));
-            } else {
-                each(record);
-            }
-        })?;
+        let mut with_cookies = WithCookies {
+            records: each,
+            without_cookie: BTreeSet::new(),
+            begun: BTreeSet::new(),
+            before: mem::take(&mut self.file_tables.begun),
+        };
+        let records = self.walk_file_tables(&mut with_cookies)?;
+        self.file_tables.has_processes = true;
+        let WithCookies { records: each, without_cookie, begun, .. } = with_cookies;
+        self.file_tables.begun = begun;
         let mut stats = WalkStats { records, truncated: 0 };
         if !without_cookie.is_empty() {
             log::debug!("{} sockets have no cookie yet", without_cookie.len());
             // The program for files assigns cookies.
             let rest = self.walk_files(extent, reading, &mut |record| {
                 if without_cookie.contains(&(record.pid, record.fd)) {
-                    each(record);
+                    fingerprints.pass_on(record, each);
                 }
             })?;
             stats.truncated = rest.truncated;
@@ -87,20 +97,22 @@ impl Kernel {
         Ok(stats)
     }
 
+    /// The state of the processes that the latest pass has shown; none if it was a pass over files.
+    pub(crate) fn processes(&self) -> &[RawProcess] {
+        self.file_tables.processes()
+    }
+
     /// One pass over file tables, with the extent for which its program is loaded. A socket without
     /// a cookie is reported with cookie 0. Returns the number of records.
     ///
     /// # Errors
     /// The kernel refused to start or to continue the pass.
-    pub(super) fn walk_file_tables(
-        &mut self,
-        each: &mut dyn FnMut(&SocketRecord),
-    ) -> anyhow::Result<u64> {
+    pub(super) fn walk_file_tables(&mut self, each: &mut dyn SocketRecords) -> anyhow::Result<u64> {
         let extent = self.file_tables.loaded.as_ref().map(Loaded::extent);
         let program = file_tables::program(extent.context("the program is not loaded")?);
         let mut file = self.open_iterator(program)?;
         let loaded = self.file_tables.loaded.as_mut().context("the program is not loaded")?;
-        Ok(loaded.walk(&mut file, each)?)
+        Ok(loaded.walk(&mut file, &self.fingerprints, each)?)
     }
 
     /// The same as [`walk`](Self::walk) with the iterator over files.
@@ -117,6 +129,35 @@ impl Kernel {
         };
         self.file_tables.note_pass(stats.records);
         Ok(stats)
+    }
+}
+
+/// Passes on the records of sockets that have a cookie.
+struct WithCookies<'a> {
+    records: &'a mut dyn SocketRecords,
+    /// The others, by process and file descriptor.
+    without_cookie: BTreeSet<(u32, u32)>,
+    /// Those that were probably created just before and will be connected, in this pass and in the
+    /// previous one: process, file descriptor and inode. They are not connections yet.
+    begun: BTreeSet<(u32, u32, u64)>,
+    before: BTreeSet<(u32, u32, u64)>,
+}
+
+impl SocketRecords for WithCookies<'_> {
+    fn is_known(&mut self, fingerprint: &Fingerprint) -> bool {
+        self.records.is_known(fingerprint)
+    }
+
+    fn add(&mut self, record: &SocketRecord, fingerprint: Fingerprint) {
+        let place = (record.pid, record.fd, record.inode);
+        let may_be_new = record.state == CLOSE && record.local_port == 0;
+        if record.cookie == 0 && may_be_new && !self.before.contains(&place) {
+            self.begun.insert(place);
+        } else if record.cookie == 0 {
+            self.without_cookie.insert((record.pid, record.fd));
+        } else {
+            self.records.add(record, fingerprint);
+        }
     }
 }
 

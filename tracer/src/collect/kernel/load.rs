@@ -23,6 +23,7 @@ use super::{
     socket_layout::SocketLayout,
     vmlinux,
 };
+use crate::collect::socket_records::Fingerprints;
 
 /// The loaded BPF programs. They detach when this is dropped.
 pub(crate) struct Kernel {
@@ -36,6 +37,7 @@ pub(crate) struct Kernel {
     walks_in_scope: bool,
     /// The faster iterator, if it is loaded.
     pub(super) file_tables: FileTables,
+    pub(super) fingerprints: Fingerprints,
 }
 
 impl Kernel {
@@ -62,6 +64,7 @@ impl Kernel {
             has_socket_helpers: true,
             walks_in_scope: false,
             file_tables: FileTables::default(),
+            fingerprints: Fingerprints::default(),
         };
         match kernel.load_snapshot_programs() {
             Ok(()) => {}
@@ -187,7 +190,8 @@ impl Kernel {
         let layout = SocketLayout::new(&self.layout.offsets);
         let layout = layout.context("the fields of a socket are too far apart")?;
         self.load_iterator(file_tables::program(extent), file_tables::TARGET)?;
-        let loaded = Loaded::new(extent, &layout, self.map("PROGRESS")?, self.map("RECORDS")?)?;
+        let maps = [self.map("PROGRESS")?, self.map("RECORDS")?, self.map("PROCESSES")?];
+        let loaded = Loaded::new(extent, &layout, maps)?;
         self.file_tables.loaded = Some(loaded);
         Ok(())
     }

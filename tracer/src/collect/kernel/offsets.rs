@@ -20,7 +20,13 @@ impl KernelLayout {
     /// # Errors
     /// Names the first type or field that this kernel does not have.
     pub(crate) fn resolve(btf: &Btf<'_>) -> Result<Self, BtfError> {
-        let offsets = Offsets::resolve(|Offset { structure, field }| btf.offset(structure, field))?;
+        let offsets = Offsets::resolve(|Offset { structure, field, otherwise }| {
+            let offset = btf.offset(structure, field);
+            match (offset, otherwise) {
+                (Err(BtfError::NoField { .. }), Some(other)) => btf.offset(structure, other),
+                (offset, _) => offset,
+            }
+        })?;
         let done_bit = btf.enumerator("sock_flags", "SOCK_DONE")?;
         let done_flag = u32::try_from(done_bit).ok().and_then(|bit| 1_u64.checked_shl(bit));
         let done_flag = done_flag.ok_or(BtfError::Malformed("`SOCK_DONE` is no bit number"))?;

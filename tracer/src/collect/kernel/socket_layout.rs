@@ -5,7 +5,9 @@ use tracer_common::{
     BLOCK_BYTES_MAX, BLOCKS_MAX, FAMILY_INET6, Offsets, PROTOCOL_TCP, RawSocketRecord, SocketBlock,
     SocketBlocks, SocketRecord,
 };
-use zerocopy::{FromBytes, FromZeros as _};
+use zerocopy::{FromBytes, FromZeros as _, IntoBytes as _};
+
+use crate::collect::socket_records::{Fingerprint, Fingerprints};
 
 /// Fields that are at most this many bytes apart are copied together: that takes less time than
 /// another call of the helper.
@@ -90,6 +92,8 @@ fields! {
 pub(super) struct SocketLayout {
     pub(super) blocks: SocketBlocks,
     positions: Positions,
+    /// Length of all blocks in [`RawSocketRecord::bytes`].
+    length: usize,
 }
 
 impl SocketLayout {
@@ -117,7 +121,8 @@ impl SocketLayout {
             *block = SocketBlock { offset: begin, length: end - begin, position };
             position += block.length.next_multiple_of(ALIGNMENT);
         }
-        if position as usize > BLOCK_BYTES_MAX {
+        let position_end = position;
+        if position_end as usize > BLOCK_BYTES_MAX {
             return None;
         }
         let position = |offset: u32| {
@@ -130,7 +135,20 @@ impl SocketLayout {
         let positions = Positions::new(offsets, position)?;
         // The program reads this field with one load.
         blocks.net_position = u32::try_from(position(offsets.sock_net)?).ok()?;
-        blocks.net_position.is_multiple_of(ALIGNMENT).then_some(Self { blocks, positions })
+        let length = position_end as usize;
+        blocks.net_position.is_multiple_of(ALIGNMENT).then_some(Self { blocks, positions, length })
+    }
+
+    /// The fingerprint of what [`record`](Self::record) returns, except for its time.
+    pub(super) fn fingerprint(
+        &self,
+        raw: &RawSocketRecord,
+        fingerprints: &Fingerprints,
+    ) -> Fingerprint {
+        let RawSocketRecord { inode, start_time_ns, netns, comm, bytes, .. } = raw;
+        let blocks = bytes.get(..self.length).unwrap_or(bytes);
+        let process = [*inode, *start_time_ns, u64::from(*netns)];
+        fingerprints.of_parts(raw.pid, raw.fd, &[process.as_bytes(), comm, blocks])
     }
 
     /// The same record that `iter/task_file` writes.

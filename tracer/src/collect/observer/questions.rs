@@ -1,5 +1,7 @@
 //! The detector's questions about processes, and their answers. Nothing here waits for an answer.
 
+use std::mem;
+
 use tracer_core::{Input, Question};
 
 use super::Observer;
@@ -16,6 +18,12 @@ impl Observer {
         #[cfg(test)]
         if let Backend::Scripted(host) = &mut self.backend {
             host.ask(question);
+        }
+        if let Question::Process(key) = question
+            && let Some(facts) = self.process_answers.answer(*key, self.backend.now())
+        {
+            self.answered.push(Input::Process(facts));
+            return;
         }
         let stack = match question {
             Question::CallSite(_, stack) => {
@@ -34,7 +42,7 @@ impl Observer {
         if let Backend::Scripted(host) = &self.backend {
             return host.next_answer_at().is_some();
         }
-        self.inspections.as_ref().is_some_and(Inspections::is_waiting)
+        !self.answered.is_empty() || self.inspections.as_ref().is_some_and(Inspections::is_waiting)
     }
 
     /// Waits until [`answers`](Self::answers) may have something to do. May be dropped at any time.
@@ -44,6 +52,9 @@ impl Observer {
             && let Some(at) = host.next_answer_at()
         {
             return tokio::time::sleep_until(at).await;
+        }
+        if !self.answered.is_empty() {
+            return;
         }
         match &self.inspections {
             Some(inspections) => inspections.ready().await,
@@ -57,7 +68,7 @@ impl Observer {
         if let Backend::Scripted(host) = &mut self.backend {
             return host.answers();
         }
-        let mut answers = Vec::new();
+        let mut answers = mem::take(&mut self.answered);
         loop {
             let arrived = self.inspections.as_mut().map(Inspections::arrived).unwrap_or_default();
             if arrived.is_empty() {
@@ -65,7 +76,12 @@ impl Observer {
             }
             for arrived in arrived {
                 answers.extend(match arrived {
-                    Arrived::Input(input) => Some(input),
+                    Arrived::Input(input) => {
+                        if let Input::Process(facts) = &input {
+                            self.process_answers.keep(facts, self.backend.now());
+                        }
+                        Some(input)
+                    }
                     // It may lead to a further request.
                     Arrived::Outcome(outcome) => self.take_outcome(outcome),
                 });

@@ -22,6 +22,7 @@ use crate::collect::{
         jiffies::{self, SteadyClock},
     },
     snapshot_builder::SnapshotBuilder,
+    socket_records::{Fingerprint, SocketRecords},
 };
 
 /// Up to this many sockets, a snapshot takes about a tenth of a second of one CPU.
@@ -96,26 +97,18 @@ impl Observer {
         let extent = self.extent();
         let started_at = self.now();
         let Self { backend, filter, targets, followed, clock: steady, sockets, known, .. } = self;
+        let process_answers = &mut self.process_answers;
         let fin_flag = backend.fin_flag()?;
         let reading = reading(*sockets);
         let mut builder = SnapshotBuilder::new(started_at).with_room_for(*sockets);
         if let Some(known) = known {
             builder = builder.knowing(mem::take(known));
         }
-        let mut unknown = false;
-        let stats = backend.walk(extent, reading, &mut |record: &SocketRecord| {
-            let fit = || jiffies::fit(record.jiffies, record.at_ns).map(SteadyClock::new);
-            *steady = steady.or_else(fit);
-            match steady {
-                Some(clock) => {
-                    let jiffies_per_second = clock.jiffies_per_second;
-                    let constants = KernelConstants { jiffies_per_second, fin_flag };
-                    builder.add(&clock.steady(record), constants);
-                }
-                None => unknown = true,
-            }
-        })?;
-        if unknown {
+        let mut pass = Pass { builder, clock: steady, fin_flag, is_incomplete: false };
+        let stats = backend.walk(extent, reading, &mut pass)?;
+        let Pass { builder, is_incomplete, .. } = pass;
+        process_answers.observe(backend.processes());
+        if is_incomplete {
             return Ok(None);
         }
         let members = cgroup_members(filter, &builder);
@@ -144,7 +137,7 @@ impl Observer {
     fn measure_jiffies(&mut self) -> Result<u32> {
         let mut reading = || -> Result<Option<(u64, u64)>> {
             let mut first = None;
-            self.backend.walk(Extent::All, Reading::Overlapped, &mut |record| {
+            self.backend.walk(Extent::All, Reading::Overlapped, &mut |record: &SocketRecord| {
                 first.get_or_insert((record.jiffies, record.at_ns));
             })?;
             Ok(first)
@@ -187,6 +180,33 @@ impl Observer {
         }
         self.followed = open;
         has_new
+    }
+}
+
+/// Adds the records of a pass to a snapshot.
+struct Pass<'a> {
+    builder: SnapshotBuilder,
+    clock: &'a mut Option<SteadyClock>,
+    fin_flag: u64,
+    /// Some records were not added, because the rate of the jiffies was not known yet.
+    is_incomplete: bool,
+}
+
+impl SocketRecords for Pass<'_> {
+    fn is_known(&mut self, fingerprint: &Fingerprint) -> bool {
+        self.builder.add_known(fingerprint)
+    }
+
+    fn add(&mut self, record: &SocketRecord, fingerprint: Fingerprint) {
+        let fit = || jiffies::fit(record.jiffies, record.at_ns).map(SteadyClock::new);
+        *self.clock = self.clock.or_else(fit);
+        let Some(clock) = self.clock else {
+            self.is_incomplete = true;
+            return;
+        };
+        let jiffies_per_second = clock.jiffies_per_second;
+        let constants = KernelConstants { jiffies_per_second, fin_flag: self.fin_flag };
+        self.builder.add_new(&clock.steady(record), fingerprint, constants);
     }
 }
 

@@ -114,7 +114,9 @@ impl Watch {
         let mut records = Vec::new();
         let stats = self
             .kernel
-            .walk(Extent::All, Reading::Overlapped, &mut |record| records.push(*record))
+            .walk(Extent::All, Reading::Overlapped, &mut |record: &SocketRecord| {
+                records.push(*record)
+            })
             .unwrap();
         assert_eq!(stats.records, records.len() as u64);
         assert_eq!(stats.truncated, 0);

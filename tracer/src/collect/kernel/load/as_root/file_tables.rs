@@ -2,13 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::Write as _,
     os::fd::OwnedFd,
-    process::Command,
+    process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use socket2::{Domain, Socket, Type};
+use tracer_common::RawProcess;
 
 use super::*;
 
@@ -26,7 +28,7 @@ fn kernel(only_tracked: bool, pids: &[u32]) -> Option<Kernel> {
     let extent = extent(only_tracked);
     assert!(!kernel.file_tables.can_walk(extent), "no socket was seen yet");
     let _listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    kernel.walk(extent, Reading::InTurn, &mut |_| {}).unwrap();
+    kernel.walk(extent, Reading::InTurn, &mut |_: &SocketRecord| {}).unwrap();
     let can_walk = kernel.file_tables.can_walk(extent);
     assert_eq!(can_walk, has_bpf_loop() && kernel.has_socket_helpers);
     can_walk.then_some(kernel)
@@ -49,7 +51,7 @@ type Records = BTreeMap<(u32, u32), SocketRecord>;
 
 fn records(pids: &[u32], walk: impl FnOnce(&mut dyn FnMut(&SocketRecord))) -> Records {
     let mut records = Records::new();
-    walk(&mut |record| {
+    walk(&mut |record: &SocketRecord| {
         if pids.contains(&record.pid) {
             let timeless = SocketRecord { at_ns: 0, jiffies: 0, ..*record };
             let before = records.insert((record.pid, record.fd), timeless);
@@ -65,7 +67,7 @@ fn both(kernel: &mut Kernel, extent: Extent, pids: &[u32]) -> [Records; 2] {
         kernel.walk_files(extent, Reading::InTurn, each).unwrap();
     });
     let tables = records(pids, |each| {
-        kernel.walk_file_tables(each).unwrap();
+        kernel.walk_file_tables(&mut |record: &SocketRecord| each(record)).unwrap();
     });
     [files, tables]
 }
@@ -146,6 +148,8 @@ async fn a_socket_without_a_cookie_gets_one() {
         }
     };
     kernel.walk_file_tables(&mut each).unwrap();
+    // It may be connected at once, and gets a cookie then.
+    kernel.walk(Extent::All, Reading::InTurn, &mut each).unwrap();
     kernel.walk(Extent::All, Reading::InTurn, &mut each).unwrap();
     kernel.walk_file_tables(&mut each).unwrap();
     let [without, with, same] = cookies[..] else { panic!("{cookies:?}") };
@@ -194,4 +198,55 @@ async fn records_are_of_one_socket_while_file_descriptors_change() {
         }
         is_over.store(true, Ordering::Relaxed);
     });
+}
+
+/// What user space compares with `/proc`, and how a process is seen to change.
+#[tokio::test]
+async fn processes_are_as_proc_shows_them() {
+    let _watch = Watch::start(&[], None);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::empty()).unwrap();
+    let mut shell = Command::new("sh").stdin(Stdio::piped()).spawn().unwrap();
+    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC).unwrap();
+    let Some(mut kernel) = kernel(false, &[]) else {
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        return;
+    };
+    let pid = shell.id();
+    // Waits until the process is as expected.
+    let mut expect = |is_it: &dyn Fn(&RawProcess) -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            kernel.walk(Extent::All, Reading::InTurn, &mut |_: &SocketRecord| {}).unwrap();
+            let entries = kernel.processes().iter().filter(|process| process.pid == pid);
+            let entries: Vec<RawProcess> = entries.copied().collect();
+            if let [process] = entries[..]
+                && is_it(&process)
+            {
+                return process;
+            }
+            assert!(Instant::now() < deadline, "{entries:?}");
+        }
+    };
+    let fds = || fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    let is_running = |process: &RawProcess| process.state & 0xf == 1;
+    let first = expect(&|process| process.open_fds as usize == fds() && is_running(process));
+    let limit = getrlimit(Resource::Nofile).current;
+    assert_eq!(first.fd_limit, limit.unwrap_or(u64::MAX));
+
+    let mut stdin = shell.stdin.take().unwrap();
+    stdin.write_all(b"exec 7</dev/null; ulimit -Sn 100; kill -STOP $$\n").unwrap();
+    let stopped = expect(&|process| process.state & 0x4 != 0);
+    assert_eq!((stopped.open_fds, stopped.fd_limit), (first.open_fds + 1, 100));
+    let marks = |process: &RawProcess| {
+        (process.start_time_ns, process.exec_number, process.credentials, process.cgroups)
+    };
+    assert_eq!(marks(&stopped), marks(&first));
+    kill_process(Pid::from_child(&shell), Signal::CONT).unwrap();
+    stdin.write_all(b"exec sh\n").unwrap();
+    let again = expect(&|process| process.exec_number != first.exec_number);
+    assert_eq!(again.start_time_ns, first.start_time_ns);
+    shell.kill().unwrap();
+    shell.wait().unwrap();
 }
