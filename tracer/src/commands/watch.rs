@@ -1,5 +1,6 @@
 //! `tracer`, `tracer audit` and `tracer record`: watches this host and reports findings.
 
+mod heap;
 mod recorded_detector;
 mod session;
 mod signals;

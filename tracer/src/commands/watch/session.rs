@@ -11,6 +11,7 @@ use tracer_core::{Input, Report, Subject};
 
 use self::ledgers::Lists;
 use super::{
+    heap::Heap,
     recorded_detector::RecordedDetector,
     signals::{SignalRequest, Signals, stop_this_process},
 };
@@ -78,6 +79,7 @@ struct Session {
     observer: Observer,
     detector: RecordedDetector,
     pace: Pace,
+    heap: Heap,
     /// CPU time of this process and of inspections after the judgment of the latest snapshot.
     cpu_time: Duration,
     /// When that was; the start of the run before the first one.
@@ -129,6 +131,7 @@ impl Session {
             observer,
             detector,
             pace: Pace::new(plan.interval, idle),
+            heap: Heap::new(),
             cpu_time: Duration::ZERO,
             judged_at: Instant::now(),
             asked_at: Duration::ZERO,
@@ -177,6 +180,7 @@ impl Session {
         let now = Instant::now();
         let elapsed = now.saturating_duration_since(self.judged_at);
         self.judged_at = now;
+        self.heap.use_huge_pages();
         self.pace.snapshot_taken(cpu_time, elapsed, self.detector.take_changed());
         Ok(())
     }
