@@ -3,13 +3,14 @@
 
 use std::{
     fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::Path,
     process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use crate::support::{Kind, Leak, NOBODY, Report, Tracer, found, program_for_all};
+use crate::support::{Kind, Leak, NOBODY, Puppet, Report, Tracer, found, program_for_all};
 
 /// Sufficient for everything except uprobes and mounting file systems.
 const STATED: &str = "+bpf,+perfmon,+sys_ptrace,+dac_read_search";
@@ -104,11 +105,61 @@ fn capabilities_that_are_not_needed_after_the_start_are_dropped() {
             let kept = u64::from_str_radix(value.trim(), 16).unwrap();
             assert_eq!(kept & !allowed, 0, "{arguments}: {set} {kept:x}");
         }
-        // An exec brings nothing back, although the user is root.
-        let value = |name| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
-        assert_eq!((value("CapBnd:"), value("NoNewPrivs:")), ("0000000000000000", "1"));
+        assert_exec_gains_nothing(tracer.id());
         tracer.interrupt();
     }
+}
+
+/// The user owns nothing, and no capability can be gained.
+fn assert_exec_gains_nothing(pid: u32) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let value = |name| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+    for ids in ["Uid:", "Gid:"] {
+        let of_user = |id: &str| ["0", &NOBODY.to_string()].contains(&id);
+        assert!(!value(ids).split_whitespace().any(of_user), "{ids} {}", value(ids));
+    }
+    assert_eq!(value("Groups:"), "");
+    for set in ["CapInh:", "CapBnd:", "CapAmb:"] {
+        assert_eq!(value(set), "0000000000000000", "{set}");
+    }
+    assert_eq!(value("NoNewPrivs:"), "1");
+    // It is not dumpable: no process of its user may attach to it.
+    let owner = fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid();
+    assert_eq!(owner, 0);
+}
+
+#[test]
+fn a_recording_that_is_replaced_later_belongs_to_whoever_started_the_tracer() {
+    let (mut server, mut client) = (Puppet::start(), Puppet::start());
+    let listener = server.listen();
+    server.ask(&format!("accept-and-close {}", listener.fd));
+    // Like `/tmp`, but of another user.
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o1700)).unwrap();
+    chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let file = directory.path().join("run.rec");
+    let pids = format!("{},{}", client.pid(), server.pid());
+    let mut tracer = Tracer::start(&format!(
+        "record {} --max-size 1MiB --interval 1s --pid {pids} -o json",
+        file.display()
+    ));
+    tracer.wait_for_first_report();
+    let first = fs::metadata(&file).unwrap();
+    assert_exec_gains_nothing(tracer.id());
+
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while fs::metadata(&file).unwrap().ino() == first.ino() {
+        assert!(Instant::now() < deadline, "{:?}", fs::metadata(&file));
+        client.ask(&format!("churn {} 1000", listener.address));
+    }
+
+    let replaced = fs::metadata(&file).unwrap();
+    assert_eq!((replaced.uid(), replaced.gid()), (first.uid(), first.gid()));
+    assert_eq!(replaced.permissions().mode() & 0o777, 0o600);
+    let outcome = tracer.interrupt();
+    assert_eq!((outcome.code, &*outcome.stderr), (0, ""), "{outcome:?}");
+    let names: Vec<_> = fs::read_dir(directory.path()).unwrap().flatten().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
 }
 
 /// It shares the file descriptors of the tracer, removes its uprobes in the background, and does
@@ -133,7 +184,7 @@ fn the_process_that_outlives_the_tracer_has_no_capabilities() {
     for set in ["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"] {
         assert_eq!(value(set), "0000000000000000", "{set}");
     }
-    assert_eq!(value("NoNewPrivs:"), "1");
+    assert_exec_gains_nothing(keeper);
     tracer.interrupt();
     // It exits, too.
     let deadline = Instant::now() + Duration::from_mins(1);
