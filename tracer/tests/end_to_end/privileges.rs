@@ -3,20 +3,23 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    os::unix::fs::MetadataExt as _,
     path::Path,
     process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use crate::support::{Kind, Leak, NOBODY, Puppet, Report, Tracer, found, program_for_all};
+use crate::support::{Kind, Leak, NOBODY, Report, Tracer, found, program_for_all};
 
 /// Sufficient for everything except uprobes and mounting file systems.
 const STATED: &str = "+bpf,+perfmon,+sys_ptrace,+dac_read_search";
 
 /// Bits of capability sets (`include/uapi/linux/capability.h`).
+const CHOWN: u64 = 1 << 0;
+const DAC_OVERRIDE: u64 = 1 << 1;
 const DAC_READ_SEARCH: u64 = 1 << 2;
+const FOWNER: u64 = 1 << 3;
 const SYS_PTRACE: u64 = 1 << 19;
 const SYS_ADMIN: u64 = 1 << 21;
 const PERFMON: u64 = 1 << 38;
@@ -90,11 +93,19 @@ fn without_dac_read_search_and_kernel_programs_other_users_are_unreadable() {
 #[test]
 fn capabilities_that_are_not_needed_after_the_start_are_dropped() {
     let leak = Leak::prepare(Kind::Undrained);
+    let directory = tempfile::tempdir().unwrap();
+    let recording = directory.path().join("run.rec");
+    let recording = recording.display();
     let looks = DAC_READ_SEARCH | SYS_PTRACE | CHECKPOINT_RESTORE;
     for (arguments, allowed) in [
         ("--no-uprobes", looks | BPF),
         ("", looks | BPF | PERFMON | SYS_ADMIN),
         ("--source sock-diag", looks | SYS_ADMIN),
+        (&format!("--no-uprobes --record {recording}"), looks | BPF),
+        (
+            &format!("--no-uprobes --record {recording} --max-size 1MiB"),
+            looks | BPF | CHOWN | DAC_OVERRIDE | FOWNER,
+        ),
     ] {
         let mut tracer = Tracer::start(&format!("--pid {} -o json {arguments}", leak.pid()));
         tracer.wait_for_first_report();
@@ -126,40 +137,6 @@ fn assert_exec_gains_nothing(pid: u32) {
     // It is not dumpable: no process of its user may attach to it.
     let owner = fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid();
     assert_eq!(owner, 0);
-}
-
-#[test]
-fn a_recording_that_is_replaced_later_belongs_to_whoever_started_the_tracer() {
-    let (mut server, mut client) = (Puppet::start(), Puppet::start());
-    let listener = server.listen();
-    server.ask(&format!("accept-and-close {}", listener.fd));
-    // Like `/tmp`, but of another user.
-    let directory = tempfile::tempdir().unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o1700)).unwrap();
-    chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    let file = directory.path().join("run.rec");
-    let pids = format!("{},{}", client.pid(), server.pid());
-    let mut tracer = Tracer::start(&format!(
-        "record {} --max-size 1MiB --interval 1s --pid {pids} -o json",
-        file.display()
-    ));
-    tracer.wait_for_first_report();
-    let first = fs::metadata(&file).unwrap();
-    assert_exec_gains_nothing(tracer.id());
-
-    let deadline = Instant::now() + Duration::from_mins(2);
-    while fs::metadata(&file).unwrap().ino() == first.ino() {
-        assert!(Instant::now() < deadline, "{:?}", fs::metadata(&file));
-        client.ask(&format!("churn {} 1000", listener.address));
-    }
-
-    let replaced = fs::metadata(&file).unwrap();
-    assert_eq!((replaced.uid(), replaced.gid()), (first.uid(), first.gid()));
-    assert_eq!(replaced.permissions().mode() & 0o777, 0o600);
-    let outcome = tracer.interrupt();
-    assert_eq!((outcome.code, &*outcome.stderr), (0, ""), "{outcome:?}");
-    let names: Vec<_> = fs::read_dir(directory.path()).unwrap().flatten().collect();
-    assert_eq!(names.len(), 1, "{names:?}");
 }
 
 /// It shares the file descriptors of the tracer, removes its uprobes in the background, and does
