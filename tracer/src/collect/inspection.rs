@@ -21,7 +21,7 @@ use tracer_inspect::{
     process::user_stack::UserStack,
     protocol::{
         Answer, Setup, Task, TaskKind,
-        descriptor::{self, Received},
+        fd_passing::{self, Received},
     },
     worker,
 };
@@ -265,7 +265,7 @@ impl Worker {
         let mut buffer = [0; 16 << 10];
         let mut total = 0;
         while total < READ_MAX {
-            let receive = || Ok(descriptor::receive(&self.socket, &mut buffer)?);
+            let receive = || Ok(fd_passing::receive(&self.socket, &mut buffer)?);
             match self.socket.try_io(Interest::READABLE, receive) {
                 Ok(Received { length: 0, .. }) => return Err(WorkerFailed),
                 Ok(Received { length, file }) => {

@@ -48,7 +48,7 @@ impl Stacks {
         }
     }
 
-    /// The number of a stack to which an event or a response in flight refers; `None` if there is
+    /// The number of a stack to which an event or an open response refers; `None` if there is
     /// no room for another stack.
     pub(crate) fn number(&mut self, key: StackKey, at: Timestamp) -> Option<StackId> {
         self.entry(key, at).map(|(number, _)| number)

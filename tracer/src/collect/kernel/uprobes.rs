@@ -1,5 +1,5 @@
 //! The BPF part of the ledger: its uprobes on functions of Go programs, and its map of the HTTP
-//! responses in flight.
+//! open responses.
 
 use std::{num::NonZeroU32, path::Path};
 
@@ -104,7 +104,7 @@ impl Kernel {
         Ok(program.take_link(link)?)
     }
 
-    /// The responses in flight of every process that has uprobes.
+    /// The open responses of every process that has uprobes.
     ///
     /// # Errors
     /// The map cannot be read.

@@ -3,7 +3,7 @@
 use std::{mem, time::Duration};
 
 use super::Observer;
-use crate::collect::kernel::descriptor_keeper;
+use crate::collect::kernel::fd_keeper;
 
 /// Uprobes that are removed after the end of the run. They have no effect meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Observer {
 
 /// Starts the keeper. Without it, this process exits only when the uprobes are removed.
 pub(super) fn start_keeper() -> bool {
-    let started = descriptor_keeper::start();
+    let started = fd_keeper::start();
     if let Err(error) = &started {
         log::warn!("uprobes cannot be removed in the background: {error:#}");
     }

@@ -1,4 +1,4 @@
-//! The responses in flight of one process, assigned to their connections. Pure.
+//! The open responses of one process, assigned to their connections. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +33,7 @@ impl Entry {
 pub(super) enum Step {
     /// The connections of these objects have to be found in the memory of the process.
     Resolve(Vec<HttpObject>),
-    /// The responses in flight, the oldest first, each with its connection; and why the list is
+    /// The open responses, the oldest first, each with its connection; and why the list is
     /// incomplete.
     Listed(Vec<OpenResponse>, Option<Limit>),
     /// The process could not be inspected this time, but could be the previous time.
@@ -42,7 +42,7 @@ pub(super) enum Step {
 
 /// The responses of one process, as of the latest snapshot.
 #[derive(Debug, Default)]
-pub(super) struct ResponsesInFlight {
+pub(super) struct ResponseList {
     /// Responses whose connection was found to be the same twice in a row.
     confirmed: BTreeMap<ResponseKey, ResolvedConnection>,
     /// Responses whose connection was not found.
@@ -66,7 +66,7 @@ struct Pending {
     first: Option<BTreeMap<ResponseKey, ResolvedConnection>>,
 }
 
-impl ResponsesInFlight {
+impl ResponseList {
     /// Whether a list is being made.
     pub(super) const fn is_pending(&self) -> bool {
         self.pending.is_some()
