@@ -321,8 +321,8 @@ impl<'a> ConnectionView<'a> {
 
     /// Whether it was *likely* because it accumulated with others.
     pub(crate) fn has_accumulated(&self) -> bool {
-        let accusation = self.tracked.accusation();
-        accusation.is_some_and(|flag| flag.confidence >= Confidence::Likely)
+        let flag = self.tracked.dead_flag();
+        flag.is_some_and(|flag| flag.confidence >= Confidence::Likely)
             && !matches!(self.excuse, Some(Excuse::Pool | Excuse::Collector))
     }
 

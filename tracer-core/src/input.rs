@@ -30,7 +30,7 @@ pub enum Input {
     CallSite(CallSite),
     /// This question will not be answered.
     NoAnswer(Subject, NoAnswer),
-    /// The HTTP responses in flight of this process are being read: until [`Ledger`](Self::Ledger)
+    /// The open HTTP responses of this process are being read: until [`Ledger`](Self::Ledger)
     /// or [`NoAnswer`](Self::NoAnswer), it is not judged.
     ResponsesAwaited(ProcessKey),
     /// No question that is not answered yet will be. The number is how many questions about readers

@@ -167,7 +167,7 @@ impl Turnover {
         if closed_by != ClosedBy::Pool {
             return;
         }
-        // A busy process may take a moment to close what its peers have closed. If no snapshot has
+        // A busy process may take a while to close what its peers have closed. If no snapshot has
         // shown a connection dead, what the process did with it meanwhile is unknown.
         let prompt_ms = options.idle_ms / PROMPT;
         let is_late =

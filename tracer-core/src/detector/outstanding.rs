@@ -75,7 +75,7 @@ impl Outstanding {
         self.awaited.insert(Subject::CallSite(process, stack));
     }
 
-    /// Notes that the responses in flight of a process are being read.
+    /// Notes that the open responses of a process are being read.
     pub(super) fn await_responses(&mut self, process: ProcessKey) {
         self.awaited.insert(Subject::Responses(process));
     }

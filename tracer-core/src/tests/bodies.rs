@@ -193,7 +193,7 @@ fn a_long_poll_is_no_finding() {
 /// The list of responses is older than the inspection: by then, the client had finished with the
 /// response, and its goroutine was waiting for the next one.
 #[test]
-fn a_finished_response_is_not_in_flight() {
+fn a_finished_response_is_not_open() {
     check_forgotten(
         "
         1s reader a1..a9 every=15s is=none http=idle

@@ -224,7 +224,7 @@ fn a_single_snapshot_is_only_possible() {
 
 /// If there are too many processes to identify at once, those not identified yet may be stopped.
 #[test]
-fn a_process_that_was_not_identified_is_not_accused() {
+fn a_process_that_was_not_identified_is_not_flagged() {
     check(
         "
         0s open a1..a9 every=20s pid=10

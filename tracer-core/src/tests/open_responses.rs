@@ -309,7 +309,7 @@ fn the_verdict_stays_when_the_peer_closes() {
 
 /// No new finding blames a stopped process; earlier findings stay.
 #[test]
-fn a_stopped_process_is_not_accused() {
+fn a_stopped_process_is_not_flagged() {
     check_forgotten(
         "
         1s reader a1..a9 every=15s is=none http=body

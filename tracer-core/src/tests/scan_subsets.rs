@@ -27,7 +27,7 @@ fn mixed(what: &str, expect: &expect_test::Expect) {
 }
 
 #[test]
-fn unread_referenced_connections_are_not_accused_with_confirmed_ones() {
+fn unread_referenced_connections_are_not_flagged_with_confirmed_ones() {
     mixed(
         "150s receive a1..a6 b1..b40 bytes=60000",
         &expect![[r#"
@@ -46,7 +46,7 @@ fn unread_referenced_connections_are_not_accused_with_confirmed_ones() {
 }
 
 #[test]
-fn closed_referenced_connections_are_not_accused_with_confirmed_ones() {
+fn closed_referenced_connections_are_not_flagged_with_confirmed_ones() {
     mixed(
         "150s peer-closes a1..a6 b1..b40",
         &expect![[r#"
@@ -63,7 +63,7 @@ fn closed_referenced_connections_are_not_accused_with_confirmed_ones() {
 }
 
 #[test]
-fn dead_referenced_connections_are_not_accused_with_confirmed_ones() {
+fn dead_referenced_connections_are_not_flagged_with_confirmed_ones() {
     mixed(
         "150s peer-resets a1..a6 b1..b40",
         &expect![[r#"
@@ -257,9 +257,9 @@ fn connections_of_an_incomplete_scan_at_one_time_are_possible() {
     );
 }
 
-/// Referenced connections are not accused along with those whose scan was incomplete.
+/// Referenced connections are not flagged along with those whose scan was incomplete.
 #[test]
-fn referenced_connections_are_not_accused_with_those_of_an_incomplete_scan() {
+fn referenced_connections_are_not_flagged_with_those_of_an_incomplete_scan() {
     check(
         "
         0s open a1..a25 b1..b10 every=15s pid=10

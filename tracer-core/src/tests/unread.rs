@@ -186,7 +186,7 @@ fn forgotten_streams_accumulate_however_rare_snapshots_are() {
         }
     }
     for every_s in [2, 5, 9] {
-        let moments = watch(10_000, every_s, 130, &timeline);
-        assert_eq!(moments.last().unwrap().accused, ["undrained likely x25"], "{every_s}");
+        let reports = watch(10_000, every_s, 130, &timeline);
+        assert_eq!(reports.last().unwrap().flagged, ["undrained likely x25"], "{every_s}");
     }
 }

@@ -14,7 +14,7 @@ const FOUND_WITHIN: u32 = 5;
 pub(crate) enum Outcome {
     Healthy {
         /// The findings above *possible*, as text; empty if there are none.
-        accusations: Vec<String>,
+        flagged: Vec<String>,
         /// Findings that were accepted, with the reason.
         accepted: Vec<String>,
     },
@@ -50,15 +50,15 @@ impl Outcome {
     /// The mistakes; empty if there are none.
     pub(crate) fn mistakes(&self) -> Vec<String> {
         match self {
-            Self::Healthy { accusations, .. } => accusations.clone(),
+            Self::Healthy { flagged, .. } => flagged.clone(),
             Self::Twin { mistakes, .. } => mistakes.clone(),
             Self::Broken(reason) => vec![format!("it is broken: {reason}")],
         }
     }
 
     /// Whether something healthy was flagged.
-    pub(crate) fn is_accusation(&self) -> bool {
-        matches!(self, Self::Healthy { accusations, .. } if !accusations.is_empty())
+    pub(crate) fn is_flagged(&self) -> bool {
+        matches!(self, Self::Healthy { flagged, .. } if !flagged.is_empty())
     }
 
     /// Judges a healthy exhibit. `began_s` is the beginning of the round.
@@ -67,12 +67,12 @@ impl Outcome {
         accept: Option<&Accepted>,
         began_s: f64,
     ) -> Self {
-        let (mut accusations, mut accepted) = (Vec::new(), Vec::new());
+        let (mut flagged, mut accepted) = (Vec::new(), Vec::new());
         let (accepting, all): (Vec<_>, Vec<_>) = first_of_each(&sightings.all)
             .into_iter()
             .partition(|(_, it)| accept.is_some_and(|accept| accept.accepts(it)));
         for (sighting, finding) in all {
-            accusations.push(describe(sighting, finding, began_s));
+            flagged.push(describe(sighting, finding, began_s));
         }
         for (sighting, finding) in accepting {
             let reason = accept.map(|accept| accept.reason.as_str()).unwrap_or_default();
@@ -81,7 +81,7 @@ impl Outcome {
                 describe(sighting, finding, began_s)
             ));
         }
-        Self::Healthy { accusations, accepted }
+        Self::Healthy { flagged, accepted }
     }
 
     /// Judges a twin. `last_event_s` is in seconds since the epoch.
