@@ -36,8 +36,8 @@ use self::program::identify;
 const UNSENT_MAX: usize = 1 << 20;
 /// Maximum number of bytes read from the socket at a time, so that the event loop is not blocked.
 const READ_MAX: usize = 4 << 20;
-/// Maximum number of workers that were killed and have not exited, because they are in an
-/// uninterruptible wait. No other worker is started while there are this many.
+/// Maximum number of workers that were killed and have not exited, because they are in
+/// uninterruptible sleep. No other worker is started while there are this many.
 const ENDING_MAX: usize = 3;
 /// After this many workers that did not become ready, the questions are given up.
 const STARTS_MAX: u32 = 3;
@@ -96,7 +96,7 @@ impl Inspections {
         self.request(Task::of(question, stack));
     }
 
-    /// Whether some questions have no answer yet.
+    /// Whether questions are unanswered.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.exchange.is_idle() || !self.outcomes.is_empty()
     }

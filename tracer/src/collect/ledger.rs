@@ -67,16 +67,16 @@ struct Process {
     started: u64,
 }
 
-/// Whether a process has uprobes.
+/// Whether uprobes are attached in a process.
 #[derive(Debug)]
 enum ProcessState {
     /// The functions of its program are being searched.
     Asked { image: Option<Image> },
-    /// It will have after the next snapshot.
+    /// They are attached after the next snapshot.
     Found(Box<Found>),
-    /// It has.
+    /// They are attached.
     Followed(Box<Followed>),
-    /// It has none, and will not get any while it runs this program.
+    /// None are attached, and none will be while it runs this program.
     NotFollowed { image: Option<Image>, reason: Untracked },
 }
 
@@ -107,7 +107,7 @@ impl From<ProcessKey> for Process {
 }
 
 impl Process {
-    /// As in a question, whose start time only has to be right to the clock tick.
+    /// The key for a question, whose start time only has to be exact to the clock tick.
     const fn key(self) -> ProcessKey {
         ProcessKey { pid: self.pid, start_time_ns: self.started * TICK_NS }
     }
@@ -126,8 +126,8 @@ impl Ledgers {
 
     /// Attaches uprobes to the wanted processes that have none, detaches them from processes that
     /// have exited or called `execve`, and reads the open responses. Returns the ledger of each
-    /// process that is among the `holders` of sockets, or that it is awaited: then
-    /// [`take`](Self::take) returns it. `wanted` has the start time of each process, in clock ticks
+    /// process that is among the `holders` of sockets, or a notice that it is being read, in which
+    /// case [`take`](Self::take) returns it later. `wanted` has the start time of each process, in clock ticks
     /// since boot, by pid.
     pub(crate) fn update(
         &mut self,

@@ -106,7 +106,7 @@ pub(crate) fn run(verbose: bool) -> Result<()> {
     }
 }
 
-/// Kills these workers, and forgets those that have exited. A worker in an uninterruptible wait
+/// Kills these workers, and forgets those that have exited. A worker in uninterruptible sleep
 /// exits later.
 fn end(workers: &mut Vec<Child>) {
     for worker in &mut *workers {

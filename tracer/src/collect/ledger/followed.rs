@@ -118,7 +118,7 @@ impl Followed {
         self.progress(step)
     }
 
-    /// The list cannot be continued.
+    /// Drops the list that is being read, because it cannot be continued.
     pub(super) fn abandon(&mut self) {
         self.responses.abandon();
     }

@@ -28,7 +28,7 @@ impl Entry {
     }
 }
 
-/// What follows in the making of a list.
+/// The next step in building a list.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// The connections of these objects have to be found in the memory of the process.
@@ -49,11 +49,11 @@ pub(super) struct ResponseList {
     missing: BTreeSet<ResponseKey>,
     /// Whether the process could not be inspected after the latest snapshot.
     was_refused: bool,
-    /// The list that is being made.
+    /// The list that is being built.
     pending: Option<Pending>,
 }
 
-/// A list that is being made.
+/// A list that is being built.
 #[derive(Debug)]
 struct Pending {
     /// The oldest responses first.
@@ -67,7 +67,7 @@ struct Pending {
 }
 
 impl ResponseList {
-    /// Whether a list is being made.
+    /// Whether a list is being built.
     pub(super) const fn is_pending(&self) -> bool {
         self.pending.is_some()
     }
@@ -130,7 +130,7 @@ impl ResponseList {
         Step::Resolve(objects)
     }
 
-    /// The list that is being made cannot be continued.
+    /// Drops the list that is being built, because it cannot be continued.
     pub(super) fn abandon(&mut self) {
         self.pending = None;
     }

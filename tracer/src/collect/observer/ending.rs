@@ -9,7 +9,7 @@ use crate::collect::kernel::fd_keeper;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeftUprobes {
     pub(crate) count: usize,
-    /// Roughly how long it takes, from the time that the first one took.
+    /// Estimated time to remove them all, from the time that one of them took.
     pub(crate) duration: Duration,
 }
 

@@ -28,7 +28,7 @@ impl Observer {
         }
     }
 
-    /// Some questions have no answer yet.
+    /// Whether questions are unanswered.
     pub(crate) fn is_awaiting_answers(&self) -> bool {
         #[cfg(test)]
         if let Backend::Scripted(host) = &self.backend {
