@@ -33,7 +33,7 @@ pub enum Input {
     /// The open HTTP responses of this process are being read: until [`Ledger`](Self::Ledger)
     /// or [`NoAnswer`](Self::NoAnswer), it is not judged.
     ResponsesAwaited(ProcessKey),
-    /// No question that is not answered yet will be. The number is how many questions about readers
+    /// The remaining questions will not be answered. The number is how many questions about readers
     /// were left unanswered after the latest snapshot because there was no time.
     Unanswered(u64),
     /// A remark for the reader of the report.

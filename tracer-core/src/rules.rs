@@ -21,8 +21,8 @@
 //!   `--idle`.
 //! - *at separate times*: in at least three clusters that are certainly separate and span at least
 //!   `--idle`.
-//! - *still accumulating*: the latest of those is at most twice their span ago, or thirty
-//!   times `--idle`.
+//! - *still accumulating*: the latest of those is no longer ago than twice their span or
+//!   30 × `--idle`, whichever is longer.
 //! - *accumulate*: see [`accumulation`].
 //! - *confirmed by goroutine scan*: see [`scan_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.

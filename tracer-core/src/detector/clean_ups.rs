@@ -124,7 +124,7 @@ impl Detector {
         let dead_since = closed_since.or(flag.map(|flag| flag.since))?;
         // A connection on which the process still sends is in use.
         let dead_since = facts.last_sent_at.map_or(dead_since, |sent_at| sent_at.max(dead_since));
-        // A process that closes promptly never left the connection, so it did not return to it.
+        // A process that closes promptly was not neglecting the connection, only busy.
         if flag.is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
             return None;
         }

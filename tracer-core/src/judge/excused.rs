@@ -1,5 +1,5 @@
-//! Which connections a process is not to blame for, one for each peer that it waits for, and how
-//! that limits an assessment. `rules` documents the principle.
+//! Which connections are excused because the process may be waiting for other peers, one connection
+//! per peer, and how that limits an assessment. `rules` documents the principle.
 
 use super::{
     Groups, Judged,
@@ -29,8 +29,8 @@ pub(super) struct WaitedFor {
     /// Connections whose peers accepted less than the process wrote within `--idle`, and when the
     /// process last wrote to them.
     slow: Vec<(Timestamp, ConnectionId)>,
-    /// Half-closed connections: the peer was sent a FIN and has not sent one. With the time when it
-    /// was sent.
+    /// Half-closed connections: the peer was sent a FIN and has not sent one. Each with the time at
+    /// which that FIN was sent.
     half_closed: Vec<(Interval, ConnectionId)>,
     /// Connections with unread data that no rule claims: slow peers block them as well.
     held_up: Vec<Candidate>,
@@ -263,7 +263,7 @@ fn rising(history: &History) -> Option<Evidence> {
 
 /// Limits the assessment that a rule about the process made, and adds the reason.
 /// `half_closed_before` is the history of how many of the group were excused by half-closed ones,
-/// and `alive_max` the number of the group that were alive at one time.
+/// and `alive_max` the number of the group that were alive at once.
 pub(super) fn limit(
     assessment: &mut Assessment,
     members: &[ConnectionView<'_>],

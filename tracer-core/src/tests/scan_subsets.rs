@@ -229,7 +229,7 @@ fn dead_connections_of_an_incomplete_scan_are_likely() {
     );
 }
 
-/// Responses that were all requested at one time may still be referenced.
+/// Responses that were all requested at the same time may still be referenced.
 #[test]
 fn connections_of_an_incomplete_scan_at_one_time_are_possible() {
     check(

@@ -50,9 +50,9 @@ fn a_dying_pool_with_a_connection_per_thread_is_only_possible() {
     );
 }
 
-/// Sessions that carried one exchange: a leak, or threads that had one request each.
+/// Connections that carried one request: a leak, or threads that had one request each.
 #[test]
-fn as_many_with_one_exchange_are_likely_with_a_caveat() {
+fn as_many_with_one_request_are_likely_with_a_caveat() {
     check(
         "
         0s lose-events

@@ -43,8 +43,8 @@ fn mixed_at_80() {
                 14 ESTABLISHED
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent
                 nothing since
-                the peer closed them one by one (at 37 separate times over 49m); they are
-                still accumulating
+                the peer closed them one by one (at 37 separate times over 49m), the latest
+                1m ago
                 only likely: inferred from timing and counts, not verified inside the
                 process
                 call site unknown: no stack was recorded; only runs with --pid record the
@@ -102,7 +102,7 @@ fn mixed_at_200() {
 
             #1  api[4711] -> 10.0.0.7:443: close-wait (likely), 1,190 CLOSE_WAIT, 14 ESTABLISHED
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent nothing since
-                the peer closed them one by one (at 37 separate times over 49m); they are still accumulating
+                the peer closed them one by one (at 37 separate times over 49m), the latest 1m ago
                 only likely: inferred from timing and counts, not verified inside the process
                 call site unknown: no stack was recorded; only runs with --pid record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while tracing, 14 before or unseen; oldest open for 51m
