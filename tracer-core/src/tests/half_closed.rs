@@ -190,7 +190,7 @@ fn tunnels_that_only_get_more_are_shown_as_half_closed() {
             [7m]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x35, oldest 7m, active 5m 20s +0.0/min
                  peer-closed count=35 ago=60000..400000ms
-                 rising occurrence=PeerClosed times=35 span_ms=340000
+                 rising occurrence=PeerClosed times=35 span_ms=340000 since_last_ms=60000
                  eof-received count=35 total=35
                  half-closed-rose windows=5 from=7 to=27
                  but half-closed-peers connections=35

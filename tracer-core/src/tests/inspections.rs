@@ -81,11 +81,11 @@ fn an_answer_holds_until_the_connection_changes_and_at_most_for_idle() {
               #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 5m, active 50s ~+10.0/min, reader none
                  response-silent count=25 silent=155000..299000ms
                  response-unreferenced count=25 total=25
-                 rising occurrence=WentSilent times=25 span_ms=144000
+                 rising occurrence=WentSilent times=25 span_ms=144000 since_last_ms=155000
             [5m 12s]
               #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 5m 12s, active 0s +0.0/min
                  served-once count=25 silent=167000..311000ms
-                 rising occurrence=WentSilent times=25 span_ms=144000
+                 rising occurrence=WentSilent times=25 span_ms=144000 since_last_ms=167000
                  but cause-ambiguous
         "#]],
     );

@@ -115,7 +115,7 @@ fn an_audit_of_a_stopped_process_says_so_and_is_incomplete() {
             [5m 3s]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, active 3s ~+10.0/min
                  peer-closed count=25 ago=156000..300000ms
-                 rising occurrence=PeerClosed times=25 span_ms=144000
+                 rising occurrence=PeerClosed times=25 span_ms=144000 since_last_ms=156000
                  but thread-pool-possible
                  but process-stopped
               incomplete
