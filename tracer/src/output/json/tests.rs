@@ -121,7 +121,7 @@ fn all_connections_and_what_was_not_seen() {
                     "hook": "accept",
                     "is_attached": false,
                     "method": null,
-                    "text": "accept: not attached (fexit: not permitted); which process accepted a connection is known only from the next snapshot",
+                    "text": "accept: not attached (fexit: not permitted); which process accepted a connection is known only from the next snapshot on",
                     "failures": [
                       {
                         "code": "refused",

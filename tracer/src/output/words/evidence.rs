@@ -89,7 +89,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             part(*of)
         ),
         Evidence::SameDestination { count } => format!(
-            "counting other call sites, {} from this destination have leaked",
+            "including other call sites, {} from this destination have leaked",
             responses(*count)
         ),
         Evidence::ResponseUnreferenced(of) => format!(
