@@ -77,8 +77,8 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// The part of the loss for which a later snapshot compensates.
-    pub(crate) const fn healable(self) -> Self {
+    /// The part of the loss that a later snapshot corrects.
+    pub(crate) const fn correctable(self) -> Self {
         Self { stacks_lost: 0, ledger_full: 0, ..self }
     }
 
