@@ -60,7 +60,7 @@ struct Selection {
     #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(hide_short_help = true)]
     cgroup: Option<String>,
-    /// Watch only this container (ID, 4 digits or more)
+    /// Watch only this container (ID prefix, 4+ digits)
     #[arg(long, value_name = "ID", value_parser = container)]
     container: Option<String>,
     /// Watch only connections with these local ports
@@ -77,12 +77,12 @@ struct Selection {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Observation")]
 struct Observation {
-    /// Stop after this time [default: Ctrl-C; audit: 3s]
+    /// Stop after this long [default: Ctrl-C; audit: 3s]
     ///
     /// With 0s, tracer takes a single snapshot.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Duration>,
-    /// Attach uprobes to all Go programs, not only --pid
+    /// Attach uprobes to every Go program, not only to --pid
     ///
     /// Uprobes track HTTP responses until they are read to EOF or closed. They are not attached in a run whose
     /// --for is at most --idle, because it would end before a response could be reported.
@@ -116,7 +116,7 @@ struct Observation {
 /// How long the demo runs, and how to show it.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Stop after this time
+    /// Stop after this long
     #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     duration: Duration,
     #[command(flatten)]
