@@ -11,8 +11,8 @@ use crate::{
     tracked::{SeenReader, Tracked},
 };
 
-/// The maximum number of data segments that a client sends in one exchange: a request is usually
-/// one, and the TLS handshake before it two or three.
+/// The maximum number of data segments that a client sends for one request: the request is
+/// usually one, and the TLS handshake before it two or three.
 const SEGMENTS_MAX: u32 = 4;
 
 /// After a pause, a connection is suspected again only once it has been idle for this many times
@@ -93,7 +93,7 @@ impl<'a> ConnectionView<'a> {
         (1..=SEGMENTS_MAX).contains(&self.facts.data_segments_sent)
     }
 
-    /// Whether it carried at most one exchange, or its received data is unread.
+    /// Whether it carried at most one request, or its received data is unread.
     pub(crate) const fn is_unused(&self) -> bool {
         self.facts.unread_bytes > 0 || self.facts.data_segments_sent <= SEGMENTS_MAX
     }
@@ -321,14 +321,14 @@ impl<'a> ConnectionView<'a> {
 
     /// Whether it was *likely* because it accumulated with others.
     pub(crate) fn has_accumulated(&self) -> bool {
-        let accusation = self.tracked.accusation();
-        accusation.is_some_and(|flag| flag.confidence >= Confidence::Likely)
+        let flag = self.tracked.dead_flag();
+        flag.is_some_and(|flag| flag.confidence >= Confidence::Likely)
             && !matches!(self.excuse, Some(Excuse::Pool | Excuse::Collector))
     }
 
     /// The earliest time at which it can have been opened, if known. For a connection that carried
-    /// one exchange, the time of its last request is used instead; if nothing was sent, that time
-    /// is the opening itself.
+    /// one request, the time of that request is used instead; if nothing was sent, the kernel still
+    /// has the time of the opening.
     pub(crate) fn known_opening(&self) -> Option<Timestamp> {
         match self.tracked.origin {
             Origin::Traced => Some(self.tracked.opened_at),

@@ -150,7 +150,7 @@ impl Detector {
         self.snapshots += 1;
         self.intervals.observe(snapshot.started_at);
         let has_lost = self.unhealed() != Loss::default();
-        self.healed = self.loss.healable();
+        self.healed = self.loss.correctable();
         self.sockets = u64::try_from(snapshot.sockets.len()).unwrap_or(u64::MAX);
         self.undecodable = snapshot.undecodable;
         self.unreadable = snapshot.unreadable;
@@ -171,7 +171,7 @@ impl Detector {
 
     /// The losses for which no later snapshot has compensated.
     fn unhealed(&self) -> Loss {
-        self.loss.healable().since(self.healed)
+        self.loss.correctable().since(self.healed)
     }
 
     /// Retracts the verdict of a connection that was closed or used again.

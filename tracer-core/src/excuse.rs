@@ -1,4 +1,4 @@
-//! Why a process is not to blame for a connection.
+//! Why a connection is excused: a healthy program could explain its state.
 
 /// Why a connection is at most *possible*, whatever its state. A confidence that was higher before
 /// is kept and does not rise, except with [`Pool`](Self::Pool) and [`Collector`](Self::Collector).

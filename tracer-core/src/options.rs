@@ -8,7 +8,7 @@ pub struct Options {
     /// How many similar connections are required for more than *possible* (`--min-count`).
     pub count_min: usize,
     /// Dead connections per destination that are attributed to a pool (`--pool-size`); four times
-    /// as many if they carried more than one exchange.
+    /// as many if they carried more than one request.
     pub pool_size: usize,
     /// Unread data of up to this many bytes is attributed to TLS session tickets, greetings and
     /// close_notify alerts (`--min-unread`).

@@ -32,7 +32,7 @@ pub(crate) struct Processes {
     pub(crate) limits: BTreeMap<ProcessKey, Vec<Limit>>,
     /// Goroutines at the latest inspection that counted them.
     pub(crate) goroutines: BTreeMap<ProcessKey, Goroutines>,
-    /// open HTTP responses.
+    /// Open HTTP responses.
     pub(crate) open_responses: OpenResponses,
     /// The call sites at which responses were requested and connections opened.
     pub(crate) call_sites: CallSites,

@@ -9,7 +9,7 @@ use crate::{
     SnapshotInterval, TcpState, Timestamp, Verdict,
 };
 
-/// The state of all findings at one time.
+/// The state of all findings at the time of the report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// When the run began.

@@ -21,8 +21,8 @@
 //!   `--idle`.
 //! - *at separate times*: in at least three clusters that are certainly separate and span at least
 //!   `--idle`.
-//! - *still accumulating*: the latest of those is at most twice their span ago, or thirty
-//!   times `--idle`.
+//! - *still accumulating*: the latest of those is no longer ago than twice their span or
+//!   30 × `--idle`, whichever is longer.
 //! - *accumulate*: see [`accumulation`].
 //! - *confirmed by goroutine scan*: see [`scan_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
@@ -201,8 +201,9 @@ pub(crate) fn is_claimed_for_later(view: &ConnectionView<'_>) -> bool {
     rules.into_iter().any(|rule| rule.claims(view))
 }
 
-/// Whether some rule about what the process does claims this connection.
-pub(crate) fn is_accused(view: &ConnectionView<'_>) -> bool {
+/// Whether a rule about the behavior of the process claims this connection, so that an excuse
+/// applies to it.
+pub(crate) fn is_excusable(view: &ConnectionView<'_>) -> bool {
     RULES.iter().any(|rule| rule.id.is_about_the_process() && rule.claims(view))
 }
 
@@ -228,7 +229,7 @@ pub(crate) fn suspicion(view: &ConnectionView<'_>) -> Option<Suspicion> {
 
 /// Whether an inspection of the process matters for this connection even if there are few like it.
 pub(crate) fn needs_inspection_alone(view: &ConnectionView<'_>) -> bool {
-    inherited::RULE.claims(view) || body_not_closed::is_in_flight(view)
+    inherited::RULE.claims(view) || body_not_closed::has_open_response(view)
 }
 
 /// The evidence and the caveats of an assessment.

@@ -16,7 +16,7 @@
 #[macro_use]
 mod codec;
 mod core_types;
-pub mod descriptor;
+pub mod fd_passing;
 pub mod frame;
 mod matching;
 mod reply;

@@ -222,7 +222,7 @@ fn run_again(
     setting: &Setting<'_>,
 ) -> Result<()> {
     let may_be_late = |judged: &&mut JudgedExhibit| {
-        !judged.outcome.mistakes().is_empty() && !judged.outcome.is_accusation()
+        !judged.outcome.mistakes().is_empty() && !judged.outcome.is_flagged()
     };
     let late = parts.iter_mut().flat_map(|part| &mut part.exhibits).filter(may_be_late);
     let mut late: BTreeMap<String, &mut JudgedExhibit> =

@@ -119,13 +119,13 @@ impl Detector {
         if close_wait::may_be_answered(self.table.direction(tracked), facts) {
             return None;
         }
-        let accusation = tracked.accusation();
+        let flag = tracked.dead_flag();
         let closed_since = tracked.dead_since().filter(|_| !was_used);
-        let dead_since = closed_since.or(accusation.map(|flag| flag.since))?;
+        let dead_since = closed_since.or(flag.map(|flag| flag.since))?;
         // A connection on which the process still sends is in use.
         let dead_since = facts.last_sent_at.map_or(dead_since, |sent_at| sent_at.max(dead_since));
-        // A process that closes promptly never left the connection, so it did not return to it.
-        if accusation.is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
+        // A process that closes promptly was not neglecting the connection, only busy.
+        if flag.is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
             return None;
         }
         Some(CleanUp {

@@ -20,11 +20,12 @@ use crate::{
 pub(super) struct Outstanding {
     /// Questions whose answer is awaited.
     awaited: BTreeSet<Subject>,
-    /// The processes that were asked about, and the end of the snapshot after which that was done.
+    /// The processes that were asked about, each with the end of the snapshot after which it was
+    /// asked about.
     processes: BTreeMap<ProcessKey, Timestamp>,
     /// The connections whose readers were asked for, as the latest snapshot had shown them.
     readers: BTreeMap<ProcessKey, Vec<(ConnectionId, Mark)>>,
-    /// The questions that were not answered, until they are or are not asked any more.
+    /// The questions without an answer. They are removed when they are answered or no longer asked.
     unanswered: BTreeMap<Subject, NoAnswer>,
 }
 
@@ -75,7 +76,7 @@ impl Outstanding {
         self.awaited.insert(Subject::CallSite(process, stack));
     }
 
-    /// Notes that the responses in flight of a process are being read.
+    /// Notes that the open responses of a process are being read.
     pub(super) fn await_responses(&mut self, process: ProcessKey) {
         self.awaited.insert(Subject::Responses(process));
     }

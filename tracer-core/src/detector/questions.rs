@@ -129,7 +129,7 @@ impl Detector {
 pub(super) struct Answered {
     /// The process, if a rule claims one of its connections.
     claimed: Option<ProcessKey>,
-    /// The stacks behind the claimed connections.
+    /// The stacks of the claimed connections.
     stacks: BTreeSet<(ProcessKey, StackId)>,
 }
 
@@ -173,8 +173,8 @@ impl Suspects {
     }
 }
 
-/// How long the answer about the reader of this connection is not asked for again: half of
-/// `--idle`, and longer if another answer cannot raise the confidence of a finding.
+/// How long the reader of this connection is not asked about again: half of `--idle`, and longer if
+/// another answer cannot raise the confidence of a finding.
 fn answer_lasts_ms(view: &ConnectionView<'_>) -> u64 {
     let Options { idle_ms, .. } = view.options;
     if rules::is_claimed_for_later(view) { idle_ms / 2 } else { idle_ms - idle_ms / 6 }

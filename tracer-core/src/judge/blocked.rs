@@ -36,9 +36,9 @@ pub(super) struct Candidate {
     pub(super) used_at: Timestamp,
     /// The number of peers that it requires.
     pub(super) responses: usize,
-    /// If a rule blames the process for it, it is excused. Otherwise it only takes a peer from the
-    /// others, and none with which the process last dealt this much earlier or later, in
-    /// milliseconds.
+    /// `None` for a connection that a rule about the process claims, which is excused. Otherwise,
+    /// the connection only takes a peer from the others, and only one to which the process last
+    /// wrote within this time of the last use of the connection, in milliseconds.
     pub(super) apart_max_ms: Option<u64>,
 }
 
@@ -54,8 +54,7 @@ struct Queued {
     retries: u8,
 }
 
-/// The blamed ones among the candidates that are excused by `peers`, to which the process last wrote
-/// at these times. A peer excuses one connection, or one response if a connection has several: first
+/// The candidates that are excused by `peers`, to which the process last wrote at these times. A peer excuses one connection, or one response if a connection has several: first
 /// the one that was last used at about the same time.
 pub(super) fn blocked(
     peers: impl IntoIterator<Item = (Timestamp, ConnectionId)>,

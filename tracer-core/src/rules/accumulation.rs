@@ -20,8 +20,8 @@
 //!   excess of dead connections over the peak number alive at once grew across three clean-ups.
 //!
 //! The opening time of a connection that was opened before tracing is unknown. If it carried one
-//! exchange, the time of its last request is used instead; if nothing was sent, that time is the
-//! opening itself.
+//! request, the time of that request is used instead; if nothing was sent, the kernel still has the
+//! time of the opening.
 
 use super::Claimed;
 use crate::{Interval, Timestamp, connection_view::ConnectionView, separate_times::SeparateTimes};
@@ -67,10 +67,10 @@ impl<'a> Claimed<'_, 'a> {
     }
 
     /// How the dead connections accumulated, if there are more than a pool keeps: more than
-    /// `--pool-size` that carried at most one exchange (`is_unused`), or more than four times as
-    /// many of `all`, because a pool may have one for each of many threads. If they are beyond those
-    /// of a pool that was watched, `--pool-size` of `all` are enough. With several addresses, a pool
-    /// may keep that many for each.
+    /// `--pool-size` that carried at most one request (`is_unused`), or more than four times as many
+    /// of `all`, because a pool may have one for each of many threads. If a pool was watched and
+    /// these are beyond it, more than `--pool-size` of `all` are enough. With several addresses, a
+    /// pool may keep that many for each.
     pub(crate) fn dead_accumulation(
         &self,
         is_unused: impl Fn(&ConnectionView<'a>) -> bool,
@@ -97,7 +97,7 @@ impl<'a> Claimed<'_, 'a> {
         }
     }
 
-    /// Whether the dead connections beyond those that the process returns to have grown in number.
+    /// Whether the number of dead connections beyond those that the process returns to has grown.
     fn is_beyond_pool(&self) -> bool {
         self.turnover.is_some_and(|turnover| turnover.excess_grew)
     }

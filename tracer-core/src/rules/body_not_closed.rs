@@ -58,16 +58,16 @@ impl ResponseCounts {
     pub(crate) fn of<'v, 'a: 'v>(
         members: impl Iterator<Item = &'v ConnectionView<'a>> + Clone,
     ) -> Self {
-        let in_flight = members.clone().filter(|member| claims(member));
+        let open = members.clone().filter(|member| claims(member));
         Self {
             confirmed: members.filter(|member| member.is_confirmed_leak()).count(),
-            without_reader: in_flight.map(without_reader).sum(),
+            without_reader: open.map(without_reader).sum(),
         }
     }
 }
 
 /// Whether an HTTP/1 response has been open for `--idle`, so that its reader matters.
-pub(super) fn is_in_flight(view: &ConnectionView<'_>) -> bool {
+pub(super) fn has_open_response(view: &ConnectionView<'_>) -> bool {
     view.responses().any(|it| it.stream.is_none() && is_due(view, it))
 }
 
@@ -234,7 +234,7 @@ fn assessment(
 ) -> Assessment {
     let (count, count_min) = (responses(claimed), claimed.options.count_min);
     let mut reasons = Reasons::default();
-    reasons.evidence.extend(in_flight(claimed));
+    reasons.evidence.extend(open_responses(claimed));
     reasons.evidence.extend(streams_unread(claimed));
     if claimed.count_where(ConnectionView::is_multiplexed) < claimed.count() {
         reasons.add_readers(claimed);
@@ -264,7 +264,7 @@ fn add_pauses(reasons: &mut Reasons, claimed: &Claimed<'_, '_>, total: usize) {
 }
 
 /// The number of HTTP/1 open responses, and for how long.
-fn in_flight(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
+fn open_responses(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let members = claimed.members.iter().filter(|member| !member.is_multiplexed());
     let ages = || members.clone().flat_map(|member| leaked(member).map(|it| age_ms(member, it)));
     let count = ages().count();

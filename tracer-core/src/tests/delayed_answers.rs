@@ -190,7 +190,7 @@ fn what_is_not_asked_any_more_does_not_lack_an_answer() {
 }
 
 #[test]
-fn a_process_is_not_judged_while_its_responses_in_flight_are_read() {
+fn a_process_is_not_judged_while_its_open_responses_are_read() {
     let names = 0..6_u8;
     let open = |name| (0, Action::Open { name, pid: 1, inbound: false, remote: 0 });
     let receive = |name| (0, Action::Receive { name, bytes: 10_000 });

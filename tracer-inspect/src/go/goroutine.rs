@@ -16,7 +16,7 @@ const STACK_MAX: u64 = 1 << 30;
 /// Maximum number of frames walked per stack.
 const FRAMES_MAX: usize = 64;
 
-/// The state of a goroutine at one time.
+/// The state of a goroutine when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Goroutine {
     pub(super) address: u64,

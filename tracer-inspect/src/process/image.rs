@@ -56,7 +56,7 @@ mod tests {
         Command::new("sh").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
     }
 
-    /// The image of a child. It has no stack for a moment while it executes its program.
+    /// The image of a child. It has no stack for a short time while it executes its program.
     #[track_caller]
     fn image_of(child: &Child) -> Image {
         let deadline = Instant::now() + Duration::from_secs(10);

@@ -60,7 +60,7 @@ struct Selection {
     #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(hide_short_help = true)]
     cgroup: Option<String>,
-    /// Watch only this container (ID, 4 digits or more)
+    /// Watch only this container (ID prefix, 4+ digits)
     #[arg(long, value_name = "ID", value_parser = container)]
     container: Option<String>,
     /// Watch only connections with these local ports
@@ -77,12 +77,12 @@ struct Selection {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Observation")]
 struct Observation {
-    /// Stop after this time [default: Ctrl-C; audit: 3s]
+    /// Stop after this long [default: Ctrl-C; audit: 3s]
     ///
     /// With 0s, tracer takes a single snapshot.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Duration>,
-    /// Attach uprobes to all Go programs, not only --pid
+    /// Attach uprobes to every Go program, not only to --pid
     ///
     /// Uprobes track HTTP responses until they are read to EOF or closed. They are not attached in a run whose
     /// --for is at most --idle, because it would end before a response could be reported.
@@ -96,10 +96,10 @@ struct Observation {
     /// tracer lengthens it if it would otherwise use more than 1% of a CPU.
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     interval: Option<Duration>,
-    /// In an audit, wait up to this time for inspections of processes [default: 5s]
+    /// At the end of an audit or of --for, wait at most this long for process inspections [default: 5s]
     ///
-    /// The report says which processes could not be inspected in this time. A live run does not wait: the
-    /// results of an inspection are in the next report.
+    /// The report says which processes could not be inspected in time. Before the end, a live run
+    /// does not wait: the results of an inspection are in the next report. After Ctrl-C, nothing waits.
     #[arg(long, value_name = "DURATION", value_parser = duration, hide_short_help = true)]
     inspect_for: Option<Duration>,
     /// Load extra rules that say which stack frames belong to libraries
@@ -116,7 +116,7 @@ struct Observation {
 /// How long the demo runs, and how to show it.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Stop after this time
+    /// Stop after this long
     #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     duration: Duration,
     #[command(flatten)]

@@ -1,19 +1,19 @@
-//! The ledger: the HTTP responses in flight in Go programs. They were requested, and have neither
+//! The ledger: the open HTTP responses in Go programs. They were requested, and have neither
 //! been read to EOF nor closed.
 //!
 //! Uprobes maintain it in a BPF map ([`kernel::uprobes`](super::kernel::uprobes)), so no request
-//! causes an event. The map is read after each snapshot, and each response that has been in flight
+//! causes an event. The map is read after each snapshot, and each response that has been open
 //! for a while is assigned to its connection by reading the program's memory. That, and the search
 //! for the functions to which uprobes are attached, is done by an inspection worker
 //! ([`inspection`](super::inspection)): nothing here waits for it.
 //!
-//! Responses that were in flight before the uprobes were attached are not in it.
+//! Responses that were open before the uprobes were attached are not in it.
 
 mod followed;
 mod lists;
 mod program_file;
 mod reread;
-mod responses_in_flight;
+mod response_list;
 
 use std::{
     collections::BTreeMap,
@@ -74,16 +74,16 @@ struct Process {
     started: u64,
 }
 
-/// Whether a process has uprobes.
+/// Whether uprobes are attached in a process.
 #[derive(Debug)]
 enum ProcessState {
     /// The functions of its program are being searched.
     Asked { image: Option<Image> },
-    /// It will have after the next snapshot.
+    /// They are attached after the next snapshot.
     Found(Box<Found>),
-    /// It has.
+    /// They are attached.
     Followed(Box<Followed>),
-    /// It has none, and will not get any while it runs this program.
+    /// None are attached, and none will be while it runs this program.
     NotFollowed { image: Option<Image>, reason: Untracked },
 }
 
@@ -114,7 +114,7 @@ impl From<ProcessKey> for Process {
 }
 
 impl Process {
-    /// As in a question, whose start time only has to be right to the clock tick.
+    /// The key for a question, whose start time only has to be exact to the clock tick.
     const fn key(self) -> ProcessKey {
         ProcessKey { pid: self.pid, start_time_ns: self.started * TICK_NS }
     }
@@ -124,7 +124,7 @@ impl Process {
 pub(crate) type Ask<'a> = &'a mut dyn FnMut(Task);
 
 impl Ledgers {
-    /// Ledgers that report only responses that have been in flight for `age_min_ms`.
+    /// Ledgers that report only responses that have been open for `age_min_ms`.
     pub(crate) fn new(age_min_ms: u64) -> Self {
         raise_open_files_limit();
         Self {
@@ -139,9 +139,9 @@ impl Ledgers {
     }
 
     /// Attaches uprobes to the wanted processes that have none, detaches them from processes that
-    /// have exited or called `execve`, and reads the responses in flight. Returns the ledger of each
-    /// process that is among the `holders` of sockets, or that it is awaited: then
-    /// [`take`](Self::take) returns it. `wanted` has the start time of each process, in clock ticks
+    /// have exited or called `execve`, and reads the open responses. Returns the ledger of each
+    /// process that is among the `holders` of sockets, or a notice that it is being read, in which
+    /// case [`take`](Self::take) returns it later. `wanted` has the start time of each process, in clock ticks
     /// since boot, by pid.
     pub(crate) fn update(
         &mut self,

@@ -42,7 +42,7 @@ use super::{
 /// delay snapshots.
 const EVENTS_MAX: usize = 65_536;
 
-/// A response in flight is reported once its age is `--idle` divided by this, so that the detector
+/// An open response is reported once its age is `--idle` divided by this, so that the detector
 /// knows it before it becomes suspicious.
 const RESPONSE_AGE_DIVISOR: u64 = 2;
 
@@ -58,7 +58,7 @@ pub(crate) struct Observer {
     targets: Option<TargetProcesses>,
     /// Answers the questions of the detector; `None` if the backend answers them.
     inspections: Option<Inspections>,
-    /// The responses in flight of Go programs, if uprobes are attached.
+    /// The open responses of Go programs, if uprobes are attached.
     ledgers: Option<Ledgers>,
     /// The processes with sockets in the latest snapshot, if the ledgers are used.
     holders: Vec<ProcessKey>,
@@ -344,7 +344,7 @@ impl Observer {
         Ok(())
     }
 
-    /// Begins to read the responses in flight of Go programs, as of now. Those that are not
+    /// Begins to read the open responses of Go programs, as of now. Those that are not
     /// returned come with the [answers](Self::answers).
     pub(crate) fn ledgers(&mut self) -> Vec<Input> {
         let (Some(ledgers), Some(stacks), Some(kernel), Some(inspections)) =

@@ -82,7 +82,7 @@ fn only_the_selected_processes_are_judged() {
 }
 
 #[test]
-fn a_stopped_process_is_not_accused() {
+fn a_stopped_process_is_not_flagged() {
     let leak = Leak::of(Kind::Undrained, 6);
     leak.leaker.stop();
 

@@ -7,7 +7,7 @@ use std::{
 
 use crate::support::{Kind, Leak, NOBODY, Tracer};
 
-/// Longest wait for something that takes a moment.
+/// Longest wait for something that takes a short time.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// `include/uapi/linux/capability.h`.

@@ -1,5 +1,5 @@
-//! Which request is sent to a worker when, and what follows if the worker fails. Pure: time and
-//! bytes are passed in.
+//! When each request is sent to a worker, and what happens if the worker fails. Pure: time and bytes
+//! are passed in.
 //!
 //! A worker answers one request at a time, in order. So it works on the oldest one that was sent,
 //! and if the worker fails (it exits, takes too long, or sends something that is not an answer),
@@ -41,13 +41,13 @@ impl Outcome {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unanswered {
-    /// Two workers failed at it, or at an earlier request of this kind.
+    /// Two workers failed to answer it, or an earlier request of this kind.
     Failed,
     /// There was no time.
     OutOfTime,
 }
 
-/// The worker must be killed and replaced.
+/// The worker has to be killed and replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WorkerFailed;
 
@@ -56,10 +56,10 @@ pub(super) struct WorkerFailed;
 enum Attempt {
     /// Among others.
     First,
-    /// Alone and after others, because it is known to take long, or because workers have failed at
+    /// Alone and after others, because it is known to take long, or because workers have failed on
     /// the process.
     Slow,
-    /// Alone, to a fresh worker, because one has failed at it.
+    /// Alone, to a fresh worker, because one has failed on it.
     Second,
 }
 
@@ -136,7 +136,7 @@ impl Exchange {
             Possible::Task(task) => task,
             Possible::Nothing(task) => return Some(Outcome::unanswered(task, Unanswered::Failed)),
         };
-        // Workers have failed at another kind of request about the process.
+        // Workers have failed on another kind of request about the process.
         let is_suspect = self.failed.has_process(task.process());
         let is_slow = is_suspect || self.slow.contains(&task);
         let attempt = if is_slow { Attempt::Slow } else { Attempt::First };
@@ -321,7 +321,7 @@ impl Exchange {
         }
     }
 
-    /// The requests about this process come after all others, so that a process at which workers
+    /// The requests about this process come after all others, so that a process on which workers
     /// fail delays others only once.
     fn postpone(&mut self, process: ProcessKey) {
         let is_first = |waiting: &Waiting| {

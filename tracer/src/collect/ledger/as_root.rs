@@ -119,7 +119,7 @@ impl Watch {
 }
 
 #[test]
-fn the_ledger_has_exactly_the_responses_in_flight() {
+fn the_ledger_has_exactly_the_open_responses() {
     for path in every_program() {
         println!("{}", path.name);
         let mut program = Program::start(path.path());
@@ -163,7 +163,7 @@ fn the_ledger_has_exactly_the_responses_in_flight() {
 }
 
 #[test]
-fn a_response_in_flight_is_assigned_to_its_connection() {
+fn an_open_response_is_assigned_to_its_connection() {
     let path = program::build();
     let mut program = Program::start(path.path());
     let mut watch = Watch::start();

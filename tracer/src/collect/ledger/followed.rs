@@ -11,7 +11,7 @@ use tracer_inspect::{
 
 use super::{
     program_file,
-    responses_in_flight::{Entry, ResponsesInFlight, Step},
+    response_list::{Entry, ResponseList, Step},
 };
 use crate::collect::kernel::{load::Kernel, uprobes::LedgerLinks};
 
@@ -36,7 +36,7 @@ pub(super) struct Followed {
     /// the process ran before `execve`.
     pub(super) since: Timestamp,
     image: Image,
-    in_flight: ResponsesInFlight,
+    responses: ResponseList,
     /// When the BPF map was read for the list that is being read.
     read_at: Timestamp,
     /// Why not all of its responses are tracked.
@@ -45,12 +45,12 @@ pub(super) struct Followed {
     pub(super) links: LedgerLinks,
 }
 
-/// The progress of a list of responses in flight.
+/// The progress of a list of open responses.
 #[derive(Debug)]
 pub(super) enum Progress {
     /// These objects have to be found in the memory of the process.
     Resolve(Vec<HttpObject>),
-    /// The responses in flight, and why the list is incomplete.
+    /// The open responses, and why the list is incomplete.
     Listed(Vec<OpenResponse>, Vec<Limit>),
     /// The process could not be inspected this time.
     Unknown,
@@ -85,7 +85,7 @@ impl Followed {
         let followed = Self {
             since,
             image,
-            in_flight: ResponsesInFlight::default(),
+            responses: ResponseList::default(),
             read_at: since,
             limits: entries.limits,
             links,
@@ -100,18 +100,18 @@ impl Followed {
 
     /// Whether a list is being read.
     pub(super) const fn is_pending(&self) -> bool {
-        self.in_flight.is_pending()
+        self.responses.is_pending()
     }
 
     /// Whether a list is being read that waits for the connections of these objects.
     pub(super) fn is_asked(&self, objects: &[HttpObject]) -> bool {
-        self.in_flight.is_asked(objects)
+        self.responses.is_asked(objects)
     }
 
     /// Begins a list with what the BPF map had at `at`.
     pub(super) fn begin(&mut self, entries: Vec<Entry>, at: Timestamp) -> Progress {
         self.read_at = at;
-        let step = self.in_flight.begin(entries);
+        let step = self.responses.begin(entries);
         self.progress(step)
     }
 
@@ -120,13 +120,13 @@ impl Followed {
         &mut self,
         found: Result<Vec<Option<ResolvedConnection>>, Limit>,
     ) -> Progress {
-        let step = self.in_flight.resolved(found);
+        let step = self.responses.resolved(found);
         self.progress(step)
     }
 
-    /// The list cannot be continued.
+    /// Drops the list that is being read, because it cannot be continued.
     pub(super) fn abandon(&mut self) {
-        self.in_flight.abandon();
+        self.responses.abandon();
     }
 
     /// When the BPF map was read for the latest list.

@@ -1,4 +1,4 @@
-//! Lists of responses in flight: from the entries of the BPF map to the connections in the memory of
+//! Lists of open responses: from the entries of the BPF map to the connections in the memory of
 //! each process.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use tracer_inspect::{
 
 use super::{
     Ask, FOLLOWED_MAX, Ledgers, Process, ProcessState, Untracked, followed::Progress,
-    responses_in_flight::Entry,
+    response_list::Entry,
 };
 use crate::collect::{inspection::Unanswered, kernel::load::Kernel, stacks::Stacks};
 
@@ -42,7 +42,7 @@ impl Ledgers {
                 return inputs;
             }
         };
-        let mut in_flight = self.by_process(kernel, stacks, &records, at);
+        let mut open = self.by_process(kernel, stacks, &records, at);
         let exact: BTreeMap<Process, ProcessKey> =
             holders.iter().map(|key| (Process::from(*key), *key)).collect();
         // A list that could not be read before is not read any more.
@@ -54,12 +54,12 @@ impl Ledgers {
                 .map(|key| Input::NoAnswer(Subject::Responses(*key), NoAnswer::Ended)),
         );
         for (process, state) in &mut self.known {
-            // A process without sockets has no responses in flight.
+            // A process without sockets has no open responses.
             let Some(&key) = exact.get(process) else { continue };
             let progress = match state {
                 ProcessState::Followed(followed) if followed.is_pending() => continue,
                 ProcessState::Followed(followed) => {
-                    followed.begin(in_flight.remove(process).unwrap_or_default(), at)
+                    followed.begin(open.remove(process).unwrap_or_default(), at)
                 }
                 ProcessState::NotFollowed { reason: Untracked::Limit(limit), .. } => {
                     Progress::Listed(Vec::new(), vec![limit.clone()])

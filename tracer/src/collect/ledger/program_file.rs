@@ -27,8 +27,8 @@ const ALLOWANCE: Allowance =
     Allowance { bytes_max: 1 << 20, steps_max: 4 << 20, with_debug_info: false };
 
 /// Checks that this is the regular file that a process executes, that reading it waits for nobody,
-/// and that the hooks are inside it, because the worker may have been taken over by a process that it
-/// has read. Nothing is opened, and the file system is not asked.
+/// and that the hooks are inside it, because the worker may have been compromised by a process that it
+/// has read. Nothing is opened, and the file system is not queried.
 ///
 /// # Errors
 /// It is not, or that cannot be determined.

@@ -28,7 +28,7 @@ impl Observer {
         }
     }
 
-    /// Some questions have no answer yet.
+    /// Whether questions are unanswered.
     pub(crate) fn is_awaiting_answers(&self) -> bool {
         #[cfg(test)]
         if let Backend::Scripted(host) = &self.backend {
@@ -86,7 +86,7 @@ impl Observer {
         ledgers.take(kernel, outcome, &mut |task| inspections.request(task))
     }
 
-    /// Whether uprobes or lists of responses in flight wait for inspections.
+    /// Whether uprobes or lists of open responses wait for inspections.
     pub(crate) fn is_awaiting_ledgers(&self) -> bool {
         self.ledgers.as_ref().is_some_and(Ledgers::is_waiting)
     }

@@ -25,7 +25,7 @@ def ghost_untold():
     return held
 
 
-def ghost_told():
+def ghost_reported():
     """The same, but this side is told of every reset, and closes nothing."""
     held = ghost_untold()
     for connection in held:
@@ -125,7 +125,7 @@ def not_tcp():
 protocol.run(
     {
         "ghost-untold": ghost_untold,
-        "ghost-told": ghost_told,
+        "ghost-reported": ghost_reported,
         "reset-few": reset_few,
         "restart-burst": restart_burst,
         "never-connected": never_connected,

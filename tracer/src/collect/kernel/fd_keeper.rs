@@ -20,7 +20,7 @@ use rustix::{
 };
 
 /// File descriptors with higher numbers are closed by the exit of the keeper.
-const DESCRIPTORS_MAX: u64 = 1 << 20;
+const FDS_MAX: u64 = 1 << 20;
 
 /// Starts the keeper of this process.
 ///
@@ -58,10 +58,10 @@ fn keep(tracer: &OwnedFd) -> ! {
     while matches!(wait(), Ok(0) | Err(Errno::INTR)) {}
     // One by one and in ascending order, because the kernel closes the last one first when a process
     // exits: standard streams, files and the socket of the launcher come before uprobes.
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS_MAX);
-    for descriptor in 0..limit.min(DESCRIPTORS_MAX) {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(FDS_MAX);
+    for fd in 0..limit.min(FDS_MAX) {
         // SAFETY: nothing here uses a file descriptor afterwards.
-        unsafe { libc::close(i32::try_from(descriptor).unwrap_or(i32::MAX)) };
+        unsafe { libc::close(i32::try_from(fd).unwrap_or(i32::MAX)) };
     }
     // SAFETY: it ends this process.
     unsafe { libc::_exit(0) }
