@@ -157,7 +157,7 @@ impl Budget {
     }
 }
 
-/// Bytes of a [`Budget`] that are given back when this is dropped.
+/// Bytes of a [`Budget`] that are returned to it when this is dropped.
 #[derive(Debug)]
 pub struct Reservation<'a> {
     budget: &'a Budget,

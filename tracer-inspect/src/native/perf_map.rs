@@ -1,7 +1,7 @@
 //! Names of JIT-compiled code, from the file that the runtime writes for `perf`:
 //! `/tmp/perf-PID.map` (`tools/perf/Documentation/jit-interface.txt` of the kernel).
 //!
-//! The file describes the code of now. Python and V8 do not move code. A runtime that frees code may
+//! The file describes the current code. Python and V8 do not move code. A runtime that frees code may
 //! have reused the memory since an older stack was recorded.
 //!
 //! A map has any size. It is read in one pass for all addresses of a stack, and only the names of

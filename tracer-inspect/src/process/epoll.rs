@@ -29,7 +29,7 @@ const EDGE_TRIGGERED: u32 = 0x8000_0000;
 // Targets of the links in `/proc/PID/fd`.
 const EPOLL: &str = "anon_inode:[eventpoll]";
 const IO_URING: &str = "anon_inode:[io_uring]";
-/// More bytes than either has. A longer target is truncated, and is neither of them.
+/// Longer than both targets, in bytes. A target that is truncated to this is neither of them.
 const LINK_BYTES: usize = 32;
 
 /// Maximum number of file descriptors of one process that are searched for epoll instances.
@@ -103,7 +103,7 @@ pub struct Registrations {
 }
 
 impl Registrations {
-    /// All of them.
+    /// All registrations.
     pub fn list(&self) -> &[Registration] {
         &self.list
     }

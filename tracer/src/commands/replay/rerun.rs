@@ -74,7 +74,7 @@ impl Rerun {
                 let questions = self.detector.questions(now);
                 if let Some(unanswered) = &mut self.unanswered {
                     unanswered.extend(questions.iter().map(Question::subject));
-                    // Nobody has answered those that the run did not ask.
+                    // Questions that the run did not ask have no recorded answer.
                     self.detector.handle(Input::Unanswered(0));
                 }
             }
