@@ -242,11 +242,11 @@ pub struct Coverage {
     /// Stopped processes with suspicious connections: whether they leak is unknown until they run
     /// again.
     pub processes_stopped: u64,
-    /// Processes that were asked for may be outside of the pid namespace of `tracer`, where they are
-    /// not seen.
+    /// Processes that were asked for may be outside of the pid namespace of `tracer`, where they
+    /// are not seen.
     pub outside_hidden: bool,
-    /// File descriptors of sockets that look like TCP and are not judged, by protocol, in the latest
-    /// snapshot.
+    /// File descriptors of sockets that look like TCP and are not judged, by protocol, in the
+    /// latest snapshot.
     pub not_judged: BTreeMap<String, u64>,
     /// TCP sockets in scope in the latest snapshot.
     pub sockets: u64,

@@ -1,8 +1,8 @@
 //! The sections and segments of a 64-bit little-endian ELF file (elf(5)).
 //!
 //! The file may belong to a watched process, which can change or truncate it at any time. So it is
-//! read, not mapped: reading beyond the end returns an error instead of raising SIGBUS. Only what is
-//! requested is read, and its size counts against the budget.
+//! read, not mapped: reading beyond the end returns an error instead of raising SIGBUS. Only what
+//! is requested is read, and its size counts against the budget.
 
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
@@ -171,9 +171,9 @@ impl Elf {
         bytes
     }
 
-    /// Calls `search` with successive parts of `size` bytes at `offset` of the file, until it returns
-    /// a value. Each part but the first begins with the last `overlap` bytes of the one before.
-    /// `search` also receives the part's distance from `offset`, in bytes.
+    /// Calls `search` with successive parts of `size` bytes at `offset` of the file, until it
+    /// returns a value. Each part but the first begins with the last `overlap` bytes of the one
+    /// before. `search` also receives the part's distance from `offset`, in bytes.
     pub(crate) fn search<T>(
         &self,
         (offset, size): (u64, u64),

@@ -9,8 +9,8 @@ use core::cmp::Reverse;
 
 use crate::{ConnectionId, Timestamp};
 
-/// How often a connection whose nearest peer has been taken is put back for another one. A limit for
-/// processes with thousands of each.
+/// How often a connection whose nearest peer has been taken is put back for another one. A limit
+/// for processes with thousands of each.
 const RETRIES: u8 = 8;
 
 /// What the process may be holding back for a slow peer. The first fits best.
@@ -54,8 +54,9 @@ struct Queued {
     retries: u8,
 }
 
-/// The candidates that are excused by `peers`, to which the process last wrote at these times. A peer excuses one connection, or one response if a connection has several: first
-/// the one that was last used at about the same time.
+/// The candidates that are excused by `peers`, to which the process last wrote at these times. A
+/// peer excuses one connection, or one response if a connection has several: first the one that was
+/// last used at about the same time.
 pub(super) fn blocked(
     peers: impl IntoIterator<Item = (Timestamp, ConnectionId)>,
     candidates: &[Candidate],

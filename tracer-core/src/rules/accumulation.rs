@@ -67,10 +67,10 @@ impl<'a> Claimed<'_, 'a> {
     }
 
     /// How the dead connections accumulated, if there are more than a pool keeps: more than
-    /// `--pool-size` that carried at most one request (`is_unused`), or more than four times as many
-    /// of `all`, because a pool may have one for each of many threads. If a pool was watched and
-    /// these are beyond it, more than `--pool-size` of `all` are enough. With several addresses, a
-    /// pool may keep that many for each.
+    /// `--pool-size` that carried at most one request (`is_unused`), or more than four times as
+    /// many of `all`, because a pool may have one for each of many threads. If a pool was watched
+    /// and these are beyond it, more than `--pool-size` of `all` are enough. With several
+    /// addresses, a pool may keep that many for each.
     pub(crate) fn dead_accumulation(
         &self,
         is_unused: impl Fn(&ConnectionView<'a>) -> bool,

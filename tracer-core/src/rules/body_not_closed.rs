@@ -225,8 +225,8 @@ fn streams<'a>(
     pairs.filter(|(_, response)| response.stream.is_some())
 }
 
-/// `in_same_state` is the number of responses of the group that are in the same state, if that number or
-/// their own is enough.
+/// `in_same_state` is the number of responses of the group that are in the same state, if that
+/// number or their own is enough.
 fn assessment(
     claimed: &Claimed<'_, '_>,
     confidence: Confidence,

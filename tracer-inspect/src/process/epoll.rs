@@ -18,8 +18,8 @@ use crate::clock;
 // Bits of include/uapi/linux/eventpoll.h.
 /// `EPOLLIN | EPOLLRDNORM`.
 const INPUT: u32 = 0x1 | 0x40;
-/// `EPOLLERR | EPOLLHUP`. The kernel adds them to every registration (`do_epoll_ctl`), and removes them
-/// when an `EPOLLONESHOT` registration has fired.
+/// `EPOLLERR | EPOLLHUP`. The kernel adds them to every registration (`do_epoll_ctl`), and removes
+/// them when an `EPOLLONESHOT` registration has fired.
 const IMPLICIT: u32 = 0x8 | 0x10;
 /// `EPOLLEXCLUSIVE | EPOLLWAKEUP`: flags that say how to wake, not for which events.
 const WAKE_FLAGS: u32 = 0x1000_0000 | 0x2000_0000;

@@ -1,4 +1,4 @@
-//! Inspections that take their time: an audit waits for them for a while, a live run goes on.
+//! Slow inspections: an audit waits for them for a while, a live run continues.
 
 use std::time::Duration;
 

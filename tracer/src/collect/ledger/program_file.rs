@@ -13,8 +13,8 @@ use tracer_inspect::go::LedgerHook;
 const HOOKS_MAX: usize = 16;
 
 /// Checks that this is the regular file that a process executes, and that the hooks are inside it,
-/// because the worker may have been compromised by a process that it has read. Nothing is opened, and
-/// the file system is not queried.
+/// because the worker may have been compromised by a process that it has read. Nothing is opened,
+/// and the file system is not queried.
 ///
 /// # Errors
 /// It is not, or that cannot be determined.
