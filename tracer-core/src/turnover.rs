@@ -89,7 +89,7 @@ pub(crate) struct Turnover {
     /// The number of dead connections closed by a garbage collector.
     collected: usize,
     /// Whether the process closed or used a dead connection.
-    pub(crate) came_back: bool,
+    pub(crate) has_returned: bool,
     /// Whether the number of dead connections beyond `peak` grew across three clean-ups.
     pub(crate) excess_grew: bool,
     /// The excess after clean-ups, as far as it grew: each is larger than the one before, and none
@@ -116,7 +116,7 @@ impl Turnover {
             peak_at: since,
             cleaned: 0,
             collected: 0,
-            came_back: false,
+            has_returned: false,
             excess_grew: false,
             excesses: [0; CLEAN_UPS],
             measured: 0,
@@ -173,7 +173,7 @@ impl Turnover {
         let is_late =
             |it: &&&Cleaned| it.was_seen_dead && it.at.ms_since(it.dead_since) > prompt_ms;
         let returned: Vec<&Cleaned> = closed.iter().filter(is_late).copied().collect();
-        self.came_back |= !returned.is_empty() || closed.len() < cleaned.len();
+        self.has_returned |= !returned.is_empty() || closed.len() < cleaned.len();
         if returned.is_empty() {
             return;
         }
@@ -258,7 +258,7 @@ impl Turnover {
 
     /// Whether the process did something with dead connections that affects later ones.
     pub(crate) const fn is_eventful(&self) -> bool {
-        self.came_back || self.collected_at.is_some()
+        self.has_returned || self.collected_at.is_some()
     }
 
     /// How many times `--min-count` is added to itself at `now`: once for each time that

@@ -170,7 +170,7 @@ fn unanswered(history: &[(u32, Action)]) -> Vec<u64> {
 }
 
 #[test]
-fn what_is_not_asked_any_more_does_not_lack_an_answer() {
+fn questions_that_are_no_longer_asked_are_not_counted_as_unanswered() {
     let names = 0..6_u8;
     let open = |name| (0, Action::Open { name, pid: 1, inbound: false, remote: 0 });
     let receive = |name| (0, Action::Receive { name, bytes: 100 });

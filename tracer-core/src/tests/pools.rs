@@ -344,7 +344,7 @@ fn a_slow_leak_is_likely_in_an_audit() {
 
 /// A connection for each of several threads, which get work at random.
 #[test]
-fn connections_of_threads_are_not_flagged_once_they_come_back() {
+fn connections_of_threads_are_not_flagged_once_they_are_used_again() {
     let mut timeline = String::new();
     let (mut random, mut last) = (7_u64, [0_u64; 40]);
     for number in 0..400_u64 {

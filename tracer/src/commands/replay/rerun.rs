@@ -40,7 +40,7 @@ pub fn rerun(
     let changes = rerun.detector.take_changes();
     let mut report = rerun.detector.report();
     if report.at == Timestamp::default() {
-        bail!("cannot judge the recording: it ends before the first report");
+        bail!("cannot analyze the recording: it ends before the first report");
     }
     report.coverage.notes.extend(recording.deleted());
     let ending = recording.ending().unwrap_or(Ending::Whole);
