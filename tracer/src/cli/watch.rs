@@ -98,10 +98,10 @@ struct Observation {
     /// tracer lengthens it if it would otherwise use more than 1% of a CPU.
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     interval: Option<Duration>,
-    /// In an audit, wait at most this long for process inspections [default: 5s]
+    /// At the end of an audit or of --for, wait at most this long for process inspections [default: 5s]
     ///
-    /// The report says which processes could not be inspected in time. A live run does not wait:
-    /// the results of an inspection are in the next report.
+    /// The report says which processes could not be inspected in time. Before its end, a live run does
+    /// not wait: the results of an inspection are in the next report. After Ctrl-C, nothing waits.
     #[arg(long, value_name = "DURATION", value_parser = duration, hide_short_help = true)]
     inspect_for: Option<Duration>,
     /// Load extra rules that say which stack frames belong to libraries

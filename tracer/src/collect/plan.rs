@@ -39,7 +39,7 @@ pub(crate) struct Plan {
     pub(crate) duration: Option<Duration>,
     /// Whether this is an audit, so that everything that the filter names must exist.
     pub(crate) once: bool,
-    /// How long an audit waits for inspections at its end, at most.
+    /// How long a run whose time is up waits for inspections, at most.
     pub(crate) inspect_for: Duration,
     /// Time between snapshots; `None`: adaptive, see [`Pace`](super::pace::Pace).
     pub(crate) interval: Option<Duration>,

@@ -1,4 +1,4 @@
-//! Slow inspections: an audit waits for them for a while, a live run continues.
+//! Slow inspections: a live run continues, and waits for them only at its end.
 
 use std::time::Duration;
 
@@ -50,14 +50,16 @@ fn a_live_run_reports_what_it_learns_late() {
     let live = |duration| format!("--pid {} --idle 1s -o json --for {duration}", process.pid);
     let late = Duration::from_millis(2_500);
 
-    let outcome = run(&live("2s"), host(&process, late));
+    let outcome = run(&live("2s --inspect-for 0s"), host(&process, late));
     assert!(outcome.report().findings_of(process.pid).is_empty(), "not judged yet: {outcome:?}");
     assert_eq!(outcome.code, 3, "and the report says so: {outcome:?}");
     assert_eq!(outcome.report().note("no-answer").unwrap()["reason"], "out-of-time");
 
-    let outcome = run(&live("8s"), host(&process, late));
-    assert_eq!(outcome.code, 1, "{outcome:?}");
-    assert_eq!(outcome.finding(&process).count(), 6, "{outcome:?}");
+    for duration in ["8s --inspect-for 0s", "2s"] {
+        let outcome = run(&live(duration), host(&process, late));
+        assert_eq!(outcome.code, 1, "{duration}: {outcome:?}");
+        assert_eq!(outcome.finding(&process).count(), 6, "{duration}: {outcome:?}");
+    }
 }
 
 #[test]

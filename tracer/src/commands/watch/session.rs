@@ -22,8 +22,8 @@ use crate::{
 };
 
 /// CPU time for inspecting processes for readers after one snapshot. The detector asks the
-/// remaining questions again after the next one. After the last snapshot of an audit, the limit is
-/// `--inspect-for` instead.
+/// remaining questions again after the next one. If the run ends because its time is up, the limit
+/// after the last snapshot is `--inspect-for` instead.
 const READERS_MAX: Duration = Duration::from_secs(1);
 /// How long a judgment waits for answers. Most arrive within a few milliseconds; those that arrive
 /// later are judged then.
@@ -82,16 +82,16 @@ struct Session {
     cpu_time: Duration,
     /// CPU time of inspections when the latest questions were asked.
     asked_at: Duration,
-    /// How long the last judgment waits for answers; `None` if it waits no longer than the others.
-    inspect_for: Option<Duration>,
-    /// Whether this is the last judgment of an audit, which waits for all answers.
+    /// How long the last judgment waits for answers, unless the run was ended.
+    inspect_for: Duration,
+    /// Whether this is the last judgment, and it waits for all answers.
     is_patient: bool,
     /// Whether answers have arrived since the latest judgment.
     has_answers: bool,
     lists: Lists,
     /// When the pause before the next snapshot began.
     paused_since: Option<Instant>,
-    /// Whether a signal has ended the run.
+    /// Whether a signal, or the reader of standard output, has ended the run.
     is_ended: bool,
 }
 
@@ -129,7 +129,7 @@ impl Session {
             pace: Pace::new(plan.interval, idle),
             cpu_time: Duration::ZERO,
             asked_at: Duration::ZERO,
-            inspect_for: plan.once.then_some(plan.inspect_for),
+            inspect_for: plan.inspect_for,
             is_patient: false,
             has_answers: false,
             lists: Lists::default(),
@@ -213,11 +213,11 @@ impl Session {
         }
     }
 
-    /// Takes answers and events for a short time. The last judgment of an audit waits for longer,
-    /// and the report says which answers are missing.
+    /// Takes answers and events for a short time. The last judgment waits for longer, and the report
+    /// says which answers are missing.
     async fn wait_for_answers(&mut self, is_last: bool, signals: &mut Signals) {
         self.wait_while(Observer::is_awaiting_answers, ANSWERS_PAUSE, is_last, signals).await;
-        if is_last && self.inspect_for.is_some() {
+        if is_last && !self.is_ended {
             self.give_up_answers();
         }
     }
@@ -230,10 +230,9 @@ impl Session {
         is_last: bool,
         signals: &mut Signals,
     ) {
-        // After a signal, the last judgment waits for no longer than the others.
-        let inspect_for = self.inspect_for.filter(|_| is_last && !self.is_ended);
-        self.is_patient = inspect_for.is_some();
-        let limit = sleep(inspect_for.unwrap_or(pause));
+        // Whoever ended the run does not wait.
+        self.is_patient = is_last && !self.is_ended;
+        let limit = sleep(if self.is_patient { self.inspect_for } else { pause });
         tokio::pin!(limit);
         let mut can_poll = true;
         self.take_answers();
@@ -278,6 +277,7 @@ impl Session {
             let (report, changes) = self.detector.report();
             destination.keep(&report, &changes);
             if destination.show(&report)? == Shown::NoReader {
+                self.is_ended = true;
                 return Ok(());
             }
             is_over = match self.wait(destination, signals, &report, end).await? {

@@ -244,9 +244,12 @@ func timeout(c *client) {
 	c.repeat(func() {
 		_, err := c.Get(c.url + "/long-poll")
 		mustFail(err)
-		_, err = io.Copy(io.Discard, c.get("/silence").Body)
-		mustFail(err)
-		c.get("/huge")
+		// On a loaded host, even the headers may be too late.
+		if response, err := c.Get(c.url + "/silence"); err == nil {
+			_, err = io.Copy(io.Discard, response.Body)
+			mustFail(err)
+		}
+		_, _ = c.Get(c.url + "/huge")
 	})
 }
 
