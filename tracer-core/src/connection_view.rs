@@ -56,9 +56,9 @@ pub(crate) enum ResponseSelection<'a> {
 pub(crate) struct ProcessView {
     /// Why it cannot have acted on its connections.
     pub(crate) stop: Option<Stop>,
-    /// It is not known yet whether the process is stopped.
+    /// Whether it is still unknown if the process is stopped.
     pub(crate) is_unidentified: bool,
-    /// `/proc` of the process cannot be read for lack of privileges.
+    /// Whether `/proc` of the process cannot be read without more privileges.
     pub(crate) is_unreadable: bool,
     /// [`HostFacts::suspended_ns`](crate::HostFacts::suspended_ns).
     pub(crate) suspended_ns: u64,
@@ -262,13 +262,13 @@ impl<'a> ConnectionView<'a> {
     /// connection that was used again after a pause of at least `--idle` is suspected only after
     /// three times that pause, at most an hour.
     pub(crate) fn is_overdue(&self, milliseconds: u64) -> bool {
-        self.is_bad() || milliseconds >= self.suspect_after_ms()
+        self.has_own_verdict() || milliseconds >= self.suspect_after_ms()
     }
 
     /// Like [`is_overdue`](Self::is_overdue), but ignores earlier pauses of the process: for rules
     /// about the peer.
     pub(crate) fn is_idle_over(&self, milliseconds: u64) -> bool {
-        self.is_bad() || milliseconds >= self.options.idle_ms
+        self.has_own_verdict() || milliseconds >= self.options.idle_ms
     }
 
     /// The time without use after which the connection is suspicious, in milliseconds.
@@ -316,7 +316,7 @@ impl<'a> ConnectionView<'a> {
         let was_found = self.tracked.flag().is_some_and(|flag| {
             flag.verdict == Verdict::BodyNotClosed && flag.confidence >= Confidence::Likely
         });
-        self.is_bad() || was_found || !self.process.is_unidentified
+        self.has_own_verdict() || was_found || !self.process.is_unidentified
     }
 
     /// Whether it was *likely* because it accumulated with others.
@@ -343,7 +343,7 @@ impl<'a> ConnectionView<'a> {
     /// the connection, or that are at most *possible* for an open one, do not shorten the time in
     /// which it may turn out to be healthy. An open response has a time of its own, and says
     /// nothing about the connection once it was released.
-    fn is_bad(&self) -> bool {
+    fn has_own_verdict(&self) -> bool {
         self.tracked.flag().is_some_and(|flag| match flag.verdict {
             Verdict::BodyNotClosed
             | Verdict::Growing

@@ -15,7 +15,8 @@ pub(crate) enum Excuse {
     Request,
     /// The process returns to other connections of the group, and this may be one that it keeps.
     Pool,
-    /// A garbage collector closes connections of the group, and may not have run since this one died.
+    /// A garbage collector closes connections of the group, and may not have run since this one
+    /// died.
     Collector,
     /// The process is stopped or frozen, or was until recently.
     Stopped,

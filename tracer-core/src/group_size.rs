@@ -11,8 +11,9 @@ pub(crate) struct GroupSize {
     pub(crate) count: usize,
     /// How many are not dead, in the sense of [`turnover`](crate::turnover).
     pub(crate) alive: usize,
-    /// The largest number that were alive at once, and when that was reached, according to the times
-    /// at which they were opened and died. Connections that have been closed since are not included.
+    /// The largest number that were alive at once, and when that was reached, according to the
+    /// times at which they were opened and died. Connections that have been closed since are not
+    /// included.
     pub(crate) peak: (usize, Timestamp),
     /// When the oldest of its connections was opened.
     pub(crate) oldest: Timestamp,

@@ -20,7 +20,7 @@ pub enum Input {
     /// An answer to [`Question::Process`](crate::Question::Process).
     Process(ProcessFacts),
     /// The answer to [`Question::Process`](crate::Question::Process) for a process that cannot be
-    /// read for lack of privileges.
+    /// read without more privileges.
     ProcessUnreadable(ProcessKey),
     /// An answer to [`Question::Readers`](crate::Question::Readers).
     Readers(Readers),

@@ -30,9 +30,9 @@ pub struct Options {
     /// The maximum number of retracted findings listed; further ones are counted in
     /// [`Note::RetractedNotListed`](crate::Note::RetractedNotListed).
     pub retracted_max: usize,
-    /// Report connections without a finding, too (`--all`).
+    /// Whether connections without a finding are also reported (`--all`).
     pub all: bool,
-    /// The user selected particular processes: each of them gets a
+    /// Whether the user selected particular processes: each of them gets a
     /// [`ProcessSummary`](crate::ProcessSummary).
     pub scoped: bool,
 }

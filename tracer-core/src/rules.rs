@@ -30,7 +30,8 @@
 //! # What is excused
 //! An *excused* connection is one that a healthy program could explain. Its confidence is capped at
 //! *possible*, or at what it was before, and it is analyzed separately from the others. Exceptions:
-//! [`orphaned`], [`growing`] and [`peer_not_reading`], which do not depend on what the process does.
+//! [`orphaned`], [`growing`] and [`peer_not_reading`], which do not depend on what the process
+//! does.
 //!
 //! - *A process that waits for peers*, one connection for each peer. Each peer that accepted less
 //!   than the process wrote within `--idle` excuses one connection with unread data or a response,

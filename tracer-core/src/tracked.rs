@@ -63,8 +63,8 @@ pub(crate) struct Tracked {
     pub(crate) eof_received: bool,
     /// The largest number of connections of its group that were alive at once since it died.
     pub(crate) outlived: usize,
-    /// The answer of the latest inspection of the process, if neither holders nor byte counters have
-    /// changed since. Boxed, because most connections are never asked about.
+    /// The answer of the latest inspection of the process, if neither holders nor byte counters
+    /// have changed since. Boxed, because most connections are never asked about.
     pub(crate) reader: Option<Box<SeenReader>>,
     /// What was seen of a peer for which the process is waiting. Boxed, because most connections
     /// have no such peer.

@@ -3,12 +3,12 @@
 //!
 //! A connection is *dead* if it appears to be of no further use: closed by its peer, or unread for
 //! so long that it has a verdict. In a *clean-up*, the process closes a connection that has been
-//! dead for longer than a quarter of `--idle` and was seen dead by a snapshot. Pools do so when they
-//! are about to reuse such a connection. So in a group with clean-ups, only the dead connections
-//! beyond the largest number alive at once are evidence, and only if their number grew across three
-//! clean-ups: each time it was larger than it had ever been, and it was never smaller in between. If
-//! the process *uses* a dead connection, only that connection loses its verdict, and `--min-count`
-//! is raised for the group for a while.
+//! dead for longer than a quarter of `--idle` and was seen dead by a snapshot. Pools do so when
+//! they are about to reuse such a connection. So in a group with clean-ups, only the dead
+//! connections beyond the largest number alive at once are evidence, and only if their number grew
+//! across three clean-ups: each time it was larger than it had ever been, and it was never smaller
+//! in between. If the process *uses* a dead connection, only that connection loses its verdict, and
+//! `--min-count` is raised for the group for a while.
 //!
 //! A garbage collector closes several connections at once and leaves others that died before and
 //! after them, and the program opens no new ones in their place. That is not a clean-up. After such
@@ -89,7 +89,7 @@ pub(crate) struct Turnover {
     /// The number of dead connections closed by a garbage collector.
     collected: usize,
     /// Whether the process closed or used a dead connection.
-    pub(crate) came_back: bool,
+    pub(crate) has_returned: bool,
     /// Whether the number of dead connections beyond `peak` grew across three clean-ups.
     pub(crate) excess_grew: bool,
     /// The excess after clean-ups, as far as it grew: each is larger than the one before, and none
@@ -116,7 +116,7 @@ impl Turnover {
             peak_at: since,
             cleaned: 0,
             collected: 0,
-            came_back: false,
+            has_returned: false,
             excess_grew: false,
             excesses: [0; CLEAN_UPS],
             measured: 0,
@@ -173,7 +173,7 @@ impl Turnover {
         let is_late =
             |it: &&&Cleaned| it.was_seen_dead && it.at.ms_since(it.dead_since) > prompt_ms;
         let returned: Vec<&Cleaned> = closed.iter().filter(is_late).copied().collect();
-        self.came_back |= !returned.is_empty() || closed.len() < cleaned.len();
+        self.has_returned |= !returned.is_empty() || closed.len() < cleaned.len();
         if returned.is_empty() {
             return;
         }
@@ -258,11 +258,12 @@ impl Turnover {
 
     /// Whether the process did something with dead connections that affects later ones.
     pub(crate) const fn is_eventful(&self) -> bool {
-        self.came_back || self.collected_at.is_some()
+        self.has_returned || self.collected_at.is_some()
     }
 
-    /// How many times `--min-count` is added to itself at `now`: once for each time that connections
-    /// of the group were used again after they had a verdict, less one per 10 × `--idle` since.
+    /// How many times `--min-count` is added to itself at `now`: once for each time that
+    /// connections of the group were used again after they had a verdict, less one per 10 ×
+    /// `--idle` since.
     pub(crate) fn steps(&self, now: Timestamp, idle_ms: u64) -> usize {
         let decayed = now.ms_since(self.stepped_at) / idle_ms.saturating_mul(10).max(1);
         usize::try_from(self.steps.saturating_sub(decayed)).unwrap_or(usize::MAX)

@@ -213,8 +213,9 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Runs twins that were not found, and exhibits that did not run, once more without the others: on a
-/// busy host, programs and snapshots are late. A healthy program that was flagged is not run again.
+/// Runs twins that were not found, and exhibits that did not run, once more without the others: on
+/// a busy host, programs and snapshots are late. A healthy program that was flagged is not run
+/// again.
 fn run_again(
     parts: &mut [Results],
     exhibits: &[Exhibit],

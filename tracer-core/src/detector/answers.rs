@@ -56,8 +56,8 @@ impl Detector {
         }
     }
 
-    /// The remaining questions will not be answered. `count` is the number of questions about readers
-    /// for which there was no time.
+    /// The remaining questions will not be answered. `count` is the number of questions about
+    /// readers for which there was no time.
     pub(super) fn take_unanswered(&mut self, count: u64) {
         self.unanswered = count;
         for process in self.outstanding.give_up_all() {

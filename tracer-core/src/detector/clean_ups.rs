@@ -157,10 +157,10 @@ impl Detector {
         }
         let mut cleaned = core::mem::take(&mut self.cleaned).without_forwarded();
         // A process that has exited or called `exec` has closed everything; that is not a clean-up.
-        let goes_on = |group: &GroupKey, comm: &Comm| {
+        let is_same_program = |group: &GroupKey, comm: &Comm| {
             self.processes.comm(group.process).is_some_and(|now| now == comm)
         };
-        cleaned.retain(|group, it| sizes.contains_key(group) && goes_on(group, &it.comm));
+        cleaned.retain(|group, it| sizes.contains_key(group) && is_same_program(group, &it.comm));
         let mut remaining = self.remaining(&cleaned);
         for (group, size) in &sizes {
             let history = self.histories.entry(*group).or_insert_with(|| GroupHistory::new(at));

@@ -33,7 +33,7 @@ pub(super) struct WaitedFor {
     /// which that FIN was sent.
     half_closed: Vec<(Interval, ConnectionId)>,
     /// Connections with unread data that no rule claims: slow peers block them as well.
-    held_up: Vec<Candidate>,
+    unclaimed: Vec<Candidate>,
 }
 
 impl WaitedFor {
@@ -50,11 +50,11 @@ impl WaitedFor {
             self.half_closed.extend(fin_sent.map(|fin_sent| (fin_sent, id)));
         }
         if view.facts.unread_bytes > 0 && !is_claimed {
-            self.held_up.push(Candidate {
+            self.unclaimed.push(Candidate {
                 id,
                 data: Data::Pending,
-                left_alone_at: left_alone_at(view),
-                used_at: left_alone_at(view),
+                untouched_since: untouched_since(view),
+                used_at: untouched_since(view),
                 responses: 1,
                 apart_max_ms: Some(view.suspect_after_ms()),
             });
@@ -71,20 +71,20 @@ impl WaitedFor {
         claimed: &[ConnectionView<'_>],
         excuses: &mut BTreeMap<ConnectionId, Excuse>,
     ) {
-        let matched = self.closed_behind_half_closed(claimed);
+        let matched = self.forwarded_to_half_closed(claimed);
         let waiting: BTreeSet<ConnectionId> = matched.values().copied().collect();
         excuses.extend(matched.keys().map(|id| (*id, Excuse::HalfClosedPeer)));
         let slow = self.slow.iter().filter(|(_, id)| !waiting.contains(id));
-        self.spend(slow.copied(), claimed, may_be_held_up, Excuse::SlowPeer, excuses);
+        self.assign(slow.copied(), claimed, may_be_blocked, Excuse::SlowPeer, excuses);
         let slow: BTreeSet<ConnectionId> = self.slow.iter().map(|(_, id)| *id).collect();
         let half_closed = self.half_closed.iter().map(|(fin_sent, id)| (fin_sent.latest, *id));
         let left = half_closed.filter(|(_, id)| !waiting.contains(id) && !slow.contains(id));
-        self.spend(left, claimed, is_confirmed, Excuse::HalfClosedPeer, excuses);
+        self.assign(left, claimed, is_confirmed, Excuse::HalfClosedPeer, excuses);
     }
 
     /// Each of `peers`, to which the process last wrote at the given time, excuses one of the
     /// `claimed` connections.
-    fn spend(
+    fn assign(
         &self,
         peers: impl Iterator<Item = (Timestamp, ConnectionId)>,
         claimed: &[ConnectionView<'_>],
@@ -98,19 +98,19 @@ impl WaitedFor {
             .map(|view| Candidate {
                 id: view.tracked.id,
                 data: data(view),
-                left_alone_at: left_alone_at(view),
+                untouched_since: untouched_since(view),
                 used_at: view.last_used_at(),
                 responses: rules::leaked(view).count().max(1),
                 apart_max_ms: None,
             });
-        let others = self.held_up.iter().filter(|_| excuse == Excuse::SlowPeer);
+        let others = self.unclaimed.iter().filter(|_| excuse == Excuse::SlowPeer);
         let candidates: Vec<Candidate> = claimed.chain(others.copied()).collect();
         excuses.extend(blocked(peers, &candidates).into_iter().map(|id| (id, excuse)));
     }
 
     /// The connections that the peer closed, each with the half-closed one to which the process
     /// forwarded the FIN.
-    fn closed_behind_half_closed(
+    fn forwarded_to_half_closed(
         &self,
         claimed: &[ConnectionView<'_>],
     ) -> BTreeMap<ConnectionId, ConnectionId> {
@@ -145,7 +145,7 @@ pub(crate) fn forwarded(
 }
 
 /// Since when nothing has been read from it, or it has been silent.
-fn left_alone_at(view: &ConnectionView<'_>) -> Timestamp {
+fn untouched_since(view: &ConnectionView<'_>) -> Timestamp {
     if view.facts.unread_bytes > 0 { view.tracked.unread_since } else { view.last_used_at() }
 }
 
@@ -201,7 +201,7 @@ fn data(view: &ConnectionView<'_>) -> Data {
 }
 
 /// Whether it was at most *possible* before, and may be waiting for a slow peer to accept its data.
-fn may_be_held_up(view: &ConnectionView<'_>) -> bool {
+fn may_be_blocked(view: &ConnectionView<'_>) -> bool {
     data(view) != Data::None && !view.was_likely()
 }
 

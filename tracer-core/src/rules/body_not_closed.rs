@@ -77,11 +77,11 @@ pub(crate) fn leaked<'a>(
 ) -> impl Iterator<Item = &'a Response> + use<'a> {
     let view = *view;
     // Most connections have no responses, and need no further checks.
-    let is_left_alone = !view.listed.is_empty() && is_left_alone(&view);
+    let is_untouched = !view.listed.is_empty() && is_untouched(&view);
     view.responses().filter(move |response| {
         is_due(&view, response)
             && match response.stream {
-                None => is_left_alone,
+                None => is_untouched,
                 Some(stream) => {
                     let unread_ms = view.now.ms_since(stream.unread_since);
                     stream.held_bytes > 0 && unread_ms >= view.options.idle_ms && view.can_run()
@@ -100,7 +100,7 @@ fn age_ms(view: &ConnectionView<'_>, response: &Response) -> u64 {
 
 /// Whether no reader is waiting for the one response of the connection, and none was seen within
 /// `--idle`.
-fn is_left_alone(view: &ConnectionView<'_>) -> bool {
+fn is_untouched(view: &ConnectionView<'_>) -> bool {
     let states = [TcpState::Established, TcpState::CloseWait, TcpState::Closed];
     states.contains(&view.facts.state)
         && !view.reader().is_waiting()
@@ -225,8 +225,8 @@ fn streams<'a>(
     pairs.filter(|(_, response)| response.stream.is_some())
 }
 
-/// `in_same_state` is the number of responses of the group that are in the same state, if that number or
-/// their own is enough.
+/// `in_same_state` is the number of responses of the group that are in the same state, if that
+/// number or their own is enough.
 fn assessment(
     claimed: &Claimed<'_, '_>,
     confidence: Confidence,

@@ -4,13 +4,14 @@
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: one of these accumulated ([`accumulation`](super::accumulation)):
-//!   - more than `--pool-size` that carried at most one request or were left unread, to one address;
+//!   - more than `--pool-size` that carried at most one request or were left unread, to one
+//!     address;
 //!   - more than four times `--pool-size` of any kind, to one address; more than `--pool-size` are
 //!     enough if they are beyond a pool that was watched ([`turnover`](crate::turnover));
 //!   - `--min-count` on which the process was seen to receive EOF.
 //! - *possible*: more than `--pool-size`; or `--min-count` with nothing unread; or any number if on
-//!   one of them the process received EOF, or the goroutine scan found no reference to the response,
-//!   or if the process may return to most of them or still answer the requests of most.
+//!   one of them the process received EOF, or the goroutine scan found no reference to the
+//!   response, or if the process may return to most of them or still answer the requests of most.
 //! - **stale-pool** *info*: fewer.
 //!
 //! Lookalikes: a client pool keeps the connections that the server closed until it next uses them,

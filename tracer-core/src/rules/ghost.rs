@@ -9,7 +9,8 @@
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: one of these accumulated ([`accumulation`](super::accumulation)):
-//!   - more than `--pool-size` that carried at most one request or were left unread, to one address;
+//!   - more than `--pool-size` that carried at most one request or were left unread, to one
+//!     address;
 //!   - more than four times `--pool-size` of any kind, to one address; more than `--pool-size` are
 //!     enough if they are beyond a pool that was watched ([`turnover`](crate::turnover));
 //!   - `--min-count` on which EOF or the error was returned to the process.

@@ -15,8 +15,8 @@
 //! - *possible*: otherwise, `--min-count` after a fork, or any number after `exec`.
 //!
 //! Lookalikes: a server that passes connections on purpose to children, which read them, register
-//! them in an epoll instance or have them as standard input (inetd); socket activation, which passes file
-//! descriptor 3; a daemon that forked after it opened its pool.
+//! them in an epoll instance or have them as standard input (inetd); socket activation, which
+//! passes file descriptor 3; a daemon that forked after it opened its pool.
 
 use super::{Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{

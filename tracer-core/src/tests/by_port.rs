@@ -111,7 +111,7 @@ fn one_stale_connection_to_each_of_many_hosts_is_only_possible() {
 
 /// The process received EOF on each and closed none.
 #[test]
-fn connections_left_open_after_eof_at_one_time_are_only_possible() {
+fn connections_left_open_after_eof_at_once_are_only_possible() {
     one_each(
         "
         400s peer-closes a1..a60

@@ -85,7 +85,8 @@ fn a_proxy_that_closes_nothing_is_flagged_for_both_ends() {
     check_leaking(390, timeline, &["close-wait likely x25", "close-wait likely x25"]);
 }
 
-/// Ten tunnels are half-closed, and 25 servers closed connections that no longer belong to a client.
+/// Ten tunnels are half-closed, and 25 servers closed connections that no longer belong to a
+/// client.
 #[test]
 fn a_leak_alongside_half_closed_connections_is_counted_alone() {
     let timeline = [
@@ -115,8 +116,9 @@ fn other_half_closed_connections_excuse_nothing() {
     check_leaking(390, timeline, &["close-wait likely x25"]);
 }
 
-/// All servers of a forwarder are restarted while it leaks, and its clients close one after another.
-/// Closing both ends when a client has closed is no return to a connection that was forgotten.
+/// All servers of a forwarder are restarted while it leaks, and its clients close one after
+/// another. Closing both ends when a client has closed is no return to a connection that was
+/// forgotten.
 #[test]
 fn a_leak_alongside_a_restart_is_counted_alone() {
     for leak_s in [0, 9, 14, 18] {

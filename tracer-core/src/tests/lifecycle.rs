@@ -78,7 +78,7 @@ fn a_verdict_follows_a_socket_from_one_bad_state_to_the_next() {
 }
 
 #[test]
-fn a_lost_close_is_healed_by_snapshots_and_never_reported() {
+fn a_lost_close_is_corrected_by_snapshots_and_never_reported() {
     check(
         "
         0s open a1..a6 pid=10

@@ -307,7 +307,7 @@ fn the_verdict_stays_when_the_peer_closes() {
     );
 }
 
-/// No new finding blames a stopped process; earlier findings stay.
+/// A stopped process gets no new finding; earlier findings stay.
 #[test]
 fn a_stopped_process_is_not_flagged() {
     check_forgotten(

@@ -42,8 +42,8 @@ impl Bursts {
         timeline
     }
 
-    /// The same pool, of which a connection is taken every `leak_every_s` seconds and never given
-    /// back, `leaks` times.
+    /// The same pool, of which a connection is taken every `leak_every_s` seconds and never
+    /// returned, `leaks` times.
     fn last_in_first_out_with_leaks(&self, leaks: u64, leak_every_s: u64) -> String {
         let (mut timeline, mut opened) = (String::new(), 0);
         let mut pool: Vec<usize> = Vec::new();
@@ -330,7 +330,7 @@ fn what_a_garbage_collector_will_close_is_not_flagged_after_its_second_run() {
     }
 }
 
-/// One connection every twenty `--idle`, thirty in all: an audit and a live run.
+/// One connection per 20 × `--idle`, thirty in all: an audit and a live run.
 #[test]
 fn a_slow_leak_is_likely_in_an_audit() {
     let timeline = format!("0s lose-events\n{}", leaked(30, 1, 1_200));
@@ -344,7 +344,7 @@ fn a_slow_leak_is_likely_in_an_audit() {
 
 /// A connection for each of several threads, which get work at random.
 #[test]
-fn connections_of_threads_are_not_flagged_once_they_come_back() {
+fn connections_of_threads_are_not_flagged_once_they_are_used_again() {
     let mut timeline = String::new();
     let (mut random, mut last) = (7_u64, [0_u64; 40]);
     for number in 0..400_u64 {

@@ -231,7 +231,7 @@ fn dead_connections_of_an_incomplete_scan_are_likely() {
 
 /// Responses that were all requested at the same time may still be referenced.
 #[test]
-fn connections_of_an_incomplete_scan_at_one_time_are_possible() {
+fn connections_of_an_incomplete_scan_requested_together_are_possible() {
     check(
         "
         0s open a1..a25 b1..b3 pid=10

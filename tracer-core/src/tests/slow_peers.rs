@@ -114,7 +114,7 @@ fn a_gateway_with_stalled_clients_that_leaks_is_flagged_for_what_it_leaks() {
 /// After a pause, the gateway reads a little more, and writes it to the clients, which still do not
 /// read. What it leaks meanwhile is not what it holds back for them.
 #[test]
-fn a_gateway_that_goes_on_writing_to_stalled_clients_is_flagged_for_what_it_leaks() {
+fn a_gateway_that_keeps_writing_to_stalled_clients_is_flagged_for_what_it_leaks() {
     let timeline = [
         &stalled(10),
         "
@@ -172,7 +172,7 @@ fn confirmed_leaks_beyond_the_slow_clients_are_certain() {
 }
 
 #[test]
-fn what_is_excused_says_whom_it_waits_for() {
+fn an_excuse_names_the_peers_that_it_waits_for() {
     let timeline = [
         stalled(5),
         leaked(7),

@@ -173,8 +173,8 @@ fn short_responses_that_are_read_alongside_a_leak_do_not_excuse_it() {
     );
 }
 
-/// Streams of which only the status was of interest are opened one after another. All keep
-/// receiving, so a snapshot shows when data arrived last, not first.
+/// Streams of which only the status is needed are opened one after another. All keep receiving, so
+/// a snapshot shows when data arrived last, not first.
 #[test]
 fn forgotten_streams_accumulate_however_rare_snapshots_are() {
     let mut timeline = String::from("0s open l1..l25 every=2s pid=10\n");

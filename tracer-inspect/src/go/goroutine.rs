@@ -182,12 +182,12 @@ impl Stack {
         (start..end).step_by(8).map_while(|address| self.word(address))
     }
 
-    /// The words that the goroutine may still use. `map` adds their offsets from the frame pointer of
-    /// a frame to a list. From the first frame without a map outwards, all words count. If the
+    /// The words that the goroutine may still use. `map` adds their offsets from the frame pointer
+    /// of a frame to a list. From the first frame without a map outwards, all words count. If the
     /// goroutine is not blocked, all words of its stack count, because its position is unknown.
     ///
-    /// Each word counts once, however many frames and maps include it, so there are no more than the
-    /// stack has.
+    /// Each word counts once, however many frames and maps include it, so there are no more than
+    /// the stack has.
     pub(super) fn words_in_use(
         &self,
         mut map: impl FnMut(&Frame, &mut Vec<i64>) -> Option<()>,

@@ -1,8 +1,8 @@
 //! Links from a module to files with its debug information.
 //!
 //! The library that reads debug information opens the files that a module names, whatever they are:
-//! a path, a FIFO, a device. So it may read debug information only if the module names nothing that
-//! somebody else than root and this user chooses.
+//! a path, a FIFO, a device. So it may read debug information only if the module names no file that
+//! anyone but root and this user controls.
 
 use std::{
     ffi::OsStr,

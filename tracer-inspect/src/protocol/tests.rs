@@ -146,7 +146,7 @@ fn every_message_survives() {
 }
 
 #[test]
-fn a_message_that_is_cut_short_or_goes_on_is_malformed() {
+fn a_message_that_is_too_short_or_too_long_is_malformed() {
     for (_, answer) in answers() {
         let whole = message(&reply(answer).to_frame(frame::MESSAGE_MAX));
         for length in 0..whole.len() {

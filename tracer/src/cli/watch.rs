@@ -46,8 +46,9 @@ pub(crate) struct Watch {
 struct Selection {
     /// Watch only these processes (attaches uprobes to Go)
     ///
-    /// A comma-separated list of pids, as seen by the shell that runs tracer. Options that take a list can also be
-    /// repeated. Uprobes are attached to Go programs unless --no-uprobes is given or --for is at most --idle.
+    /// A comma-separated list of pids, as seen by the shell that runs tracer. Options that take a
+    /// list can also be repeated. Uprobes are attached to Go programs unless --no-uprobes is given
+    /// or --for is at most --idle.
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
     pids: Vec<u32>,
     /// Include the descendants of --pid
@@ -84,8 +85,9 @@ struct Observation {
     duration: Option<Duration>,
     /// Attach uprobes to every Go program, not only to --pid
     ///
-    /// Uprobes track HTTP responses until they are read to EOF or closed. They are not attached in a run whose
-    /// --for is at most --idle, because it would end before a response could be reported.
+    /// Uprobes track HTTP responses until they are read to EOF or closed. They are not attached in
+    /// a run whose --for is at most --idle, because it would end before a response could be
+    /// reported.
     #[arg(long, conflicts_with = "no_uprobes")]
     go: bool,
     /// Do not attach uprobes to Go programs
@@ -98,8 +100,8 @@ struct Observation {
     interval: Option<Duration>,
     /// At the end of an audit or of --for, wait at most this long for process inspections [default: 5s]
     ///
-    /// The report says which processes could not be inspected in time. Before the end, a live run
-    /// does not wait: the results of an inspection are in the next report. After Ctrl-C, nothing waits.
+    /// The report says which processes could not be inspected in time. Before its end, a live run does
+    /// not wait: the results of an inspection are in the next report. After Ctrl-C, nothing waits.
     #[arg(long, value_name = "DURATION", value_parser = duration, hide_short_help = true)]
     inspect_for: Option<Duration>,
     /// Load extra rules that say which stack frames belong to libraries

@@ -43,8 +43,8 @@ const FOLLOWED_MAX: usize = 256;
 /// Time limit for attaching uprobes to further processes after one snapshot.
 const ATTACH_TIME_MAX: Duration = Duration::from_millis(250);
 
-/// Time limit for detaching uprobes of processes that have ended, after one snapshot. At least one is
-/// detached.
+/// Time limit for detaching uprobes of processes that have ended, after one snapshot. At least one
+/// is detached.
 const DETACH_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// The ledgers of a run.
@@ -57,16 +57,16 @@ pub(crate) struct Ledgers {
     is_full: bool,
     /// Time spent on attaching uprobes since the latest snapshot.
     attaching: Duration,
-    /// The uprobes of processes that have exited or called `execve`. The kernel takes long to remove
-    /// them.
+    /// The uprobes of processes that have exited or called `execve`. The kernel takes long to
+    /// remove them.
     ended: Vec<LedgerLinks>,
     /// Processes that have exited or called `execve` since the latest snapshot.
     unlisted: Vec<Process>,
     reread: Reread,
 }
 
-/// A process, identified as in `/proc`: the start time distinguishes it from a later process with the
-/// same pid.
+/// A process, identified as in `/proc`: the start time distinguishes it from a later process with
+/// the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Process {
     pid: u32,
@@ -141,8 +141,8 @@ impl Ledgers {
     /// Attaches uprobes to the wanted processes that have none, detaches them from processes that
     /// have exited or called `execve`, and reads the open responses. Returns the ledger of each
     /// process that is among the `holders` of sockets, or a notice that it is being read, in which
-    /// case [`take`](Self::take) returns it later. `wanted` has the start time of each process, in clock ticks
-    /// since boot, by pid.
+    /// case [`take`](Self::take) returns it later. `wanted` has the start time of each process, in
+    /// clock ticks since boot, by pid.
     pub(crate) fn update(
         &mut self,
         kernel: &mut Kernel,

@@ -199,7 +199,7 @@ impl Recorder {
     fn extent(&self) -> String {
         let Self { shown, head, written_until, .. } = self;
         if *written_until == Timestamp::default() {
-            return format!("{shown} holds nothing");
+            return format!("{shown} is empty");
         }
         format!("{shown} ends at {}", head.clock.rfc3339(*written_until))
     }

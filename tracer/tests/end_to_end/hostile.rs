@@ -1,5 +1,5 @@
-//! Processes that do all they can to delay, fill or crash whoever inspects them: snapshots go on,
-//! other processes are inspected, and memory stays limited.
+//! Processes that do all they can to delay, fill or crash an inspection: snapshots continue, other
+//! processes are inspected, and memory stays limited.
 //!
 //! Each test checks that with [`Siege`]. `tests/faults/hostile.c` is the program.
 
@@ -107,8 +107,8 @@ impl Siege {
         self.harmless.grow(COUNT);
     }
 
-    /// Checks that all leaks are found, that snapshots go on meanwhile and afterwards, and how much
-    /// memory that took. Returns the last report.
+    /// Checks that all leaks are found, that snapshots continue meanwhile and afterwards, and how
+    /// much memory that took. Returns the last report.
     fn check(mut self) -> Report {
         let (harmless, pids) = (self.harmless.pid(), self.hostile.iter().map(Hostile::pid));
         let pids: Vec<u32> = pids.collect();

@@ -44,7 +44,7 @@ pub(crate) struct JudgedExhibit {
     /// Whether it had a *possible* finding.
     pub(crate) was_possible: bool,
     pub(crate) outcome: Outcome,
-    /// The first run had mistakes, and the exhibit was run again without the others.
+    /// Whether the first run had mistakes, and the exhibit was run again without the others.
     pub(crate) is_second_run: bool,
 }
 

@@ -1,5 +1,5 @@
-//! When each request is sent to a worker, and what happens if the worker fails. Pure: time and bytes
-//! are passed in.
+//! When each request is sent to a worker, and what happens if the worker fails. Pure: time and
+//! bytes are passed in.
 //!
 //! A worker answers one request at a time, in order. So it works on the oldest one that was sent,
 //! and if the worker fails (it exits, takes too long, or sends something that is not an answer),

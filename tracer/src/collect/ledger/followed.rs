@@ -32,8 +32,8 @@ pub(super) struct Found {
 /// A process whose HTTP responses are tracked until this is dropped.
 #[derive(Debug)]
 pub(super) struct Followed {
-    /// When the uprobes were attached. Earlier entries of the ledger are those of another program that
-    /// the process ran before `execve`.
+    /// When the uprobes were attached. Earlier entries of the ledger are those of another program
+    /// that the process ran before `execve`.
     pub(super) since: Timestamp,
     image: Image,
     responses: ResponseList,

@@ -84,14 +84,14 @@ struct Session {
     asked_at: Duration,
     /// How long the last judgment waits for answers, unless the run was ended.
     inspect_for: Duration,
-    /// This is the last judgment, and it waits for all answers.
+    /// Whether this is the last judgment, and it waits for all answers.
     is_patient: bool,
-    /// Answers have arrived since the latest judgment.
+    /// Whether answers have arrived since the latest judgment.
     has_answers: bool,
     lists: Lists,
     /// When the pause before the next snapshot began.
     paused_since: Option<Instant>,
-    /// A signal, or the reader of standard output, has ended the run.
+    /// Whether a signal, or the reader of standard output, has ended the run.
     is_ended: bool,
 }
 

@@ -40,8 +40,8 @@ pub(crate) fn note(note: &Note) -> String {
             grouped(*per_snapshot_max as u64)
         ),
         Note::StacksLost { count } => format!(
-            "{} of connections or requests {} not recorded for lack of space or because of a read \
-             error: {} unknown",
+            "{} of connections or requests {} not recorded because there was no space or a read \
+             failed: {} unknown",
             counted(*count, "stack", "stacks"),
             if *count == 1 { "was" } else { "were" },
             if *count == 1 { "its call site is" } else { "their call sites are" }

@@ -8,7 +8,8 @@ use crate::zoo::record::{Observation, Observations, Source};
 
 const IDLE: Duration = Duration::from_secs(10);
 
-/// A observation of `count` connections with the verdict `ghost`; without a finding if `count` is 0.
+/// An observation of `count` connections with the verdict `ghost`; without a finding if `count` is
+/// 0.
 fn observation(source: Source, at_s: f64, count: u64) -> Observation {
     let finding = Finding::made_up("ghost", Confidence::Likely, count, "127.0.0.1:81");
     Observation { source, at_s, findings: if count == 0 { Vec::new() } else { vec![finding] } }

@@ -1,4 +1,4 @@
-//! What becomes of requests whose worker answers, fails, or says something else.
+//! What happens to requests whose worker replies, fails, or sends something else.
 
 mod files;
 
@@ -7,7 +7,7 @@ use tracer_inspect::protocol::frame::{FrameBuffer, MESSAGE_MAX};
 
 use super::*;
 
-/// An exchange with a worker that the test plays.
+/// An exchange with a worker that the test simulates.
 #[derive(Default)]
 struct Play {
     exchange: Exchange,
@@ -309,7 +309,7 @@ fn call_site(pid: u32, with_debug_info: bool) -> Task {
     Task::CallSite { process: process(pid), stack, recorded: None, with_debug_info }
 }
 
-/// Lets two workers fail at the next request.
+/// Makes two workers fail on the next request.
 fn fail_twice(play: &mut Play) {
     play.exchange.worker_ended();
     for _ in 0..2 {

@@ -15,9 +15,9 @@ const UPROBES_PAUSE: Duration = Duration::from_secs(2);
 pub(super) struct Lists {
     /// Lists that arrived after the questions were asked: other questions follow from them.
     pub(super) late: Vec<Input>,
-    /// The questions have not been asked yet, so lists are passed on at once.
+    /// Whether lists are passed on at once, because the questions have not been asked yet.
     pub(super) are_taken: bool,
-    /// The first snapshot was taken.
+    /// Whether the first snapshot has been taken.
     have_begun: bool,
 }
 
