@@ -280,10 +280,10 @@ fn unwind_tables_that_recurse() {
     // The entry is its own CIE.
     let cyclic = unwind_entry(4, &all_code());
     // A long CIE (version, augmentation, alignments, return address, instructions), which each of
-    // 500,000 entries refers to, and states within states.
+    // 50,000 entries refers to, and states within states.
     let mut nested =
         unwind_entry(0, &[&[1, 0, 1, 0x78, 16][..], &[REMEMBER_STATE; 1_000]].concat());
-    for _ in 0..500_000 {
+    for _ in 0..50_000 {
         nested.extend(unwind_entry(nested.len() + 4, &[0; 16]));
     }
     let states = [all_code(), vec![REMEMBER_STATE; 60_000]].concat();
