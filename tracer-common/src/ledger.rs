@@ -1,5 +1,5 @@
-/// The key of the map `LEDGER`: one HTTP response in flight in a Go program's HTTP client: it was
-/// requested, and neither read to EOF nor closed.
+/// The key of the map `LEDGER`: one open HTTP response in a Go program's HTTP client. It was
+/// requested, and has been neither read to EOF nor closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "user",
@@ -16,7 +16,7 @@ pub struct LedgerKey {
     pub kind: u32,
 }
 
-/// The type of the Go object whose address identifies a response in flight.
+/// The type of the Go object whose address identifies an open response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum LedgerKind {

@@ -28,14 +28,14 @@ pub(crate) fn death(facts: &SocketFacts, at: Timestamp, alive_at: Option<Timesta
     facts.last_segment_at.map_or_else(unknown, Interval::exact)
 }
 
-/// When the FIN came that is seen at `at`: after the last data, after the last snapshot that did not
-/// show it (`open_at`), and not after the last segment or ACK. Answered keepalive probes refresh both
-/// of those, so the interval may be wide.
+/// When the FIN that is seen at `at` arrived: after the last data, after the last snapshot that did
+/// not show it (`open_at`), and not after the last segment or ACK. Answered keepalive probes
+/// refresh both of those, so the interval may be wide.
 ///
 /// Probes are periodic, and the first one is sent one period after the last segment. If the last
 /// segment were the answer to a probe, the period would be shorter than the interval, and another
-/// probe would have followed within it. So if nothing has come for longer than that, the last segment
-/// was the FIN.
+/// probe would have followed within it. So if nothing has arrived for longer than that, the last
+/// segment was the FIN.
 pub(crate) fn closed_by_peer(
     facts: &SocketFacts,
     at: Timestamp,

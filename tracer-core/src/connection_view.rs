@@ -11,8 +11,8 @@ use crate::{
     tracked::{SeenReader, Tracked},
 };
 
-/// The maximum number of data segments that a client sends in one exchange: a request is usually
-/// one, and the TLS handshake before it two or three.
+/// The maximum number of data segments that a client sends for one request: the request is
+/// usually one, and the TLS handshake before it two or three.
 const SEGMENTS_MAX: u32 = 4;
 
 /// After a pause, a connection is suspected again only once it has been idle for this many times
@@ -56,9 +56,9 @@ pub(crate) enum ResponseSelection<'a> {
 pub(crate) struct ProcessView {
     /// Why it cannot have acted on its connections.
     pub(crate) stop: Option<Stop>,
-    /// It is not known yet whether the process is stopped.
+    /// Whether it is still unknown if the process is stopped.
     pub(crate) is_unidentified: bool,
-    /// `/proc` of the process cannot be read for lack of privileges.
+    /// Whether `/proc` of the process cannot be read without more privileges.
     pub(crate) is_unreadable: bool,
     /// [`HostFacts::suspended_ns`](crate::HostFacts::suspended_ns).
     pub(crate) suspended_ns: u64,
@@ -93,7 +93,7 @@ impl<'a> ConnectionView<'a> {
         (1..=SEGMENTS_MAX).contains(&self.facts.data_segments_sent)
     }
 
-    /// Whether it carried at most one exchange, or its received data is unread.
+    /// Whether it carried at most one request, or its received data is unread.
     pub(crate) const fn is_unused(&self) -> bool {
         self.facts.unread_bytes > 0 || self.facts.data_segments_sent <= SEGMENTS_MAX
     }
@@ -262,13 +262,13 @@ impl<'a> ConnectionView<'a> {
     /// connection that was used again after a pause of at least `--idle` is suspected only after
     /// three times that pause, at most an hour.
     pub(crate) fn is_overdue(&self, milliseconds: u64) -> bool {
-        self.is_bad() || milliseconds >= self.suspect_after_ms()
+        self.has_own_verdict() || milliseconds >= self.suspect_after_ms()
     }
 
     /// Like [`is_overdue`](Self::is_overdue), but ignores earlier pauses of the process: for rules
     /// about the peer.
     pub(crate) fn is_idle_over(&self, milliseconds: u64) -> bool {
-        self.is_bad() || milliseconds >= self.options.idle_ms
+        self.has_own_verdict() || milliseconds >= self.options.idle_ms
     }
 
     /// The time without use after which the connection is suspicious, in milliseconds.
@@ -316,19 +316,19 @@ impl<'a> ConnectionView<'a> {
         let was_found = self.tracked.flag().is_some_and(|flag| {
             flag.verdict == Verdict::BodyNotClosed && flag.confidence >= Confidence::Likely
         });
-        self.is_bad() || was_found || !self.process.is_unidentified
+        self.has_own_verdict() || was_found || !self.process.is_unidentified
     }
 
     /// Whether it was *likely* because it accumulated with others.
     pub(crate) fn has_accumulated(&self) -> bool {
-        let accusation = self.tracked.accusation();
-        accusation.is_some_and(|flag| flag.confidence >= Confidence::Likely)
+        let flag = self.tracked.dead_flag();
+        flag.is_some_and(|flag| flag.confidence >= Confidence::Likely)
             && !matches!(self.excuse, Some(Excuse::Pool | Excuse::Collector))
     }
 
     /// The earliest time at which it can have been opened, if known. For a connection that carried
-    /// one exchange, the time of its last request is used instead; if nothing was sent, that time
-    /// is the opening itself.
+    /// one request, the time of that request is used instead; if nothing was sent, the kernel still
+    /// has the time of the opening.
     pub(crate) fn known_opening(&self) -> Option<Timestamp> {
         match self.tracked.origin {
             Origin::Traced => Some(self.tracked.opened_at),
@@ -343,7 +343,7 @@ impl<'a> ConnectionView<'a> {
     /// the connection, or that are at most *possible* for an open one, do not shorten the time in
     /// which it may turn out to be healthy. An open response has a time of its own, and says
     /// nothing about the connection once it was released.
-    fn is_bad(&self) -> bool {
+    fn has_own_verdict(&self) -> bool {
         self.tracked.flag().is_some_and(|flag| match flag.verdict {
             Verdict::BodyNotClosed
             | Verdict::Growing

@@ -32,7 +32,7 @@ use crate::{
     judge::{JudgeContext, behind_half_closed},
     processes::Processes,
     snapshot_interval::SnapshotIntervals,
-    table::{Departure, Table},
+    table::{Retraction, Table},
     tracked::{Flagged, Tracked},
 };
 
@@ -112,8 +112,8 @@ impl Detector {
                 self.table.processes.touch_all();
             }
             Input::Event(event) => {
-                if let Some(departure) = self.table.handle_event(&event) {
-                    self.handle_departure(departure, event.at);
+                if let Some(retraction) = self.table.handle_event(&event) {
+                    self.handle_retraction(retraction, event.at);
                 }
             }
             Input::Snapshot(snapshot) => self.reconcile(snapshot),
@@ -149,8 +149,8 @@ impl Detector {
         let at = snapshot.ended_at;
         self.snapshots += 1;
         self.intervals.observe(snapshot.started_at);
-        let has_lost = self.unhealed() != Loss::default();
-        self.healed = self.loss.healable();
+        let has_lost = self.uncorrected() != Loss::default();
+        self.healed = self.loss.correctable();
         self.sockets = u64::try_from(snapshot.sockets.len()).unwrap_or(u64::MAX);
         self.undecodable = snapshot.undecodable;
         self.unreadable = snapshot.unreadable;
@@ -158,10 +158,10 @@ impl Detector {
         self.not_judged.clone_from(&snapshot.not_judged);
         let suspended_ns = self.host.suspended_ns;
         let holders = core::mem::take(&mut snapshot.holders);
-        for departure in
+        for retraction in
             self.table.reconcile(snapshot, has_lost, |key| key.started_at(suspended_ns))
         {
-            self.handle_departure(departure, at);
+            self.handle_retraction(retraction, at);
         }
         // This comes last: the changes above still name the call sites of processes that are gone.
         self.processes.take_holders(holders, self.snapshots, at, self.options.window_ms);
@@ -170,14 +170,14 @@ impl Detector {
     }
 
     /// The losses for which no later snapshot has compensated.
-    fn unhealed(&self) -> Loss {
-        self.loss.healable().since(self.healed)
+    fn uncorrected(&self) -> Loss {
+        self.loss.correctable().since(self.healed)
     }
 
     /// Retracts the verdict of a connection that was closed or used again.
-    fn handle_departure(&mut self, departure: Departure, at: Timestamp) {
-        match departure {
-            Departure::Closed(tracked) => {
+    fn handle_retraction(&mut self, retraction: Retraction, at: Timestamp) {
+        match retraction {
+            Retraction::Closed(tracked) => {
                 // Hardly any connection has a verdict.
                 if tracked.flagged.is_some() {
                     self.flagged.remove(&tracked.id);
@@ -189,7 +189,7 @@ impl Detector {
                     self.push_change(change);
                 }
             }
-            Departure::Used(id) => {
+            Retraction::Used(id) => {
                 // If several responses share the connection, its use says nothing about the leaked
                 // ones. The next list of open responses shows whether they were released.
                 if self.table.get(id).is_some_and(|tracked| self.is_shared(tracked, at)) {
@@ -318,7 +318,7 @@ impl Detector {
     /// Whether another snapshot would show more: a connection with a verdict is missing from the
     /// latest one, or events have been lost since.
     pub fn is_undecided(&self) -> bool {
-        self.table.is_undecided() || self.unhealed().events() > 0
+        self.table.is_undecided() || self.uncorrected().events() > 0
     }
 
     /// The changes of single connections' verdicts since the last call.

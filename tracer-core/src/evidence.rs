@@ -127,9 +127,11 @@ pub enum Evidence {
     /// The lines of code that requested the responses, else those that opened the connections, the
     /// most frequent first; `others` more are not listed.
     CallSites { top: Vec<Counted<String>>, others: usize },
-    /// It happened at separate times, the latest of them recent: still accumulating.
-    Rising(Recurrence),
-    /// It happened at separate times, the latest of them `since_last_ms` ago.
+    /// It happened at separate times, the latest of them `since_last_ms` ago, which is recent
+    /// (*still accumulating* in [`rules`](crate::rules)).
+    Rising { recurrence: Recurrence, since_last_ms: u64 },
+    /// It happened at separate times, the latest of them `since_last_ms` ago, which is too long ago
+    /// for a leak that continues.
     Ceased { recurrence: Recurrence, since_last_ms: u64 },
     /// It happened at several separate times: too few, or within too short a time, to call it a
     /// trend.
@@ -154,7 +156,7 @@ pub enum Evidence {
     OpenedWhileOthersIdle(CountOf),
     /// Carried at most one request.
     ServedAtMostOnce(CountOf),
-    /// `count` connections carried one exchange and have been idle for `silent`.
+    /// `count` connections carried one request and have been idle for `silent`.
     ServedOnce { count: usize, silent: DurationRange },
     /// `count` connections were opened before this process started, by a process that no longer
     /// holds them, and have been idle for `silent`.
@@ -197,7 +199,7 @@ impl Evidence {
             Self::Requests { .. } => "requests",
             Self::Destinations { .. } => "destinations",
             Self::CallSites { .. } => "call-sites",
-            Self::Rising(_) => "rising",
+            Self::Rising { .. } => "rising",
             Self::Ceased { .. } => "ceased",
             Self::SeparateTimes(_) => "separate-times",
             Self::CountRose { .. } => "count-rose",

@@ -1,4 +1,4 @@
-//! Why a process is not to blame for a connection.
+//! Why a connection is excused: a healthy program could explain its state.
 
 /// Why a connection is at most *possible*, whatever its state. A confidence that was higher before
 /// is kept and does not rise, except with [`Pool`](Self::Pool) and [`Collector`](Self::Collector).
@@ -15,7 +15,8 @@ pub(crate) enum Excuse {
     Request,
     /// The process returns to other connections of the group, and this may be one that it keeps.
     Pool,
-    /// A garbage collector closes connections of the group, and may not have run since this one died.
+    /// A garbage collector closes connections of the group, and may not have run since this one
+    /// died.
     Collector,
     /// The process is stopped or frozen, or was until recently.
     Stopped,

@@ -14,8 +14,9 @@ pub(crate) struct GroupSize {
     pub(crate) count: usize,
     /// How many are not dead, in the sense of [`turnover`](crate::turnover).
     pub(crate) alive: usize,
-    /// The largest number that were alive at one time, and when that was, according to the times at
-    /// which they were opened and died. Connections that have been closed since are not included.
+    /// The largest number that were alive at once, and when that was reached, according to the
+    /// times at which they were opened and died. Connections that have been closed since are not
+    /// included.
     pub(crate) peak: (usize, Timestamp),
     /// When the oldest of its connections was opened.
     pub(crate) oldest: Timestamp,
@@ -36,8 +37,9 @@ impl GroupSize {
     }
 }
 
-/// The largest number of connections that were alive at one time, and when that was. Of each, when
-/// it was opened and when it died; [`Timestamp::END`] if it is alive.
+/// The largest number of connections that were alive at once, and when that was reached.
+/// `lifetimes` holds, for each connection, when it was opened and when it died ([`Timestamp::END`]
+/// if it is alive).
 pub(crate) fn peak(lifetimes: &[(Timestamp, Timestamp)]) -> (usize, Timestamp) {
     let mut opened: Vec<Timestamp> = lifetimes.iter().map(|(opened, _)| *opened).collect();
     let mut died: Vec<Timestamp> =
@@ -60,7 +62,7 @@ pub(crate) fn peak(lifetimes: &[(Timestamp, Timestamp)]) -> (usize, Timestamp) {
 }
 
 #[test]
-fn the_peak_is_the_largest_number_alive_at_one_time() {
+fn the_peak_is_the_largest_number_alive_at_once() {
     let at = Timestamp::from_ms;
     let lifetimes = |all: &[(u64, u64)]| -> Vec<(Timestamp, Timestamp)> {
         all.iter().map(|(opened, died)| (at(*opened), at(*died))).collect()

@@ -20,7 +20,7 @@ pub enum Input {
     /// An answer to [`Question::Process`](crate::Question::Process).
     Process(ProcessFacts),
     /// The answer to [`Question::Process`](crate::Question::Process) for a process that cannot be
-    /// read for lack of privileges.
+    /// read without more privileges.
     ProcessUnreadable(ProcessKey),
     /// An answer to [`Question::Readers`](crate::Question::Readers).
     Readers(Readers),
@@ -30,10 +30,10 @@ pub enum Input {
     CallSite(CallSite),
     /// This question will not be answered.
     NoAnswer(Subject, NoAnswer),
-    /// The HTTP responses in flight of this process are being read: until [`Ledger`](Self::Ledger)
+    /// The open HTTP responses of this process are being read: until [`Ledger`](Self::Ledger)
     /// or [`NoAnswer`](Self::NoAnswer), it is not judged.
     ResponsesAwaited(ProcessKey),
-    /// No question that is not answered yet will be. The number is how many questions about readers
+    /// The remaining questions will not be answered. The number is how many questions about readers
     /// were left unanswered after the latest snapshot because there was no time.
     Unanswered(u64),
     /// A remark for the reader of the report.
@@ -77,8 +77,8 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// The part of the loss for which a later snapshot compensates.
-    pub(crate) const fn healable(self) -> Self {
+    /// The part of the loss that a later snapshot corrects.
+    pub(crate) const fn correctable(self) -> Self {
         Self { stacks_lost: 0, ledger_full: 0, ..self }
     }
 

@@ -1,7 +1,7 @@
-//! open HTTP responses, and the call sites of stacks.
+//! Open HTTP responses, and the call sites of stacks.
 //!
-//! Uprobes in Go's `net/http` maintain a BPF map, the *ledger*: it has an entry for each response
-//! in flight, whose body was neither read to EOF nor closed. The ledger is state, not a stream of
+//! Uprobes in Go's `net/http` maintain a BPF map, the *ledger*: it has an entry for each open
+//! response, whose body was neither read to EOF nor closed. The ledger is state, not a stream of
 //! events, and is read completely after each snapshot.
 
 use alloc::{string::String, vec::Vec};

@@ -8,7 +8,7 @@ pub struct Options {
     /// How many similar connections are required for more than *possible* (`--min-count`).
     pub count_min: usize,
     /// Dead connections per destination that are attributed to a pool (`--pool-size`); four times
-    /// as many if they carried more than one exchange.
+    /// as many if they carried more than one request.
     pub pool_size: usize,
     /// Unread data of up to this many bytes is attributed to TLS session tickets, greetings and
     /// close_notify alerts (`--min-unread`).
@@ -30,9 +30,9 @@ pub struct Options {
     /// The maximum number of retracted findings listed; further ones are counted in
     /// [`Note::RetractedNotListed`](crate::Note::RetractedNotListed).
     pub retracted_max: usize,
-    /// Report connections without a finding, too (`--all`).
+    /// Whether connections without a finding are also reported (`--all`).
     pub all: bool,
-    /// The user selected particular processes: each of them gets a
+    /// Whether the user selected particular processes: each of them gets a
     /// [`ProcessSummary`](crate::ProcessSummary).
     pub scoped: bool,
 }

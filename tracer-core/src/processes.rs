@@ -32,11 +32,11 @@ pub(crate) struct Processes {
     pub(crate) limits: BTreeMap<ProcessKey, Vec<Limit>>,
     /// Goroutines at the latest inspection that counted them.
     pub(crate) goroutines: BTreeMap<ProcessKey, Goroutines>,
-    /// open HTTP responses.
+    /// Open HTTP responses.
     pub(crate) open_responses: OpenResponses,
     /// The call sites at which responses were requested and connections opened.
     pub(crate) call_sites: CallSites,
-    /// Processes that cannot be read for lack of privileges.
+    /// Processes that cannot be read without more privileges.
     pub(crate) unreadable: BTreeSet<ProcessKey>,
     /// The processes in scope that held TCP sockets in the latest snapshot.
     holders: BTreeMap<ProcessKey, Holder>,

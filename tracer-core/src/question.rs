@@ -39,7 +39,7 @@ pub enum Subject {
     Readers(ProcessKey),
     /// [`Question::CallSite`].
     CallSite(ProcessKey, StackId),
-    /// The HTTP responses in flight of a process ([`Ledger`](crate::Ledger)), for which the
+    /// The open HTTP responses of a process ([`Ledger`](crate::Ledger)), for which the
     /// observer asks.
     Responses(ProcessKey),
 }

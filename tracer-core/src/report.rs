@@ -9,7 +9,7 @@ use crate::{
     SnapshotInterval, TcpState, Timestamp, Verdict,
 };
 
-/// The state of all findings at one time.
+/// The state of all findings at the time of the report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// When the run began.
@@ -135,7 +135,8 @@ pub struct Connection {
     pub remote: SocketAddr,
     /// Time since it was opened, in milliseconds.
     pub age_ms: u64,
-    /// The age is a lower bound: it was open before tracing began, or its opening was not seen.
+    /// Whether the age is a lower bound: it was open before tracing began, or its opening was not
+    /// seen.
     pub age_is_lower_bound: bool,
     /// Time since data was last sent or received, in milliseconds.
     pub idle_ms: u64,
@@ -231,7 +232,7 @@ pub struct Coverage {
     /// Running totals of what was lost.
     pub loss: Loss,
     /// The part of the loss since the latest snapshot began, for which nothing has compensated yet.
-    pub unhealed: Loss,
+    pub uncorrected: Loss,
     /// Connections for which the connection table had no room at the latest snapshot.
     pub table_full: u64,
     /// Open responses for which there was no room.
@@ -242,11 +243,11 @@ pub struct Coverage {
     /// Stopped processes with suspicious connections: whether they leak is unknown until they run
     /// again.
     pub processes_stopped: u64,
-    /// Processes that were asked for may be outside of the pid namespace of `tracer`, where they are
+    /// Whether selected processes may be outside of the pid namespace of `tracer`, where they are
     /// not seen.
     pub outside_hidden: bool,
-    /// File descriptors of sockets that look like TCP and are not judged, by protocol, in the latest
-    /// snapshot.
+    /// File descriptors of sockets that look like TCP and are not judged, by protocol, in the
+    /// latest snapshot.
     pub not_judged: BTreeMap<String, u64>,
     /// TCP sockets in scope in the latest snapshot.
     pub sockets: u64,

@@ -21,8 +21,8 @@
 //!   `--idle`.
 //! - *at separate times*: in at least three clusters that are certainly separate and span at least
 //!   `--idle`.
-//! - *still accumulating*: the latest of those is at most twice their span ago, or thirty
-//!   times `--idle`.
+//! - *still accumulating*: the latest of those is no longer ago than twice their span or
+//!   30 × `--idle`, whichever is longer.
 //! - *accumulate*: see [`accumulation`].
 //! - *confirmed by goroutine scan*: see [`scan_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
@@ -30,7 +30,8 @@
 //! # What is excused
 //! An *excused* connection is one that a healthy program could explain. Its confidence is capped at
 //! *possible*, or at what it was before, and it is analyzed separately from the others. Exceptions:
-//! [`orphaned`], [`growing`] and [`peer_not_reading`], which do not depend on what the process does.
+//! [`orphaned`], [`growing`] and [`peer_not_reading`], which do not depend on what the process
+//! does.
 //!
 //! - *A process that waits for peers*, one connection for each peer. Each peer that accepted less
 //!   than the process wrote within `--idle` excuses one connection with unread data or a response,
@@ -201,8 +202,9 @@ pub(crate) fn is_claimed_for_later(view: &ConnectionView<'_>) -> bool {
     rules.into_iter().any(|rule| rule.claims(view))
 }
 
-/// Whether some rule about what the process does claims this connection.
-pub(crate) fn is_accused(view: &ConnectionView<'_>) -> bool {
+/// Whether a rule about the behavior of the process claims this connection, so that an excuse
+/// applies to it.
+pub(crate) fn is_excusable(view: &ConnectionView<'_>) -> bool {
     RULES.iter().any(|rule| rule.id.is_about_the_process() && rule.claims(view))
 }
 
@@ -228,7 +230,7 @@ pub(crate) fn suspicion(view: &ConnectionView<'_>) -> Option<Suspicion> {
 
 /// Whether an inspection of the process matters for this connection even if there are few like it.
 pub(crate) fn needs_inspection_alone(view: &ConnectionView<'_>) -> bool {
-    inherited::RULE.claims(view) || body_not_closed::is_in_flight(view)
+    inherited::RULE.claims(view) || body_not_closed::has_open_response(view)
 }
 
 /// The evidence and the caveats of an assessment.

@@ -95,8 +95,8 @@ impl SeparateTimes {
         self.count >= 3 && self.span_ms >= idle_ms
     }
 
-    /// Whether the accumulation continues: the last cluster was at most twice the span ago, or
-    /// thirty times `idle_ms`.
+    /// Whether the accumulation continues: the last cluster is no longer ago than twice the span or
+    /// 30 × `idle_ms`, whichever is longer.
     pub(crate) fn is_still_accumulating(self, idle_ms: u64, now: Timestamp) -> bool {
         let recent_ms = self.span_ms.saturating_mul(2).max(idle_ms.saturating_mul(30));
         self.is_at_separate_times(idle_ms) && now.ms_since(self.latest) <= recent_ms

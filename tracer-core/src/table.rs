@@ -53,7 +53,7 @@ struct Entry {
     tracked: Box<Tracked>,
 }
 
-/// How many open connections lack a fact because of a loss, as far as that can be known.
+/// How many open connections have a fact missing because of a loss, as far as that is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FactsLost {
     /// Their age is a lower bound, because the event of their opening is missing.
@@ -66,7 +66,7 @@ pub(crate) struct FactsLost {
 
 /// A reason to retract a connection's verdict.
 #[derive(Debug)]
-pub(crate) enum Departure {
+pub(crate) enum Retraction {
     /// It was closed and removed from the table.
     Closed(Box<Tracked>),
     /// It was used again.
@@ -177,7 +177,7 @@ impl Table {
         })
     }
 
-    pub(crate) fn handle_event(&mut self, event: &Event) -> Option<Departure> {
+    pub(crate) fn handle_event(&mut self, event: &Event) -> Option<Retraction> {
         self.changed = true;
         if let EventKind::Connected(Some(actor)) | EventKind::Accepted(Some(actor)) = &event.kind {
             self.has_stacks |= actor.stack.is_some();
@@ -189,7 +189,7 @@ impl Table {
                     tracked.reconnect(event.at);
                     tracked.set_opener(actor.as_ref());
                 });
-                return known.then_some(Departure::Used(event.id));
+                return known.then_some(Retraction::Used(event.id));
             }
             EventKind::Accepted(actor) => {
                 self.change_opening(event, |tracked| {
@@ -219,7 +219,7 @@ impl Table {
             EventKind::StateChanged { .. } => {}
             EventKind::Destroyed => {
                 let entry = self.connections.swap_remove(&event.id);
-                return entry.map(|entry| Departure::Closed(entry.leave(&mut self.processes)));
+                return entry.map(|entry| Retraction::Closed(entry.leave(&mut self.processes)));
             }
         }
         None
@@ -257,13 +257,13 @@ impl Table {
         snapshot: Snapshot,
         has_lost: bool,
         started_at: impl Fn(ProcessKey) -> Timestamp,
-    ) -> Vec<Departure> {
+    ) -> Vec<Retraction> {
         self.snapshot += 1;
         let snapshot_at = snapshot.started_at;
         let previous_at = self.snapshot_at.replace(snapshot_at);
         self.full = 0;
         self.set_listeners(snapshot.listeners);
-        let mut departures = Vec::new();
+        let mut retractions = Vec::new();
         for facts in snapshot.sockets {
             let id = facts.id;
             let is_full = self.connections.len() >= self.connections_max;
@@ -294,12 +294,12 @@ impl Table {
                 tracked.call = OpeningCall::Lost;
             }
             if tracked.update(facts, snapshot_at, self.snapshot) {
-                departures.push(Departure::Used(id));
+                retractions.push(Retraction::Used(id));
             }
             entry.settle(&mut self.processes);
         }
-        self.drop_absent(snapshot_at, &mut departures);
-        departures
+        self.drop_absent(snapshot_at, &mut retractions);
+        retractions
     }
 
     /// The directions that are guessed may change with the listeners.
@@ -315,7 +315,7 @@ impl Table {
         }
     }
 
-    fn drop_absent(&mut self, snapshot_at: Timestamp, departures: &mut Vec<Departure>) {
+    fn drop_absent(&mut self, snapshot_at: Timestamp, retractions: &mut Vec<Retraction>) {
         let mut has_gone = false;
         for entry in self.connections.values_mut() {
             if entry.snapshot == self.snapshot {
@@ -334,7 +334,8 @@ impl Table {
         if has_gone {
             let is_gone = |_: &_, entry: &mut Entry| entry.tracked.snapshots_missed >= 2;
             let gone = self.connections.extract_if(.., is_gone);
-            departures.extend(gone.map(|(_, it)| Departure::Closed(it.leave(&mut self.processes))));
+            retractions
+                .extend(gone.map(|(_, it)| Retraction::Closed(it.leave(&mut self.processes))));
         }
         // Memory that a burst of connections took is released.
         if self.connections.len() < self.connections.capacity() / 4 {

@@ -63,8 +63,8 @@ pub(crate) struct Tracked {
     pub(crate) eof_received: bool,
     /// The largest number of connections of its group that were alive at once since it died.
     pub(crate) outlived: usize,
-    /// The answer of the latest inspection of the process, if neither holders nor byte counters have
-    /// changed since. Boxed, because most connections are never asked about.
+    /// The answer of the latest inspection of the process, if neither holders nor byte counters
+    /// have changed since. Boxed, because most connections are never asked about.
     pub(crate) reader: Option<Box<SeenReader>>,
     /// What was seen of a peer for which the process is waiting. Boxed, because most connections
     /// have no such peer.
@@ -328,7 +328,7 @@ impl Tracked {
     }
 
     /// The current verdict, if it is based on a pattern of dead connections.
-    pub(crate) fn accusation(&self) -> Option<Flag> {
+    pub(crate) fn dead_flag(&self) -> Option<Flag> {
         self.flag().filter(|flag| {
             matches!(
                 flag.verdict,
@@ -345,13 +345,13 @@ impl Tracked {
     pub(crate) fn is_dead(&self) -> bool {
         let is_over =
             |facts: &SocketFacts| matches!(facts.state, TcpState::CloseWait | TcpState::Closed);
-        self.facts.as_deref().is_some_and(is_over) || self.accusation().is_some()
+        self.facts.as_deref().is_some_and(is_over) || self.dead_flag().is_some()
     }
 
     /// Since when it has been dead; `None` if it is not dead, as far as known.
     pub(crate) fn dead_since(&self) -> Option<Timestamp> {
         let closed = self.peer_closed.or(self.died).map(|closed| closed.latest);
-        closed.or_else(|| self.accusation().map(|_| self.unread_since))
+        closed.or_else(|| self.dead_flag().map(|_| self.unread_since))
     }
 
     /// The present verdict.

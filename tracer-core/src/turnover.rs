@@ -1,19 +1,19 @@
 //! Whether a process returns to the dead connections of a group, and how many connections it uses
-//! at one time.
+//! at once.
 //!
 //! A connection is *dead* if it appears to be of no further use: closed by its peer, or unread for
 //! so long that it has a verdict. In a *clean-up*, the process closes a connection that has been
-//! dead for longer than a quarter of `--idle` and was seen dead by a snapshot. Pools do so when they
-//! come to such a connection. So in a group with clean-ups, only the dead connections beyond the
-//! largest number alive at one time are evidence, and only if their number grew across three
-//! clean-ups: each time it was larger than it had ever been, and it was never smaller in between. If
-//! the process *uses* a dead connection, only that connection is acquitted, and `--min-count` is
-//! raised for the group for a while.
+//! dead for longer than a quarter of `--idle` and was seen dead by a snapshot. Pools do so when
+//! they are about to reuse such a connection. So in a group with clean-ups, only the dead
+//! connections beyond the largest number alive at once are evidence, and only if their number grew
+//! across three clean-ups: each time it was larger than it had ever been, and it was never smaller
+//! in between. If the process *uses* a dead connection, only that connection loses its verdict, and
+//! `--min-count` is raised for the group for a while.
 //!
-//! A garbage collector closes several connections at one time and leaves others that died before
-//! and after them, and the program opens no new ones in their place. That is not a clean-up. After
-//! such a collection, or if the process has closed several at one time for another reason,
-//! connections that died later are not evidence until the next collection is overdue.
+//! A garbage collector closes several connections at once and leaves others that died before and
+//! after them, and the program opens no new ones in their place. That is not a clean-up. After such
+//! a collection, or if the process has closed several at once for another reason, connections that
+//! died later are not evidence until the next collection is overdue.
 
 use alloc::vec::Vec;
 
@@ -21,7 +21,7 @@ use crate::{ConnectionId, Interval, Options, Timestamp, group_size::GroupSize};
 
 /// The number of clean-ups across which the excess must grow.
 const CLEAN_UPS: usize = 3;
-/// The minimum number of closes at one time from which a garbage collector is recognized for the
+/// The minimum number of simultaneous closes by which a garbage collector is recognized for the
 /// first time.
 const COLLECTED_MIN: usize = 2;
 /// A pool that finds a connection dead opens another one within this time, in milliseconds.
@@ -32,7 +32,7 @@ const COINCIDENCE: usize = 4;
 /// `COLLECTOR_IDLES` times `--idle`, whichever is shorter.
 const COLLECTOR_PAUSES: u64 = 2;
 const COLLECTOR_IDLES: u64 = 4;
-/// A dead connection is closed promptly within one in this many parts of `--idle`.
+/// A dead connection is closed promptly if that takes at most `--idle` divided by this.
 const PROMPT: u64 = 4;
 /// The maximum number of times that `--min-count` is raised for one group.
 const STEPS_MAX: u64 = 4;
@@ -41,13 +41,13 @@ const STEPS_MAX: u64 = 4;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cleaned {
     pub(crate) id: ConnectionId,
-    /// When that was.
+    /// When it was closed or used.
     pub(crate) at: Timestamp,
     /// Since when it had been dead.
     pub(crate) dead_since: Timestamp,
     /// When its peer closed it, if it did.
     pub(crate) peer_closed: Option<Interval>,
-    /// The largest number of connections of the group that were alive at one time since then.
+    /// The largest number of connections of the group that were alive at once since then.
     pub(crate) outlived: usize,
     /// Whether it was used, not closed.
     pub(crate) was_used: bool,
@@ -80,16 +80,16 @@ pub(crate) struct Turnover {
     pub(crate) since: Timestamp,
     /// The largest number of connections alive in one snapshot.
     alive_max: usize,
-    /// The largest number of connections alive at one time, between snapshots as well.
+    /// The largest number of connections alive at once, between snapshots as well.
     pub(crate) peak: usize,
-    /// When that was.
+    /// When `peak` was reached.
     pub(crate) peak_at: Timestamp,
     /// The number of dead connections closed by clean-ups.
     cleaned: usize,
     /// The number of dead connections closed by a garbage collector.
     collected: usize,
     /// Whether the process closed or used a dead connection.
-    pub(crate) came_back: bool,
+    pub(crate) has_returned: bool,
     /// Whether the number of dead connections beyond `peak` grew across three clean-ups.
     pub(crate) excess_grew: bool,
     /// The excess after clean-ups, as far as it grew: each is larger than the one before, and none
@@ -116,7 +116,7 @@ impl Turnover {
             peak_at: since,
             cleaned: 0,
             collected: 0,
-            came_back: false,
+            has_returned: false,
             excess_grew: false,
             excesses: [0; CLEAN_UPS],
             measured: 0,
@@ -136,7 +136,7 @@ impl Turnover {
                 (self.peak, self.peak_at) = (alive, at);
             }
         }
-        // More connections were used at one time than was known, or the dead ones were closed.
+        // More connections were used at once than was known, or the dead ones were closed.
         self.excess_grew &= size.count > self.peak;
     }
 
@@ -167,19 +167,19 @@ impl Turnover {
         if closed_by != ClosedBy::Pool {
             return;
         }
-        // A busy process may take a moment to close what its peers have closed. If no snapshot has
+        // A busy process may take a while to close what its peers have closed. If no snapshot has
         // shown a connection dead, what the process did with it meanwhile is unknown.
         let prompt_ms = options.idle_ms / PROMPT;
         let is_late =
             |it: &&&Cleaned| it.was_seen_dead && it.at.ms_since(it.dead_since) > prompt_ms;
         let returned: Vec<&Cleaned> = closed.iter().filter(is_late).copied().collect();
-        self.came_back |= !returned.is_empty() || closed.len() < cleaned.len();
+        self.has_returned |= !returned.is_empty() || closed.len() < cleaned.len();
         if returned.is_empty() {
             return;
         }
         let is_continued = self.cleaned > 0 && at.ms_since(self.cleaned_at) <= gap_ms;
         (self.cleaned, self.cleaned_at) = (self.cleaned.saturating_add(returned.len()), at);
-        // The process returned to a connection beyond the number that it uses at one time.
+        // The process returned to a connection beyond the number that it uses at once.
         if returned.iter().any(|cleaned| cleaned.outlived >= self.alive_max.max(1)) {
             (self.measured, self.excess_grew) = (0, false);
             return;
@@ -258,12 +258,12 @@ impl Turnover {
 
     /// Whether the process did something with dead connections that affects later ones.
     pub(crate) const fn is_eventful(&self) -> bool {
-        self.came_back || self.collected_at.is_some()
+        self.has_returned || self.collected_at.is_some()
     }
 
-    /// The multiple of itself by which `--min-count` is raised at `now`: one for each time that
-    /// connections of the group were used again after they had a verdict, less one for every ten
-    /// times `--idle` since.
+    /// How many times `--min-count` is added to itself at `now`: once for each time that
+    /// connections of the group were used again after they had a verdict, less one per 10 ×
+    /// `--idle` since.
     pub(crate) fn steps(&self, now: Timestamp, idle_ms: u64) -> usize {
         let decayed = now.ms_since(self.stepped_at) / idle_ms.saturating_mul(10).max(1);
         usize::try_from(self.steps.saturating_sub(decayed)).unwrap_or(usize::MAX)

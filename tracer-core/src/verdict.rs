@@ -23,7 +23,7 @@ pub enum Verdict {
     Inherited,
     /// The peer is gone.
     Orphaned,
-    /// It carried one exchange and was never used again. Whether that is a leak cannot be decided.
+    /// It carried one request and was never used again. Whether that is a leak cannot be decided.
     NeverReused,
     /// The peer is not reading what was sent, so the cause is at the peer.
     PeerNotReading,

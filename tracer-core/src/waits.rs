@@ -55,10 +55,10 @@ pub(crate) fn is_half_closed(facts: &SocketFacts) -> bool {
 }
 
 /// When the process sent the FIN of a half-closed socket that is seen at `at`, if `known` was known
-/// at the previous snapshot and `open_at` is the latest one that showed no FIN: after the last data,
-/// and not after the last segment. No event reports it. As in
-/// [`closed_by_peer`](crate::closing_times::closed_by_peer), if nothing has come for longer than this
-/// interval, the last segment was the answer to the FIN and not to a keepalive probe.
+/// at the previous snapshot and `open_at` is the latest one that showed no FIN: after the last
+/// data, and not after the last segment. No event reports it. As in
+/// [`closed_by_peer`](crate::closing_times::closed_by_peer), if nothing has arrived for longer than
+/// this interval, the last segment was the answer to the FIN and not to a keepalive probe.
 pub(crate) fn fin_sent(
     known: Option<Interval>,
     facts: &SocketFacts,

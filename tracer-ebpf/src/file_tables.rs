@@ -2,12 +2,12 @@
 //!
 //! `iter/task_file` takes and drops a reference to each file, which costs as much as the rest, and
 //! reads one socket after the other, mostly waiting for memory. Here, no reference is taken, and
-//! each step is done for many file descriptors before the next one, so that the CPU waits for
-//! several sockets at a time.
+//! each step is done for many file descriptors before the next one, so that the cache misses of
+//! several sockets overlap.
 //!
 //! # Why this is safe
 //! The programs run in an RCU read-side critical section, in which file tables, files, `struct
-//! socket` and TCP sockets are not freed to anything of another type. Without a reference, they may
+//! socket` and TCP sockets are not reused for objects of another type. Without a reference, they may
 //! be closed meanwhile and reused for others of the same type. So after a socket was read, the file
 //! descriptor must still refer to the same file, and that file to the same `struct socket`. All
 //! reads are by `bpf_probe_read_kernel`, which fails on a bad address, and nothing is written to a
@@ -112,7 +112,7 @@ unsafe fn visit_task(
     selection: Selection,
 ) -> Option<i32> {
     let files: *const u8 = task.field(offset!(task_files))?;
-    // Threads share the table of the first thread, usually. `iter/task_file` skips the same ones.
+    // Threads usually share the table of the first thread. `iter/task_file` skips the same ones.
     let leader = task.group_leader()?;
     let number: u32 = task.field(offset!(task_pid))?;
     let is_leader = leader.field::<u32>(offset!(task_pid))? == number;
@@ -162,7 +162,7 @@ unsafe fn visit_task(
         if occupied == NONE {
             return result;
         }
-        // Those behind the last open file descriptor of the word need no visit.
+        // Those after the last open file descriptor of the word need no visit.
         let place = occupied as usize & (CHUNK_WORDS - 1);
         let open = (&raw const (*chunk).open[place]).read_volatile();
         let fds = u64::BITS - open.leading_zeros();

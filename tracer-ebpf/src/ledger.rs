@@ -1,4 +1,4 @@
-//! The map `LEDGER`: the HTTP responses in flight of Go's HTTP client.
+//! The map `LEDGER`: the open responses of Go's HTTP client.
 //!
 //! The programs are uprobes on the entries of functions of `net/http`, in the processes to which
 //! user space attaches them. A response is in the map from its request until it is released: its

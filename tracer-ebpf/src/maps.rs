@@ -36,7 +36,7 @@ const STACKS_MAX: u32 = 1 << 13;
 /// second program.
 pub(crate) const SCRATCH_PLACES: u32 = 2;
 
-/// More responses than most hosts have in flight at one time: each requires a file descriptor or an
+/// More responses than most hosts have open at the same time: each requires a file descriptor or an
 /// HTTP/2 stream.
 const LEDGER_MAX: u32 = 1 << 16;
 
@@ -74,7 +74,7 @@ pub(crate) static STACKS: HashMap<StackKey, StackRecord> = HashMap::with_max_ent
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(SCRATCH_PLACES, 0);
 
-/// The HTTP responses in flight of Go programs.
+/// The open HTTP responses of Go programs.
 #[map]
 pub(crate) static LEDGER: HashMap<LedgerKey, LedgerRecord> =
     HashMap::with_max_entries(LEDGER_MAX, 0);

@@ -1,10 +1,10 @@
 //! What answering one question about a process may cost, whatever the process has in its memory and
 //! files.
 //!
-//! A limit on each factor does not limit the product: 65,536 objects of 65,536 words each are 32 GiB.
-//! So the parsers count what they do against one budget for the whole question. A budget that is
-//! exceeded stays exceeded: no further memory is read, no result that depends on a second reading is
-//! confirmed, and the answer includes the limit.
+//! A limit on each factor does not limit the product: 65,536 objects of 65,536 words each are 32
+//! GiB. So the parsers count what they do against one budget for the whole question. A budget that
+//! is exceeded stays exceeded: no further memory is read, no result that depends on a second
+//! reading is confirmed, and the answer includes the limit.
 
 use std::cell::{Cell, RefCell};
 
@@ -34,7 +34,8 @@ impl Default for Allowance {
     }
 }
 
-/// What is left for one question. It counts steps, not time, so the same input gives the same answer.
+/// What is left for one question. It counts steps, not time, so the same input gives the same
+/// answer.
 #[derive(Debug)]
 pub struct Budget {
     allowance: Allowance,
@@ -157,7 +158,7 @@ impl Budget {
     }
 }
 
-/// Bytes of a [`Budget`] that are given back when this is dropped.
+/// Bytes of a [`Budget`] that are returned to it when this is dropped.
 #[derive(Debug)]
 pub struct Reservation<'a> {
     budget: &'a Budget,

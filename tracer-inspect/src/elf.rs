@@ -1,8 +1,8 @@
 //! The sections and segments of a 64-bit little-endian ELF file (elf(5)).
 //!
 //! The file may belong to a watched process, which can change or truncate it at any time. So it is
-//! read, not mapped: reading beyond the end returns an error instead of raising SIGBUS. Only what is
-//! asked for is read, and its size counts against the budget.
+//! read, not mapped: reading beyond the end returns an error instead of raising SIGBUS. Only what
+//! is requested is read, and its size counts against the budget.
 
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
@@ -22,7 +22,7 @@ type CompressionHeader = elf::CompressionHeader64<LE>;
 const PROGRAM_HEADERS_MAX: usize = 1_024;
 /// Maximum number of section headers. Programs have about forty.
 const SECTIONS_MAX: usize = 4_096;
-/// Maximum length of the name of a section that is asked for, in bytes.
+/// Maximum length of the name of a requested section, in bytes.
 const NAME_MAX: usize = 32;
 /// Maximum size of the table of section names in bytes.
 const NAMES_MAX: usize = 1 << 20;
@@ -68,7 +68,7 @@ pub(crate) struct Section {
 #[derive(Debug)]
 pub(crate) struct Content<'a> {
     pub(crate) bytes: Vec<u8>,
-    /// What `bytes` takes of the budget.
+    /// The part of the budget that `bytes` takes.
     _reservation: Reservation<'a>,
 }
 
@@ -171,9 +171,9 @@ impl Elf {
         bytes
     }
 
-    /// Calls `search` with successive parts of `size` bytes at `offset` of the file, until it returns
-    /// a value. Each part but the first begins with the last `overlap` bytes of the one before.
-    /// `search` also receives the part's distance from `offset`, in bytes.
+    /// Calls `search` with successive parts of `size` bytes at `offset` of the file, until it
+    /// returns a value. Each part but the first begins with the last `overlap` bytes of the one
+    /// before. `search` also receives the part's distance from `offset`, in bytes.
     pub(crate) fn search<T>(
         &self,
         (offset, size): (u64, u64),

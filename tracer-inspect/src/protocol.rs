@@ -1,9 +1,10 @@
 //! The protocol between the tracer and the inspection worker.
 //!
-//! The worker reads what watched processes control, so one of them may have taken it over. The
-//! tracer therefore does not trust what a reply says, and its form is checked here: a reply is no longer
-//! than its request allows, a list has no more elements than there are bytes, every value is valid
-//! for its type, and a reply about anything else than the question is refused ([`Reply::check`]).
+//! The worker reads what watched processes control, so one of them may have compromised it. The
+//! tracer therefore does not trust the content of a reply, and its form is checked here: a reply is
+//! no longer than its request allows, a list has no more elements than there are bytes, every value
+//! is valid for its type, and a reply about anything but the question is refused
+//! ([`Reply::check`]).
 //!
 //! Both ends are the same program, so the format has no version. It is written by hand instead of
 //! derived, so that every type that crosses the boundary is listed in [`core_types`].
@@ -16,7 +17,7 @@
 #[macro_use]
 mod codec;
 mod core_types;
-pub mod descriptor;
+pub mod fd_passing;
 pub mod frame;
 mod matching;
 mod reply;

@@ -25,7 +25,7 @@ use crate::{
     clock,
     frames::rules::Rules,
     inspector::Inspector,
-    protocol::{Answer, Reply, Request, Setup, Task, descriptor, frame},
+    protocol::{Answer, Reply, Request, Setup, Task, fd_passing, frame},
 };
 
 /// Answers the requests that arrive on `socket`, one at a time, until the other end is closed.
@@ -55,7 +55,7 @@ pub fn run(socket: &UnixStream) -> io::Result<()> {
         let frame = reply.to_frame(request.reply_max());
         // The file descriptor comes with the first bytes of the reply.
         let sent = program.map_or(Ok(0), |program| {
-            descriptor::send(socket, &frame, Some(program.as_fd()), SendFlags::empty())
+            fd_passing::send(socket, &frame, Some(program.as_fd()), SendFlags::empty())
         })?;
         replies.write_all(frame.get(sent..).unwrap_or_default())?;
     }

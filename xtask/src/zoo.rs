@@ -213,8 +213,9 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Runs twins that were not found, and exhibits that did not run, once more without the others: on a
-/// busy host, programs and snapshots are late. A healthy program that was flagged is not run again.
+/// Runs twins that were not found, and exhibits that did not run, once more without the others: on
+/// a busy host, programs and snapshots are late. A healthy program that was flagged is not run
+/// again.
 fn run_again(
     parts: &mut [Results],
     exhibits: &[Exhibit],
@@ -222,7 +223,7 @@ fn run_again(
     setting: &Setting<'_>,
 ) -> Result<()> {
     let may_be_late = |judged: &&mut JudgedExhibit| {
-        !judged.outcome.mistakes().is_empty() && !judged.outcome.is_accusation()
+        !judged.outcome.mistakes().is_empty() && !judged.outcome.is_flagged()
     };
     let late = parts.iter_mut().flat_map(|part| &mut part.exhibits).filter(may_be_late);
     let mut late: BTreeMap<String, &mut JudgedExhibit> =

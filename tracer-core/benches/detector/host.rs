@@ -16,7 +16,7 @@ pub(crate) fn process(number: u64, start_ms: u64) -> ProcessKey {
     ProcessKey { start_time_ns: start_ms * 1_000_000, pid }
 }
 
-/// A connection to one of 50 addresses that carried one exchange and was last used at `used_ms`.
+/// A connection to one of 50 addresses that carried one request and was last used at `used_ms`.
 pub(crate) fn connection(id: u64, key: ProcessKey, used_ms: u64) -> SocketFacts {
     let used_at = Timestamp::from_ms(used_ms);
     let owner = Owner {

@@ -116,13 +116,13 @@ impl Detector {
         if close_wait::may_be_answered(self.table.direction(tracked), facts) {
             return None;
         }
-        let accusation = tracked.accusation();
+        let flag = tracked.dead_flag();
         let closed_since = tracked.dead_since().filter(|_| !was_used);
-        let dead_since = closed_since.or(accusation.map(|flag| flag.since))?;
+        let dead_since = closed_since.or(flag.map(|flag| flag.since))?;
         // A connection on which the process still sends is in use.
         let dead_since = facts.last_sent_at.map_or(dead_since, |sent_at| sent_at.max(dead_since));
-        // A process that closes promptly never left the connection, so it did not return to it.
-        if accusation.is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
+        // A process that closes promptly was not neglecting the connection, only busy.
+        if flag.is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
             return None;
         }
         Some(CleanUp {
@@ -154,10 +154,10 @@ impl Detector {
         }
         let mut cleaned = core::mem::take(&mut self.cleaned).without_forwarded();
         // A process that has exited or called `exec` has closed everything; that is not a clean-up.
-        let goes_on = |group: &GroupKey, comm: &Comm| {
+        let is_same_program = |group: &GroupKey, comm: &Comm| {
             self.processes.comm(group.process).is_some_and(|now| now == comm)
         };
-        cleaned.retain(|group, it| sizes.contains_key(group) && goes_on(group, &it.comm));
+        cleaned.retain(|group, it| sizes.contains_key(group) && is_same_program(group, &it.comm));
         let mut remaining = self.remaining(&cleaned);
         for (group, size) in &sizes {
             let history = self.histories.entry(*group).or_insert_with(|| GroupHistory::new(at));

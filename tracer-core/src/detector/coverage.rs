@@ -12,14 +12,14 @@ impl Detector {
     pub(super) fn coverage(&self) -> Coverage {
         let unreadable = count(self.processes.unreadable.len()).saturating_add(self.unreadable);
         let processes_stopped = self.findings.stopped_processes();
-        let unhealed = self.unhealed();
+        let uncorrected = self.uncorrected();
         let is_about_the_verdict = |kind: QuestionKind| kind != QuestionKind::CallSite;
         let unanswered = self.outstanding.unanswered();
         let is_answered = !unanswered.keys().any(|(kind, _)| is_about_the_verdict(*kind));
         let responses_full = self.processes.open_responses.left_out();
         let outside_hidden = self.host.notes.contains(&Note::OutsideNotVisible);
         Coverage {
-            complete: unhealed == Loss::default()
+            complete: uncorrected == Loss::default()
                 && self.snapshots > 0
                 && self.table.full == 0
                 && responses_full == 0
@@ -31,7 +31,7 @@ impl Detector {
                 && is_answered
                 && !outside_hidden,
             loss: self.loss,
-            unhealed,
+            uncorrected,
             table_full: self.table.full,
             responses_full,
             processes_unreadable: unreadable,

@@ -6,12 +6,12 @@ use crate::{group_size::GroupSizes, judge::Claims, process_index::Derived};
 /// The results derived from the connections of each process.
 #[derive(Debug, Default)]
 pub(super) struct Derivations {
-    /// The sizes of its groups.
+    /// The sizes of the process's groups.
     pub(super) sizes: Derived<GroupSizes>,
-    /// The connections that rules claim.
+    /// The connections of the process that rules claim.
     pub(super) claimed: Derived<Claims>,
-    /// The fact that no finding follows from those claims.
+    /// Kept if no finding follows from those claims.
     pub(super) unfounded: Derived<()>,
-    /// The facts that hold while no question about its readers is due.
+    /// What holds until a question about the process's readers is due.
     pub(super) answered: Derived<Answered>,
 }

@@ -20,11 +20,12 @@ use crate::{
 pub(super) struct Outstanding {
     /// Questions whose answer is awaited.
     awaited: BTreeSet<Subject>,
-    /// The processes that were asked about, and the end of the snapshot after which that was done.
+    /// The processes that were asked about, each with the end of the snapshot after which it was
+    /// asked about.
     processes: BTreeMap<ProcessKey, Timestamp>,
     /// The connections whose readers were asked for, as the latest snapshot had shown them.
     readers: BTreeMap<ProcessKey, Vec<(ConnectionId, Mark)>>,
-    /// The questions that were not answered, until they are or are not asked any more.
+    /// The questions without an answer. They are removed when they are answered or no longer asked.
     unanswered: BTreeMap<Subject, NoAnswer>,
 }
 
@@ -75,7 +76,7 @@ impl Outstanding {
         self.awaited.insert(Subject::CallSite(process, stack));
     }
 
-    /// Notes that the responses in flight of a process are being read.
+    /// Notes that the open responses of a process are being read.
     pub(super) fn await_responses(&mut self, process: ProcessKey) {
         self.awaited.insert(Subject::Responses(process));
     }
@@ -109,15 +110,16 @@ impl Outstanding {
         self.unanswered.remove(&subject);
     }
 
-    /// There will be no answer.
+    /// There will be no answer. If the process has ended or executed another program, an earlier
+    /// question without an answer does not matter any more either.
     pub(super) fn give_up(&mut self, subject: Subject, reason: NoAnswer) {
-        self.awaited.remove(&subject);
+        self.answered(subject);
         if reason != NoAnswer::Ended {
             self.unanswered.insert(subject, reason);
         }
     }
 
-    /// Forgets the questions without an answer that are not asked any more.
+    /// Forgets the questions without an answer that are no longer asked.
     pub(super) fn forget_unanswered(&mut self, is_asked: impl Fn(Subject) -> bool) {
         self.unanswered.retain(|subject, _| is_asked(*subject));
     }
@@ -131,7 +133,7 @@ impl Outstanding {
         counts
     }
 
-    /// No answer to a question of the detector is awaited any more. Returns the processes whose
+    /// No answer to a question of the detector is awaited from now on. Returns the processes whose
     /// readers were asked for.
     pub(super) fn give_up_all(&mut self) -> Vec<ProcessKey> {
         let is_question = |subject: &Subject| !matches!(subject, Subject::Responses(_));

@@ -52,7 +52,9 @@ impl Detector {
         let processes = self.processes.facts_queue.take(suspected, self.snapshots, PROCESSES_MAX);
         let wanted = readers.keys().copied();
         let inspected = self.processes.readers_queue.take(wanted, self.snapshots, INSPECTIONS_MAX);
-        readers.retain(|key, _| inspected.contains(key));
+        // In the order of the queue: there may be no time for the last ones.
+        let readers: Vec<(ProcessKey, Vec<Asked>)> =
+            inspected.into_iter().filter_map(|key| Some((key, readers.remove(&key)?))).collect();
         let stacks = self.processes.call_sites.ask(&stacks, self.snapshots);
         for process in &processes {
             self.outstanding.ask_process(*process, self.processes.snapshot_at());
@@ -130,7 +132,7 @@ impl Detector {
 pub(super) struct Answered {
     /// The process, if a rule claims one of its connections.
     claimed: Option<ProcessKey>,
-    /// The stacks behind the claimed connections.
+    /// The stacks of the claimed connections.
     stacks: BTreeSet<(ProcessKey, StackId)>,
 }
 
@@ -174,8 +176,8 @@ impl Suspects {
     }
 }
 
-/// How long the answer about the reader of this connection is not asked for again: half of
-/// `--idle`, and longer if another answer cannot raise the confidence of a finding.
+/// How long the reader of this connection is not asked about again: half of `--idle`, and longer if
+/// another answer cannot raise the confidence of a finding.
 fn answer_lasts_ms(view: &ConnectionView<'_>) -> u64 {
     let Options { idle_ms, .. } = view.options;
     if rules::is_claimed_for_later(view) { idle_ms / 2 } else { idle_ms - idle_ms / 6 }

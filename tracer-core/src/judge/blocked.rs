@@ -9,8 +9,8 @@ use core::cmp::Reverse;
 
 use crate::{ConnectionId, Timestamp};
 
-/// How often a connection whose nearest peer has been taken is put back for another one. A limit for
-/// processes with thousands of each.
+/// How often a connection whose nearest peer has been taken is put back for another one. A limit
+/// for processes with thousands of each.
 const RETRIES: u8 = 8;
 
 /// What the process may be holding back for a slow peer. The first fits best.
@@ -32,13 +32,13 @@ pub(super) struct Candidate {
     pub(super) id: ConnectionId,
     pub(super) data: Data,
     /// Since when nothing has been read from it, or it has been silent.
-    pub(super) left_alone_at: Timestamp,
+    pub(super) untouched_since: Timestamp,
     pub(super) used_at: Timestamp,
     /// The number of peers that it requires.
     pub(super) responses: usize,
-    /// If a rule blames the process for it, it is excused. Otherwise it only takes a peer from the
-    /// others, and none with which the process last dealt this much earlier or later, in
-    /// milliseconds.
+    /// `None` for a connection that a rule about the process claims, which is excused. Otherwise,
+    /// the connection only takes a peer from the others, and only one to which the process last
+    /// wrote within this time of the last use of the connection, in milliseconds.
     pub(super) apart_max_ms: Option<u64>,
 }
 
@@ -54,9 +54,9 @@ struct Queued {
     retries: u8,
 }
 
-/// The blamed ones among the candidates that are excused by `peers`, to which the process last wrote
-/// at these times. A peer excuses one connection, or one response if a connection has several: first
-/// the one that was last used at about the same time.
+/// The candidates that are excused by `peers`, to which the process last wrote at these times. A
+/// peer excuses one connection, or one response if a connection has several: first the one that was
+/// last used at about the same time.
 pub(super) fn blocked(
     peers: impl IntoIterator<Item = (Timestamp, ConnectionId)>,
     candidates: &[Candidate],
@@ -102,7 +102,7 @@ fn nearest(
     peers: &BTreeSet<(Timestamp, ConnectionId)>,
     candidate: &Candidate,
 ) -> Option<(u64, (Timestamp, ConnectionId))> {
-    let at = candidate.left_alone_at;
+    let at = candidate.untouched_since;
     let is_other = |(_, id): &&(Timestamp, ConnectionId)| *id != candidate.id;
     let middle = (at, ConnectionId(0));
     let earlier = peers.range(..middle).rev().find(is_other);
@@ -116,12 +116,12 @@ fn nearest(
 mod tests {
     use super::*;
 
-    fn candidate(id: u64, left_alone_s: u64, apart_max_s: Option<u64>) -> Candidate {
-        let at = Timestamp::from_ms(left_alone_s * 1_000);
+    fn candidate(id: u64, untouched_s: u64, apart_max_s: Option<u64>) -> Candidate {
+        let at = Timestamp::from_ms(untouched_s * 1_000);
         Candidate {
             id: ConnectionId(id),
             data: Data::Pending,
-            left_alone_at: at,
+            untouched_since: at,
             used_at: at,
             responses: 1,
             apart_max_ms: apart_max_s.map(|seconds| seconds * 1_000),

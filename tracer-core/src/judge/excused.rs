@@ -1,5 +1,5 @@
-//! Which connections a process is not to blame for, one for each peer that it waits for, and how
-//! that limits an assessment. `rules` documents the principle.
+//! Which connections are excused because the process may be waiting for other peers, one connection
+//! per peer, and how that limits an assessment. `rules` documents the principle.
 
 use super::{
     Groups, Judged,
@@ -29,11 +29,11 @@ pub(super) struct WaitedFor {
     /// Connections whose peers accepted less than the process wrote within `--idle`, and when the
     /// process last wrote to them.
     slow: Vec<(Timestamp, ConnectionId)>,
-    /// Half-closed connections: the peer was sent a FIN and has not sent one. With the time when it
-    /// was sent.
+    /// Half-closed connections: the peer was sent a FIN and has not sent one. Each with the time at
+    /// which that FIN was sent.
     half_closed: Vec<(Interval, ConnectionId)>,
     /// Connections with unread data that no rule claims: slow peers block them as well.
-    held_up: Vec<Candidate>,
+    unclaimed: Vec<Candidate>,
 }
 
 impl WaitedFor {
@@ -50,11 +50,11 @@ impl WaitedFor {
             self.half_closed.extend(fin_sent.map(|fin_sent| (fin_sent, id)));
         }
         if view.facts.unread_bytes > 0 && !is_claimed {
-            self.held_up.push(Candidate {
+            self.unclaimed.push(Candidate {
                 id,
                 data: Data::Pending,
-                left_alone_at: left_alone_at(view),
-                used_at: left_alone_at(view),
+                untouched_since: untouched_since(view),
+                used_at: untouched_since(view),
                 responses: 1,
                 apart_max_ms: Some(view.suspect_after_ms()),
             });
@@ -65,59 +65,59 @@ impl WaitedFor {
         self.slow.is_empty() && self.half_closed.is_empty()
     }
 
-    /// The connections that these peers excuse, of the `accused` connections of the process.
+    /// The connections that these peers excuse, of the `claimed` connections of the process.
     fn excused(
         &self,
-        accused: &[ConnectionView<'_>],
+        claimed: &[ConnectionView<'_>],
         excuses: &mut BTreeMap<ConnectionId, Excuse>,
     ) {
-        let matched = self.closed_behind_half_closed(accused);
+        let matched = self.forwarded_to_half_closed(claimed);
         let waiting: BTreeSet<ConnectionId> = matched.values().copied().collect();
         excuses.extend(matched.keys().map(|id| (*id, Excuse::HalfClosedPeer)));
         let slow = self.slow.iter().filter(|(_, id)| !waiting.contains(id));
-        self.spend(slow.copied(), accused, may_be_held_up, Excuse::SlowPeer, excuses);
+        self.assign(slow.copied(), claimed, may_be_blocked, Excuse::SlowPeer, excuses);
         let slow: BTreeSet<ConnectionId> = self.slow.iter().map(|(_, id)| *id).collect();
         let half_closed = self.half_closed.iter().map(|(fin_sent, id)| (fin_sent.latest, *id));
         let left = half_closed.filter(|(_, id)| !waiting.contains(id) && !slow.contains(id));
-        self.spend(left, accused, is_confirmed, Excuse::HalfClosedPeer, excuses);
+        self.assign(left, claimed, is_confirmed, Excuse::HalfClosedPeer, excuses);
     }
 
-    /// Each of `peers`, to which the process last wrote at the given time, excuses one `excusable`
-    /// connection.
-    fn spend(
+    /// Each of `peers`, to which the process last wrote at the given time, excuses one of the
+    /// `claimed` connections.
+    fn assign(
         &self,
         peers: impl Iterator<Item = (Timestamp, ConnectionId)>,
-        accused: &[ConnectionView<'_>],
-        excusable: fn(&ConnectionView<'_>) -> bool,
+        claimed: &[ConnectionView<'_>],
+        may_be_excused: fn(&ConnectionView<'_>) -> bool,
         excuse: Excuse,
         excuses: &mut BTreeMap<ConnectionId, Excuse>,
     ) {
-        let accused = accused
+        let claimed = claimed
             .iter()
-            .filter(|view| excusable(view) && !excuses.contains_key(&view.tracked.id))
+            .filter(|view| may_be_excused(view) && !excuses.contains_key(&view.tracked.id))
             .map(|view| Candidate {
                 id: view.tracked.id,
                 data: data(view),
-                left_alone_at: left_alone_at(view),
+                untouched_since: untouched_since(view),
                 used_at: view.last_used_at(),
                 responses: rules::leaked(view).count().max(1),
                 apart_max_ms: None,
             });
-        let others = self.held_up.iter().filter(|_| excuse == Excuse::SlowPeer);
-        let candidates: Vec<Candidate> = accused.chain(others.copied()).collect();
+        let others = self.unclaimed.iter().filter(|_| excuse == Excuse::SlowPeer);
+        let candidates: Vec<Candidate> = claimed.chain(others.copied()).collect();
         excuses.extend(blocked(peers, &candidates).into_iter().map(|id| (id, excuse)));
     }
 
     /// The connections that the peer closed, each with the half-closed one to which the process
     /// forwarded the FIN.
-    fn closed_behind_half_closed(
+    fn forwarded_to_half_closed(
         &self,
-        accused: &[ConnectionView<'_>],
+        claimed: &[ConnectionView<'_>],
     ) -> BTreeMap<ConnectionId, ConnectionId> {
         let is_closed = |view: &&ConnectionView<'_>| {
             matches!(view.facts.state, TcpState::CloseWait | TcpState::Closed) && !view.was_likely()
         };
-        let closed = accused.iter().filter(is_closed);
+        let closed = claimed.iter().filter(is_closed);
         let received = closed.filter_map(|it| Some((it.tracked.peer_closed?, it.tracked.id)));
         forwarded(&self.half_closed, received)
     }
@@ -145,7 +145,7 @@ pub(crate) fn forwarded(
 }
 
 /// Since when nothing has been read from it, or it has been silent.
-fn left_alone_at(view: &ConnectionView<'_>) -> Timestamp {
+fn untouched_since(view: &ConnectionView<'_>) -> Timestamp {
     if view.facts.unread_bytes > 0 { view.tracked.unread_since } else { view.last_used_at() }
 }
 
@@ -201,7 +201,7 @@ fn data(view: &ConnectionView<'_>) -> Data {
 }
 
 /// Whether it was at most *possible* before, and may be waiting for a slow peer to accept its data.
-fn may_be_held_up(view: &ConnectionView<'_>) -> bool {
+fn may_be_blocked(view: &ConnectionView<'_>) -> bool {
     data(view) != Data::None && !view.was_likely()
 }
 
@@ -213,17 +213,17 @@ fn is_confirmed(view: &ConnectionView<'_>) -> bool {
 
 /// Sets the excuse of each connection.
 pub(super) fn excuse(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, WaitedFor>) {
-    let mut accused: BTreeMap<ProcessKey, Vec<ConnectionView<'_>>> = BTreeMap::new();
+    let mut claimed: BTreeMap<ProcessKey, Vec<ConnectionView<'_>>> = BTreeMap::new();
     for (group, members) in &*groups {
         if waited_for.get(&group.process).is_some_and(|peers| !peers.is_nobody()) {
-            let of_process = accused.entry(group.process).or_default();
-            of_process.extend(members.iter().filter(|view| rules::is_accused(view)));
+            let of_process = claimed.entry(group.process).or_default();
+            of_process.extend(members.iter().filter(|view| rules::is_excusable(view)));
         }
     }
     let mut excuses = BTreeMap::new();
-    for (process, accused) in accused {
+    for (process, claimed) in claimed {
         if let Some(peers) = waited_for.get(&process) {
-            peers.excused(&accused, &mut excuses);
+            peers.excused(&claimed, &mut excuses);
         }
     }
     for view in groups.values_mut().flatten() {
@@ -263,7 +263,7 @@ fn rising(history: &History) -> Option<Evidence> {
 
 /// Limits the assessment that a rule about the process made, and adds the reason.
 /// `half_closed_before` is the history of how many of the group were excused by half-closed ones,
-/// and `alive_max` the number of the group that were alive at one time.
+/// and `alive_max` the number of the group that were alive at once.
 pub(super) fn limit(
     assessment: &mut Assessment,
     members: &[ConnectionView<'_>],

@@ -38,7 +38,7 @@ fn is_response(view: &ConnectionView<'_>) -> bool {
 
 /// The dead connections that are not evidence, because the process returns to others like them.
 ///
-/// A pool has no more connections than were alive at one time. Connections of the group beyond that
+/// A pool has no more connections than were alive at once. Connections of the group beyond that
 /// number do not belong to it: first those that outlived the most, because a pool would have used
 /// its own when it needed that many.
 fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<ConnectionId> {
@@ -60,7 +60,7 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
     kept.map(|(_, view)| view.tracked.id).collect()
 }
 
-/// The largest number alive at one time, less the leaked ones among them.
+/// The largest number alive at once, less the leaked ones among them.
 fn pool_size(dead: &[&ConnectionView<'_>], turnover: &Turnover) -> usize {
     let largest = turnover.peak;
     let was_alive = |view: &&&ConnectionView<'_>| {

@@ -20,8 +20,8 @@
 //!   excess of dead connections over the peak number alive at once grew across three clean-ups.
 //!
 //! The opening time of a connection that was opened before tracing is unknown. If it carried one
-//! exchange, the time of its last request is used instead; if nothing was sent, that time is the
-//! opening itself.
+//! request, the time of that request is used instead; if nothing was sent, the kernel still has the
+//! time of the opening.
 
 use super::Claimed;
 use crate::{Interval, Timestamp, connection_view::ConnectionView, separate_times::SeparateTimes};
@@ -57,7 +57,7 @@ impl<'a> Claimed<'_, 'a> {
         let has_accumulated = self.is_beyond_pool()
             || self.is_one_by_one(count, times)
             || self.is_in_bursts(members(), count);
-        if has_accumulated && goes_on(members(), times.first) {
+        if has_accumulated && has_continued(members(), times.first) {
             return Accumulation::OneByOne;
         }
         if times.count <= 1 {
@@ -67,10 +67,10 @@ impl<'a> Claimed<'_, 'a> {
     }
 
     /// How the dead connections accumulated, if there are more than a pool keeps: more than
-    /// `--pool-size` that carried at most one exchange (`is_unused`), or more than four times as
-    /// many of `all`, because a pool may have one for each of many threads. If they are beyond those
-    /// of a pool that was watched, `--pool-size` of `all` are enough. With several addresses, a pool
-    /// may keep that many for each.
+    /// `--pool-size` that carried at most one request (`is_unused`), or more than four times as
+    /// many of `all`, because a pool may have one for each of many threads. If a pool was watched
+    /// and these are beyond it, more than `--pool-size` of `all` are enough. With several
+    /// addresses, a pool may keep that many for each.
     pub(crate) fn dead_accumulation(
         &self,
         is_unused: impl Fn(&ConnectionView<'a>) -> bool,
@@ -97,7 +97,7 @@ impl<'a> Claimed<'_, 'a> {
         }
     }
 
-    /// Whether the dead connections beyond those that the process returns to have grown in number.
+    /// Whether the number of dead connections beyond those that the process returns to has grown.
     fn is_beyond_pool(&self) -> bool {
         self.turnover.is_some_and(|turnover| turnover.excess_grew)
     }
@@ -135,7 +135,7 @@ impl<'a> Claimed<'_, 'a> {
     where
         'a: 'm,
     {
-        let Some(turnover) = self.turnover.filter(|turnover| !turnover.came_back) else {
+        let Some(turnover) = self.turnover.filter(|turnover| !turnover.has_returned) else {
             return false;
         };
         let watched = members.map(self.occurred).filter(|it| it.earliest >= turnover.since);
@@ -149,7 +149,7 @@ impl<'a> Claimed<'_, 'a> {
 /// Whether some were opened after the first of them was last used: a pool is bounded, a leak
 /// continues. The death of the first is not what counts, because a peer may take so long to close
 /// that all were opened before that.
-fn goes_on<'m, 'a: 'm>(
+fn has_continued<'m, 'a: 'm>(
     members: impl Iterator<Item = &'m ConnectionView<'a>> + Clone,
     first_cluster: Timestamp,
 ) -> bool {

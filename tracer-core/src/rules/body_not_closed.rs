@@ -58,16 +58,16 @@ impl ResponseCounts {
     pub(crate) fn of<'v, 'a: 'v>(
         members: impl Iterator<Item = &'v ConnectionView<'a>> + Clone,
     ) -> Self {
-        let in_flight = members.clone().filter(|member| claims(member));
+        let open = members.clone().filter(|member| claims(member));
         Self {
             confirmed: members.filter(|member| member.is_confirmed_leak()).count(),
-            without_reader: in_flight.map(without_reader).sum(),
+            without_reader: open.map(without_reader).sum(),
         }
     }
 }
 
 /// Whether an HTTP/1 response has been open for `--idle`, so that its reader matters.
-pub(super) fn is_in_flight(view: &ConnectionView<'_>) -> bool {
+pub(super) fn has_open_response(view: &ConnectionView<'_>) -> bool {
     view.responses().any(|it| it.stream.is_none() && is_due(view, it))
 }
 
@@ -77,11 +77,11 @@ pub(crate) fn leaked<'a>(
 ) -> impl Iterator<Item = &'a Response> + use<'a> {
     let view = *view;
     // Most connections have no responses, and need no further checks.
-    let is_left_alone = !view.listed.is_empty() && is_left_alone(&view);
+    let is_untouched = !view.listed.is_empty() && is_untouched(&view);
     view.responses().filter(move |response| {
         is_due(&view, response)
             && match response.stream {
-                None => is_left_alone,
+                None => is_untouched,
                 Some(stream) => {
                     let unread_ms = view.now.ms_since(stream.unread_since);
                     stream.held_bytes > 0 && unread_ms >= view.options.idle_ms && view.can_run()
@@ -100,7 +100,7 @@ fn age_ms(view: &ConnectionView<'_>, response: &Response) -> u64 {
 
 /// Whether no reader is waiting for the one response of the connection, and none was seen within
 /// `--idle`.
-fn is_left_alone(view: &ConnectionView<'_>) -> bool {
+fn is_untouched(view: &ConnectionView<'_>) -> bool {
     let states = [TcpState::Established, TcpState::CloseWait, TcpState::Closed];
     states.contains(&view.facts.state)
         && !view.reader().is_waiting()
@@ -225,8 +225,8 @@ fn streams<'a>(
     pairs.filter(|(_, response)| response.stream.is_some())
 }
 
-/// `in_same_state` is the number of responses of the group that are in the same state, if that number or
-/// their own is enough.
+/// `in_same_state` is the number of responses of the group that are in the same state, if that
+/// number or their own is enough.
 fn assessment(
     claimed: &Claimed<'_, '_>,
     confidence: Confidence,
@@ -234,7 +234,7 @@ fn assessment(
 ) -> Assessment {
     let (count, count_min) = (responses(claimed), claimed.options.count_min);
     let mut reasons = Reasons::default();
-    reasons.evidence.extend(in_flight(claimed));
+    reasons.evidence.extend(open_responses(claimed));
     reasons.evidence.extend(streams_unread(claimed));
     if claimed.count_where(ConnectionView::is_multiplexed) < claimed.count() {
         reasons.add_readers(claimed);
@@ -264,7 +264,7 @@ fn add_pauses(reasons: &mut Reasons, claimed: &Claimed<'_, '_>, total: usize) {
 }
 
 /// The number of HTTP/1 open responses, and for how long.
-fn in_flight(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
+fn open_responses(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let members = claimed.members.iter().filter(|member| !member.is_multiplexed());
     let ages = || members.clone().flat_map(|member| leaked(member).map(|it| age_ms(member, it)));
     let count = ages().count();

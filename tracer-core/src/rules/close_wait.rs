@@ -3,19 +3,22 @@
 //! Claim: in CLOSE_WAIT for `--idle`, nothing was sent since, and nothing was read within `--idle`.
 //!
 //! - *certain*: confirmed by goroutine scan.
-//! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
-//!   `--pool-size` that carried at most one exchange, or four times as many that carried more
-//!   (as many if they are beyond a pool that was watched; never by port), or `--min-count` that received EOF and stayed open.
-//! - *possible*: more than `--pool-size`, or `--min-count` with nothing unread; or any number if
-//!   EOF was received, if they are confirmed, if the scan was incomplete, if the process may return
-//!   to most of them, or if it may still answer the requests of most.
+//! - *likely*: one of these accumulated ([`accumulation`](super::accumulation)):
+//!   - more than `--pool-size` that carried at most one request or were left unread, to one
+//!     address;
+//!   - more than four times `--pool-size` of any kind, to one address; more than `--pool-size` are
+//!     enough if they are beyond a pool that was watched ([`turnover`](crate::turnover));
+//!   - `--min-count` on which the process was seen to receive EOF.
+//! - *possible*: more than `--pool-size`; or `--min-count` with nothing unread; or any number if on
+//!   one of them the process received EOF, or the goroutine scan found no reference to the
+//!   response, or if the process may return to most of them or still answer the requests of most.
 //! - **stale-pool** *info*: fewer.
 //!
 //! Lookalikes: a client pool keeps the connections that the server closed until it next uses them,
 //! and a restart of the server leaves many at once. A forwarder that has forwarded the FIN
 //! keeps its side until its client closes. A pool with one connection per thread may be large, and
 //! when load drops its connections are closed one after the other, as those of a leak are. Pool
-//! connections have usually carried several exchanges, while leaked connections have usually
+//! connections have usually carried several requests, while leaked connections have usually
 //! carried one or were left unread; if the pool's carried one as well, a snapshot cannot
 //! distinguish them. A peer may also close only its sending direction to mark the end of its
 //! request and wait for the response; until the response is sent, that cannot be distinguished from

@@ -8,11 +8,14 @@
 //! Claim: in CLOSE for `--idle`, was connected before, and nothing was read within `--idle`.
 //!
 //! - *certain*: confirmed by goroutine scan.
-//! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
-//!   `--pool-size` that carried at most one exchange, or four times as many that carried more
-//!   (as many if they are beyond a pool that was watched; never by port), or `--min-count` for which EOF or the error was returned to the process.
-//! - *possible*: more than `--pool-size`; or EOF or the error was returned for `--min-count`; or
-//!   the goroutine scan was incomplete.
+//! - *likely*: one of these accumulated ([`accumulation`](super::accumulation)):
+//!   - more than `--pool-size` that carried at most one request or were left unread, to one
+//!     address;
+//!   - more than four times `--pool-size` of any kind, to one address; more than `--pool-size` are
+//!     enough if they are beyond a pool that was watched ([`turnover`](crate::turnover));
+//!   - `--min-count` on which EOF or the error was returned to the process.
+//! - *possible*: more than `--pool-size`; or `--min-count` on which EOF or the error was returned;
+//!   or the goroutine scan was incomplete.
 //! - **stale-pool** *info*: fewer.
 //!
 //! Lookalikes: a pool whose server was restarted, if keepalive probes have been answered with

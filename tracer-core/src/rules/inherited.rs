@@ -6,7 +6,7 @@
 //!
 //! Claim: ESTABLISHED or CLOSE_WAIT, idle for `--idle`, every holder started after the connection
 //! was opened and was not passed the file descriptor, no holder has it as a standard stream or in
-//! an epoll, and no reader is waiting.
+//! an epoll instance, and no reader is waiting.
 //!
 //! - *certain*: the process has called `exec`, and each of at least `--min-count` connections has
 //!   no reader, or two inspections found no thread waiting for it.
@@ -15,8 +15,8 @@
 //! - *possible*: otherwise, `--min-count` after a fork, or any number after `exec`.
 //!
 //! Lookalikes: a server that passes connections on purpose to children, which read them, register
-//! them in an epoll or have them as standard input (inetd); socket activation, which passes file
-//! descriptor 3; a daemon that forked after it opened its pool.
+//! them in an epoll instance or have them as standard input (inetd); socket activation, which
+//! passes file descriptor 3; a daemon that forked after it opened its pool.
 
 use super::{Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
@@ -28,7 +28,8 @@ pub(super) const RULE: Rule = Rule::new(RuleId::Inherited, claims, occurred, ass
 
 /// Standard streams are passed on purpose.
 const STDIO_FD_MAX: u32 = 2;
-/// Number of inspections that must find no reader: a thread that reads returns to the call.
+/// Number of inspections that must find no reader: during one of them, a reading thread may be
+/// between two calls.
 const INSPECTIONS_MIN: u64 = 2;
 /// The first file descriptor of socket activation (`sd_listen_fds(3)`), which is also the first
 /// that most programs open.

@@ -1,4 +1,4 @@
-//! **never-reused**: each connection carried one exchange and was never used again.
+//! **never-reused**: each connection carried one request and was never used again.
 //!
 //! Claim: outbound, ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes)
 //! unread, data was received, at most four data segments were sent, idle for `--idle`, and either

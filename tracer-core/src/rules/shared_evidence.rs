@@ -25,8 +25,8 @@ impl Reasons {
         self.caveats.push(caveat);
     }
 
-    /// Adds the number of separate times at which the rule's `occurrence` happened. That all may
-    /// have had a single cause is not a caveat of a confirmed finding.
+    /// Adds the number of separate times at which the rule's `occurrence` happened. A confirmed
+    /// finding gets no caveat that all of them may have had a single cause.
     pub(super) fn add_times(&mut self, claimed: &Claimed<'_, '_>, occurrence: Occurrence) {
         match (claimed.count(), claimed.times.count) {
             (1, _) => {}
@@ -45,7 +45,7 @@ impl Reasons {
         }
     }
 
-    /// Adds what would decide whether they accumulate.
+    /// Adds caveats for connections of which it is undecided whether they accumulated.
     pub(super) fn add_undecided(&mut self, claimed: &Claimed<'_, '_>, accumulated: Accumulation) {
         match accumulated {
             Accumulation::Undecided { watch_ms } if !claimed.is_by_port => {
@@ -84,7 +84,7 @@ impl Reasons {
     }
 }
 
-/// The number of separate times at which `occurrence` happened, and whether it still happens.
+/// The number of separate times at which `occurrence` happened, and how long ago the latest was.
 pub(super) fn recurrence(
     claimed: &Claimed<'_, '_>,
     times: SeparateTimes,
@@ -92,11 +92,11 @@ pub(super) fn recurrence(
 ) -> Evidence {
     let recurrence = Recurrence { occurrence, times: times.count, span_ms: times.span_ms };
     let idle_ms = claimed.options.idle_ms;
+    let since_last_ms = claimed.now.ms_since(times.latest);
     if times.is_still_accumulating(idle_ms, claimed.now) {
-        return Evidence::Rising(recurrence);
+        return Evidence::Rising { recurrence, since_last_ms };
     }
     if times.is_at_separate_times(idle_ms) {
-        let since_last_ms = claimed.now.ms_since(times.latest);
         return Evidence::Ceased { recurrence, since_last_ms };
     }
     Evidence::SeparateTimes(recurrence)

@@ -44,7 +44,7 @@ fn a_forgotten_response_is_certain_and_has_a_line_of_code() {
                  open-responses count=9 age=179000..299000ms
                  response-unreferenced count=9 total=9
                  requests top=["GET http://billing/charge" count=9 ] others=0
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
             1m 40s flagged 0x1 body-not-closed likely at main.doSomething billing.go:23
             1m 40s flagged 0x2 body-not-closed likely at main.doSomething billing.go:23
             1m 40s flagged 0x3 body-not-closed likely at main.doSomething billing.go:23
@@ -146,7 +146,7 @@ fn responses_that_are_being_read_are_not_leaked() {
             [3m 12s]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 3m 10s, active 1s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9, retracted, peak possible x9
                  open-responses count=9 age=70000..190000ms
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=70000
                  but response-referenced count=9 total=9
         "#]],
     );
@@ -193,7 +193,7 @@ fn a_long_poll_is_no_finding() {
 /// The list of responses is older than the inspection: by then, the client had finished with the
 /// response, and its goroutine was waiting for the next one.
 #[test]
-fn a_finished_response_is_not_in_flight() {
+fn a_finished_response_is_not_open() {
     check_forgotten(
         "
         1s reader a1..a9 every=15s is=none http=idle
@@ -205,7 +205,7 @@ fn a_finished_response_is_not_in_flight() {
               #1 abandoned possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23
                  silent-without-reader count=9 silent=178000..298000ms
                  no-reader count=9 total=9
-                 rising occurrence=WentSilent times=9 span_ms=120000
+                 rising occurrence=WentSilent times=9 span_ms=120000 since_last_ms=178000
                  but idle-pool-possible
         "#]],
     );
@@ -237,7 +237,7 @@ fn an_unknown_reader_is_no_evidence() {
             [5m]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=179000..299000ms
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
                  but reader-unknown count=9 total=9
         "#]],
     );
@@ -258,13 +258,13 @@ fn pending_data_has_no_reader_even_if_readers_are_unknown() {
             [4m 10s]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 9s, active 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=129000..249000ms
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=129000
                  but reader-unknown count=9 total=9
             [5m]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 50s ~+4.0/min, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=179000..299000ms
                  data-pending count=9 total=9
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
         "#]],
     );
 }
@@ -286,7 +286,7 @@ fn an_abandoned_stream_is_certain() {
                  open-responses count=9 age=179000..299000ms
                  response-unreferenced count=9 total=9
                  requests top=["GET http://events/" count=9 ] others=0
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
         "#]],
     );
 }

@@ -17,7 +17,7 @@ fn unknown_references_leave_it_likely() {
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=179000..299000ms
                  no-reader count=9 total=9
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
         "#]],
     );
 }
@@ -35,7 +35,7 @@ fn referenced_responses_are_only_possible() {
             [5m]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=179000..299000ms
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
                  but response-referenced count=9 total=9
         "#]],
     );
@@ -82,22 +82,22 @@ fn a_few_unsure_responses_do_not_split_a_leak() {
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=179000..299000ms
                  response-unreferenced count=8 total=9
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
                  but response-referenced count=1 total=9
             [5m 2s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, active 2s ~+4.0/min, reader mixed, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=181000..301000ms
                  response-unreferenced count=8 total=9
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=181000
                  but reader-unknown count=1 total=9
             [5m 4s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x6, oldest 4m 33s, active 4s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 6
                  open-responses count=6 age=198000..273000ms
                  response-unreferenced count=6 total=6
-                 rising occurrence=Requested times=6 span_ms=75000
+                 rising occurrence=Requested times=6 span_ms=75000 since_last_ms=198000
               #2 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 3s, active 0s ~+1.0/min, reader mixed, at main.doSomething billing.go:23, responses 3
                  open-responses count=3 age=183000..303000ms
-                 rising occurrence=Requested times=3 span_ms=120000
+                 rising occurrence=Requested times=3 span_ms=120000 since_last_ms=183000
                  but response-referenced count=2 total=3
                  but reader-unknown count=1 total=3
                  but too-few-responses count=3 count_min=5
@@ -121,7 +121,7 @@ fn a_proxy_with_slow_clients_is_only_possible() {
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=179000..299000ms
                  data-pending count=9 total=9
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
                  but send-blocked connections=9
               #2 peer-not-reading info: p10[10] inbound :8080 x9, oldest 5m, active 0s
                  send-stalled count=9 unsent_bytes=540000 stalled=300000..300000ms
@@ -149,7 +149,7 @@ fn responses_of_an_incomplete_scan_are_likely_if_they_accumulate() {
             [5m 1s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 1s, active 1s ~+4.0/min, reader none, at main.charge billing.go:23, responses 12
                  open-responses count=12 age=135000..300000ms
-                 rising occurrence=Requested times=12 span_ms=165000
+                 rising occurrence=Requested times=12 span_ms=165000 since_last_ms=135000
                  but scan-incomplete count=12 total=12
         "#]],
     );

@@ -34,7 +34,7 @@ fn a_leak_of_one_response_at_each_of_many_addresses_is_one_leak() {
                  response-silent count=60 silent=140000..494000ms
                  response-unreferenced count=60 total=60
                  requests top=["GET http://billing/charge" count=60 ] others=0
-                 rising occurrence=WentSilent times=60 span_ms=354000
+                 rising occurrence=WentSilent times=60 span_ms=354000 since_last_ms=140000
                  destinations top=[10.0.1.1:443 count=1 10.0.1.2:443 count=1 10.0.1.3:443 count=1 ] others=57
         "#]],
     );
@@ -103,7 +103,7 @@ fn one_stale_connection_to_each_of_many_hosts_is_only_possible() {
             [8m 20s]
               #1 close-wait possible: p10[10] outbound 60 addresses :443 x60, oldest 8m 14s, active 0s ~+10.0/min
                  peer-closed count=60 ago=136000..490000ms
-                 rising occurrence=PeerClosed times=60 span_ms=354000
+                 rising occurrence=PeerClosed times=60 span_ms=354000 since_last_ms=136000
                  destinations top=[10.0.1.1:443 count=1 10.0.1.2:443 count=1 10.0.1.3:443 count=1 ] others=57
         "#]],
     );
@@ -111,7 +111,7 @@ fn one_stale_connection_to_each_of_many_hosts_is_only_possible() {
 
 /// The process received EOF on each and closed none.
 #[test]
-fn connections_left_open_after_eof_at_one_time_are_only_possible() {
+fn connections_left_open_after_eof_at_once_are_only_possible() {
     one_each(
         "
         400s peer-closes a1..a60
@@ -147,13 +147,13 @@ fn dead_connections_to_many_addresses_are_only_possible_unless_reported_to_the_p
             [8m 20s]
               #1 ghost possible: p10[10] outbound 60 addresses :443 x60, oldest 8m 14s, active 0s ~+10.0/min
                  dead count=60 dead=136000..490000ms is_lower_bound=false
-                 rising occurrence=Died times=60 span_ms=354000
+                 rising occurrence=Died times=60 span_ms=354000 since_last_ms=136000
                  death-unnoticed count=60
                  destinations top=[10.0.1.1:443 count=1 10.0.1.2:443 count=1 10.0.1.3:443 count=1 ] others=57
             [8m 30s]
               #1 ghost likely: p10[10] outbound 60 addresses :443 x60, oldest 8m 24s, active 10s ~+10.0/min
                  dead count=60 dead=146000..500000ms is_lower_bound=false
-                 rising occurrence=Died times=60 span_ms=354000
+                 rising occurrence=Died times=60 span_ms=354000 since_last_ms=146000
                  death-reported count=20 total=60
                  destinations top=[10.0.1.1:443 count=1 10.0.1.2:443 count=1 10.0.1.3:443 count=1 ] others=57
         "#]],
@@ -180,7 +180,7 @@ fn enough_connections_to_one_address_are_their_own_finding() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, active 2m 50s +0.0/min
                  unread-silent count=12 unread_bytes=720000 silent=188000..298000ms
                  nothing-read watched=188000..298000ms
-                 rising occurrence=WentSilent times=12 span_ms=110000
+                 rising occurrence=WentSilent times=12 span_ms=110000 since_last_ms=188000
               #3 undrained possible: p10[10] outbound 10.0.0.3:443 x2, oldest 4m 59s, active 2m 50s
                  unread-silent count=2 unread_bytes=120000 silent=298000..298000ms
                  nothing-read watched=298000..298000ms
@@ -210,7 +210,7 @@ fn stale_connections_to_ever_more_hosts_are_likely_as_they_grow() {
             [8m 4s]
               #1 close-wait likely: p10[10] outbound 70 addresses :443 x70, oldest 7m 58s, active 6m 54s +10.0/min
                  peer-closed count=70 ago=61000..475000ms
-                 rising occurrence=PeerClosed times=70 span_ms=414000
+                 rising occurrence=PeerClosed times=70 span_ms=414000 since_last_ms=61000
                  count-rose windows=5 from=41 to=71
                  destinations top=[10.0.1.1:443 count=1 10.0.1.2:443 count=1 10.0.1.3:443 count=1 ] others=67
         "#]],

@@ -17,7 +17,7 @@ fn a_large_response_is_confirmed_too() {
             [8m 20s]
               #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min, reader none, GET http://files/big
                  unread-silent count=25 unread_bytes=1500000 silent=140000..500000ms
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=140000
                  response-unreferenced count=25 total=25
                  requests top=["GET http://files/big" count=25 ] others=0
         "#]],
@@ -67,7 +67,7 @@ fn a_stale_stack_slot_does_not_hide_a_leak() {
                  response-silent count=25 silent=140000..500000ms
                  response-unreferenced count=24 total=25
                  requests top=["GET http://billing/charge" count=25 ] others=0
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=140000
                  but response-referenced count=1 total=25
         "#]],
     );
@@ -89,11 +89,11 @@ fn a_leak_among_referenced_responses_is_counted_alone() {
                  response-silent count=12 silent=335000..500000ms
                  response-unreferenced count=12 total=12
                  requests top=["GET http://billing/charge" count=12 ] others=0
-                 rising occurrence=WentSilent times=12 span_ms=165000
+                 rising occurrence=WentSilent times=12 span_ms=165000 since_last_ms=335000
               #2 abandoned possible: p10[10] outbound 10.0.0.1:443 x13, oldest 5m 20s, active 0s ~+4.0/min, reader none, GET http://files/big
                  silent-without-reader count=13 silent=140000..320000ms
                  requests top=["GET http://files/big" count=13 ] others=0
-                 rising occurrence=WentSilent times=13 span_ms=180000
+                 rising occurrence=WentSilent times=13 span_ms=180000 since_last_ms=140000
                  but response-referenced count=13 total=13
         "#]],
     );
@@ -173,7 +173,7 @@ fn a_stale_stack_slot_makes_no_new_finding() {
               #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 31s, active 11s ~+4.0/min, reader none
                  response-silent count=25 silent=151000..511000ms
                  response-unreferenced count=24 total=25
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=151000
                  but response-referenced count=1 total=25
         "#]],
     );

@@ -1,4 +1,4 @@
-//! Answers that come late, or never.
+//! Answers that arrive late, or never.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use crate::{
     Readers, Report, Subject, Timestamp, Verdict,
 };
 
-/// Most judgments by which an answer is late.
+/// Maximum number of judgments by which an answer is late.
 const LATE_MAX: usize = 3;
 /// Snapshots at the end of a history in which nothing happens and every answer is in time.
 const QUIET: usize = 12;
@@ -22,7 +22,7 @@ const QUIET: usize = 12;
 /// A run whose answers are late.
 struct LateRun<'a> {
     detector: Detector,
-    /// By how many judgments each answer is late, again and again.
+    /// By how many judgments each answer is late, cyclically.
     late: &'a [usize],
     asked: usize,
     /// Answers that have not arrived, with the judgment before which they do.
@@ -48,7 +48,7 @@ impl<'a> LateRun<'a> {
     /// Returns the report, if the input is a judgment.
     fn handle(&mut self, input: Input) -> Option<Report> {
         match input {
-            // Answers come to questions only.
+            // Only questions have answers.
             Input::Process(_) => None,
             Input::Tick(at) => {
                 for question in self.detector.questions(at) {
@@ -110,7 +110,7 @@ fn answer(question: &Question, at: Timestamp) -> Input {
     }
 }
 
-/// How sure the report is of each connection.
+/// The confidence of each connection in the report.
 fn confidences(report: &Report) -> BTreeMap<ConnectionId, Confidence> {
     let mut confidences = BTreeMap::new();
     for finding in &report.findings {
@@ -137,7 +137,7 @@ fn reports(history: &[(u32, Action)], late: &[usize]) -> Vec<Report> {
     play(history, &[]).1.into_iter().filter_map(|input| run.handle(input)).collect()
 }
 
-/// A history in which all answers arrive within `--idle`, after which they would hold no longer.
+/// A history in which all answers arrive within `--idle`, after which they would be invalid.
 fn dense_history() -> impl Strategy<Value = Vec<(u32, Action)>> {
     let dense = |(wait_ms, action)| (wait_ms / 10, action);
     history().prop_map(move |history| history.into_iter().map(dense).collect())
@@ -170,7 +170,7 @@ fn unanswered(history: &[(u32, Action)]) -> Vec<u64> {
 }
 
 #[test]
-fn what_is_not_asked_any_more_does_not_lack_an_answer() {
+fn questions_that_are_no_longer_asked_are_not_counted_as_unanswered() {
     let names = 0..6_u8;
     let open = |name| (0, Action::Open { name, pid: 1, inbound: false, remote: 0 });
     let receive = |name| (0, Action::Receive { name, bytes: 100 });
@@ -190,16 +190,20 @@ fn what_is_not_asked_any_more_does_not_lack_an_answer() {
 }
 
 #[test]
-fn a_process_is_not_judged_while_its_responses_in_flight_are_read() {
+fn a_process_is_not_judged_while_its_open_responses_are_read() {
     let names = 0..6_u8;
     let open = |name| (0, Action::Open { name, pid: 1, inbound: false, remote: 0 });
     let receive = |name| (0, Action::Receive { name, bytes: 10_000 });
     let mut history: Vec<_> = names.clone().map(open).chain(names.map(receive)).collect();
     history.extend([(60_000, Action::Snapshot), (2_000, Action::Snapshot)]);
     let process = facts(1).key;
-    let ledger = |at| Input::Ledger(Ledger { process, at, open: Vec::new(), limits: Vec::new() });
-    let no_answer = |reason| move |_| Input::NoAnswer(Subject::Responses(process), reason);
-    let found = |ending: &dyn Fn(Timestamp) -> Input| {
+    let ledger =
+        |at| vec![Input::Ledger(Ledger { process, at, open: Vec::new(), limits: Vec::new() })];
+    let no_answers = |reasons: &'static [NoAnswer]| {
+        let no_answer = move |reason| Input::NoAnswer(Subject::Responses(process), reason);
+        move |_| reasons.iter().copied().map(no_answer).collect()
+    };
+    let found = |ending: &dyn Fn(Timestamp) -> Vec<Input>| {
         let mut detector = Detector::new(options());
         let mut ticks = 0;
         for input in play(&history, &[]).1 {
@@ -213,8 +217,10 @@ fn a_process_is_not_judged_while_its_responses_in_flight_are_read() {
                     }
                     detector.handle(Input::Tick(at));
                     assert!(ticks > 1 || detector.report().findings.is_empty());
-                    detector.handle(ending(at));
-                    detector.handle(Input::Tick(at));
+                    for input in ending(at) {
+                        detector.handle(input);
+                        detector.handle(Input::Tick(at));
+                    }
                 }
                 input => detector.handle(input),
             }
@@ -226,15 +232,18 @@ fn a_process_is_not_judged_while_its_responses_in_flight_are_read() {
         )
     };
     assert_eq!(found(&ledger), (true, false));
-    assert_eq!(found(&no_answer(NoAnswer::Ended)), (true, false));
-    assert_eq!(found(&no_answer(NoAnswer::Failed)), (true, true));
+    assert_eq!(found(&no_answers(&[NoAnswer::Ended])), (true, false));
+    assert_eq!(found(&no_answers(&[NoAnswer::Failed])), (true, true));
+    // The process has executed a program without responses.
+    assert_eq!(found(&no_answers(&[NoAnswer::Failed, NoAnswer::Ended])), (true, false));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// No finding is surer than it would be if answers were in time, or was when the process was
-    /// last judged; and once the answers have come, the findings are the same.
+    /// No finding has a higher confidence than it would have if answers were in time, or than it
+    /// had when the process was last judged; and once the answers have arrived, the findings are
+    /// the same.
     #[test]
     fn late_answers_make_no_finding_surer(
         history in dense_history(),
@@ -256,7 +265,7 @@ proptest! {
     }
 
     /// Once answers are in time again, the verdicts are the same as if they had always been, and
-    /// none is surer.
+    /// none has a higher confidence.
     #[test]
     fn late_answers_change_nothing_in_the_end(
         history in dense_history(),

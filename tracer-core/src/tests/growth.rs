@@ -38,7 +38,7 @@ fn growth_raises_the_confidence_of_another_verdict() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x16, oldest 6m, active 4m 40s +3.0/min
                  unread-silent count=16 unread_bytes=144000 silent=80000..360000ms
                  nothing-read watched=80000..360000ms
-                 rising occurrence=WentSilent times=8 span_ms=280000
+                 rising occurrence=WentSilent times=8 span_ms=280000 since_last_ms=80000
                  count-rose windows=5 from=12 to=22
         "#]],
     );

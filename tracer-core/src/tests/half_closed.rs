@@ -30,7 +30,7 @@ fn forwarded(pairs: usize, every: &str) -> String {
 }
 
 #[test]
-fn a_forwarder_that_waits_for_its_clients_is_never_accused() {
+fn a_forwarder_that_waits_for_its_clients_is_never_flagged() {
     for (pairs, every) in [(50, "0s"), (50, "6s"), (12, "20s"), (200, "1s")] {
         check_healthy(400, &forwarded(pairs, every));
     }
@@ -38,7 +38,7 @@ fn a_forwarder_that_waits_for_its_clients_is_never_accused() {
 
 /// Finally the clients close their side, and then the forwarder closes its sockets.
 #[test]
-fn a_forwarder_that_closes_in_the_end_is_never_accused() {
+fn a_forwarder_that_closes_in_the_end_is_never_flagged() {
     let rest = "
         300s peer-closes c1..c40 every=1s
         301s close c1..c40 every=1s
@@ -49,7 +49,7 @@ fn a_forwarder_that_closes_in_the_end_is_never_accused() {
 
 /// The server closes, then the client, and the forwarder closes neither socket.
 #[test]
-fn a_forwarder_that_forgets_both_closed_ends_is_accused() {
+fn a_forwarder_that_forgets_both_closed_ends_is_flagged() {
     let timeline = "
         0s accept c1..c25 every=6s pid=10
         0s open u1..u25 every=6s pid=10
@@ -69,7 +69,7 @@ fn a_forwarder_that_forgets_both_closed_ends_is_accused() {
 
 /// Both connections were closed by their peers, and the forwarder forwarded nothing.
 #[test]
-fn a_proxy_that_closes_nothing_is_accused_of_both_ends() {
+fn a_proxy_that_closes_nothing_is_flagged_for_both_ends() {
     let timeline = "
         0s accept c1..c25 every=6s pid=10
         0s open u1..u25 every=6s pid=10
@@ -85,7 +85,8 @@ fn a_proxy_that_closes_nothing_is_accused_of_both_ends() {
     check_leaking(390, timeline, &["close-wait likely x25", "close-wait likely x25"]);
 }
 
-/// Ten tunnels are half-closed, and 25 servers closed connections that no longer belong to a client.
+/// Ten tunnels are half-closed, and 25 servers closed connections that no longer belong to a
+/// client.
 #[test]
 fn a_leak_alongside_half_closed_connections_is_counted_alone() {
     let timeline = [
@@ -115,8 +116,9 @@ fn other_half_closed_connections_excuse_nothing() {
     check_leaking(390, timeline, &["close-wait likely x25"]);
 }
 
-/// All servers of a forwarder are restarted while it leaks, and its clients close one after another.
-/// Closing both ends when a client has closed is no return to a connection that was forgotten.
+/// All servers of a forwarder are restarted while it leaks, and its clients close one after
+/// another. Closing both ends when a client has closed is no return to a connection that was
+/// forgotten.
 #[test]
 fn a_leak_alongside_a_restart_is_counted_alone() {
     for leak_s in [0, 9, 14, 18] {
@@ -148,7 +150,7 @@ const REQUESTS: &str = "
     ";
 
 #[test]
-fn a_server_that_works_on_half_closed_requests_is_never_accused() {
+fn a_server_that_works_on_half_closed_requests_is_never_flagged() {
     check_healthy(390, REQUESTS);
 }
 
@@ -190,7 +192,7 @@ fn tunnels_that_only_get_more_are_shown_as_half_closed() {
             [7m]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x35, oldest 7m, active 5m 20s +0.0/min
                  peer-closed count=35 ago=60000..400000ms
-                 rising occurrence=PeerClosed times=35 span_ms=340000
+                 rising occurrence=PeerClosed times=35 span_ms=340000 since_last_ms=60000
                  eof-received count=35 total=35
                  half-closed-rose windows=5 from=7 to=27
                  but half-closed-peers connections=35

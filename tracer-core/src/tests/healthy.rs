@@ -56,11 +56,11 @@ fn a_rise_that_ceased_long_ago() {
             [3m 20s]
               #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x9, oldest 3m 19s, active 0s ~+6.0/min
                  peer-closed count=9 ago=60000..140000ms
-                 rising occurrence=PeerClosed times=9 span_ms=80000
+                 rising occurrence=PeerClosed times=9 span_ms=80000 since_last_ms=60000
             [4m]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 59s, active 40s ~+6.0/min
                  peer-closed count=12 ago=70000..180000ms
-                 rising occurrence=PeerClosed times=12 span_ms=110000
+                 rising occurrence=PeerClosed times=12 span_ms=110000 since_last_ms=70000
                  but undecided watch_ms=360000
             [8h]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 7h 59m, active 7h 56m +0.0/min
@@ -87,12 +87,12 @@ fn a_stopped_process_can_close_nothing() {
             [5m]
               #1 ghost possible: p10[10] inbound :8080 x12, oldest 5m, active 0s ~+6.0/min
                  dead count=12 dead=185000..295000ms is_lower_bound=false
-                 rising occurrence=Died times=12 span_ms=110000
+                 rising occurrence=Died times=12 span_ms=110000 since_last_ms=185000
                  death-unnoticed count=12
                  but process-stopped
               #2 never-read possible: p10[10] inbound :8080 x12, oldest 5m, active 0s ~+6.0/min
                  never-read count=12 received_bytes=0 waiting=185000..295000ms
-                 rising occurrence=WentSilent times=12 span_ms=110000
+                 rising occurrence=WentSilent times=12 span_ms=110000 since_last_ms=185000
                  peer-gave-up count=12 total=12
                  but process-stopped
               incomplete
@@ -181,14 +181,14 @@ fn a_finding_that_falls_apart_is_retracted() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x20, oldest 3m 20s, active 50s ~+10.0/min
                  unread-silent count=20 unread_bytes=180000 silent=85000..199000ms
                  nothing-read watched=85000..199000ms
-                 rising occurrence=WentSilent times=20 span_ms=114000
+                 rising occurrence=WentSilent times=20 span_ms=114000 since_last_ms=85000
             [3m 40s]
               #2 close-wait likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 40s, active 0s
                  peer-closed count=1 ago=9000..9000ms
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x20, oldest 3m 20s, active 1m 10s ~+10.0/min, retracted, peak likely x20
                  unread-silent count=20 unread_bytes=180000 silent=85000..199000ms
                  nothing-read watched=85000..199000ms
-                 rising occurrence=WentSilent times=20 span_ms=114000
+                 rising occurrence=WentSilent times=20 span_ms=114000 since_last_ms=85000
         "#]],
     );
 }
@@ -224,7 +224,7 @@ fn a_single_snapshot_is_only_possible() {
 
 /// If there are too many processes to identify at once, those not identified yet may be stopped.
 #[test]
-fn a_process_that_was_not_identified_is_not_accused() {
+fn a_process_that_was_not_identified_is_not_flagged() {
     check(
         "
         0s open a1..a9 every=20s pid=10

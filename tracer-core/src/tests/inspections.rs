@@ -15,25 +15,25 @@ const IN_USE: &str = "
     ";
 
 #[test]
-fn responses_of_a_process_that_was_not_inspected_are_not_accused() {
-    for moment in watch(10_000, 2, 120, IN_USE) {
-        assert!(moment.accused.is_empty(), "at {} s: {:?}", moment.at_s, moment.accused);
+fn responses_of_a_process_that_was_not_inspected_are_not_flagged() {
+    for report in watch(10_000, 2, 120, IN_USE) {
+        assert!(report.flagged.is_empty(), "at {} s: {:?}", report.at_s, report.flagged);
     }
 }
 
 /// Once the process is inspected, its leaks are found.
 #[test]
-fn responses_are_accused_once_the_process_is_inspected() {
+fn responses_are_flagged_once_the_process_is_inspected() {
     let rest = "
         12s reader a1..a8 is=none http=body
         60s inspect pid=10
         ";
-    let moments = watch(10_000, 2, 120, &[IN_USE, rest].concat());
-    for moment in moments {
-        if moment.at_s >= 60 {
-            assert_eq!(moment.accused, ["body-not-closed certain x8"], "at {} s", moment.at_s);
+    let reports = watch(10_000, 2, 120, &[IN_USE, rest].concat());
+    for report in reports {
+        if report.at_s >= 60 {
+            assert_eq!(report.flagged, ["body-not-closed certain x8"], "at {} s", report.at_s);
         } else {
-            assert!(moment.accused.is_empty(), "at {} s: {:?}", moment.at_s, moment.accused);
+            assert!(report.flagged.is_empty(), "at {} s: {:?}", report.at_s, report.flagged);
         }
     }
 }
@@ -49,13 +49,13 @@ fn a_finding_keeps_its_confidence_without_an_answer() {
         183s receive b1..b9 every=10s bytes=100
         400s inspect pid=10
         ";
-    for moment in watch(60_000, 5, 430, timeline) {
-        let expected: &[&str] = match moment.at_s {
+    for report in watch(60_000, 5, 430, timeline) {
+        let expected: &[&str] = match report.at_s {
             180..=395 => &["never-read likely x9"],
             405.. => &["never-read likely x18"],
             _ => continue,
         };
-        assert_eq!(moment.accused, expected, "at {} s", moment.at_s);
+        assert_eq!(report.flagged, expected, "at {} s", report.at_s);
     }
 }
 
@@ -81,11 +81,11 @@ fn an_answer_holds_until_the_connection_changes_and_at_most_for_idle() {
               #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 5m, active 50s ~+10.0/min, reader none
                  response-silent count=25 silent=155000..299000ms
                  response-unreferenced count=25 total=25
-                 rising occurrence=WentSilent times=25 span_ms=144000
+                 rising occurrence=WentSilent times=25 span_ms=144000 since_last_ms=155000
             [5m 12s]
               #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 5m 12s, active 0s +0.0/min
                  served-once count=25 silent=167000..311000ms
-                 rising occurrence=WentSilent times=25 span_ms=144000
+                 rising occurrence=WentSilent times=25 span_ms=144000 since_last_ms=167000
                  but cause-ambiguous
         "#]],
     );

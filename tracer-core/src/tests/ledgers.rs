@@ -21,7 +21,7 @@ pub(super) struct Ledgers {
 }
 
 impl Ledgers {
-    /// A response that is already in flight on the stream continues, with a new value of
+    /// A response that is already open on the stream continues, with a new value of
     /// `held_bytes`.
     pub(super) fn start_response(&mut self, process: ProcessKey, response: OpenResponse) {
         let key = (response.fd, response.stream.map(|stream| stream.id));
@@ -39,7 +39,7 @@ impl Ledgers {
         }
     }
 
-    /// The file descriptor is closed, so no response is in flight on it.
+    /// The file descriptor is closed, so no response is open on it.
     pub(super) fn close(&mut self, process: ProcessKey, fd: u32) {
         if let Some(out) = self.out.get_mut(&process) {
             out.retain(|(other, _), _| *other != fd);
@@ -53,7 +53,7 @@ impl Ledgers {
         }
     }
 
-    /// The current lists, without responses that have been in flight for less than `idle_ms`.
+    /// The current lists, without responses that have been open for less than `idle_ms`.
     pub(super) fn lists(&self, now: Timestamp, idle_ms: u64) -> Vec<Input> {
         let read = self.out.iter().filter(|(process, _)| !self.unread.contains(&process.pid));
         let list = |(process, out): (&ProcessKey, &BTreeMap<_, OpenResponse>)| {

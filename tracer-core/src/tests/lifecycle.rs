@@ -68,7 +68,7 @@ fn a_verdict_follows_a_socket_from_one_bad_state_to_the_next() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 20s, active 50s ~+6.0/min
                  unread-silent count=12 unread_bytes=108000 silent=89000..199000ms
                  nothing-read watched=89000..199000ms
-                 rising occurrence=WentSilent times=12 span_ms=110000
+                 rising occurrence=WentSilent times=12 span_ms=110000 since_last_ms=89000
             [3m 50s]
               #2 close-wait likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 50s, active 0s +0.0/min
                  peer-closed count=12 ago=9000..20000ms
@@ -78,7 +78,7 @@ fn a_verdict_follows_a_socket_from_one_bad_state_to_the_next() {
 }
 
 #[test]
-fn a_lost_close_is_healed_by_snapshots_and_never_reported() {
+fn a_lost_close_is_corrected_by_snapshots_and_never_reported() {
     check(
         "
         0s open a1..a6 pid=10

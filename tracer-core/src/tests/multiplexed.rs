@@ -146,7 +146,7 @@ fn a_proxy_with_slow_clients_is_only_possible() {
 }
 
 #[test]
-fn a_stopped_process_is_not_accused() {
+fn a_stopped_process_is_not_flagged() {
     check_forgotten(
         "
         70s snapshot

@@ -35,7 +35,7 @@ fn a_returned_response_is_retracted() {
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 3s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9, retracted, peak certain x9
                  open-responses count=9 age=179000..299000ms
                  response-unreferenced count=9 total=9
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
             5m 3s retracted 0x1 body-not-closed certain at main.doSomething billing.go:23
             5m 3s retracted 0x2 body-not-closed certain at main.doSomething billing.go:23
             5m 3s retracted 0x3 body-not-closed certain at main.doSomething billing.go:23
@@ -72,17 +72,17 @@ fn a_missing_list_is_not_an_empty_one() {
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 3s, active 4s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=183000..303000ms
                  response-unreferenced count=9 total=9
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=183000
             [5m 5s]
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 4s, active 0s ~+4.0/min, reader none
                  response-silent count=9 silent=183000..303000ms
                  response-unreferenced count=9 total=9
-                 rising occurrence=WentSilent times=9 span_ms=120000
+                 rising occurrence=WentSilent times=9 span_ms=120000 since_last_ms=183000
             [5m 7s]
               #3 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 6s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=186000..306000ms
                  response-unreferenced count=9 total=9
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=186000
         "#]],
     );
 }
@@ -260,7 +260,7 @@ fn a_new_program_in_the_process_has_no_responses() {
             [5m 2s]
               #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, active 0s ~+4.0/min
                  served-once count=9 silent=180000..300000ms
-                 rising occurrence=WentSilent times=9 span_ms=120000
+                 rising occurrence=WentSilent times=9 span_ms=120000 since_last_ms=180000
                  but cause-ambiguous
         "#]],
     );
@@ -288,12 +288,12 @@ fn the_verdict_stays_when_the_peer_closes() {
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=179000..299000ms
                  response-unreferenced count=9 total=9
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
             [8m 20s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 8m 19s, active 3m 20s +0.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=379000..499000ms
                  response-unreferenced count=9 total=9
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=379000
             5m flagged 0x1 body-not-closed certain at main.doSomething billing.go:23
             5m flagged 0x2 body-not-closed certain at main.doSomething billing.go:23
             5m flagged 0x3 body-not-closed certain at main.doSomething billing.go:23
@@ -307,9 +307,9 @@ fn the_verdict_stays_when_the_peer_closes() {
     );
 }
 
-/// No new finding blames a stopped process; earlier findings stay.
+/// A stopped process gets no new finding; earlier findings stay.
 #[test]
-fn a_stopped_process_is_not_accused() {
+fn a_stopped_process_is_not_flagged() {
     check_forgotten(
         "
         1s reader a1..a9 every=15s is=none http=body
@@ -322,7 +322,7 @@ fn a_stopped_process_is_not_accused() {
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=179000..299000ms
                  response-unreferenced count=9 total=9
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
                  but process-stopped
               incomplete
         "#]],
@@ -340,7 +340,7 @@ fn a_stopped_process_is_not_accused() {
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, active 2s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=181000..301000ms
                  response-unreferenced count=9 total=9
-                 rising occurrence=Requested times=9 span_ms=120000
+                 rising occurrence=Requested times=9 span_ms=120000 since_last_ms=181000
                  but process-stopped
               incomplete
         "#]],
@@ -369,7 +369,7 @@ fn responses_are_bounded() {
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x7, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 7
                  open-responses count=7 age=209000..299000ms
                  response-unreferenced count=7 total=7
-                 rising occurrence=Requested times=7 span_ms=90000
+                 rising occurrence=Requested times=7 span_ms=90000 since_last_ms=209000
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x2, oldest 3m 14s, active 0s, reader none
                  response-silent count=2 silent=178000..193000ms
                  response-unreferenced count=2 total=2
@@ -380,7 +380,7 @@ fn responses_are_bounded() {
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x6, oldest 4m 16s, active 2s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 6
                  open-responses count=6 age=181000..256000ms
                  response-unreferenced count=6 total=6
-                 rising occurrence=Requested times=6 span_ms=75000
+                 rising occurrence=Requested times=6 span_ms=75000 since_last_ms=181000
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 1s, active 2s, reader none
                  response-silent count=3 silent=270000..300000ms
                  response-unreferenced count=3 total=3

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, string::String, vec::Vec};
 
-use super::watched::{Moment, watch};
+use super::watched::{ReportAt, watch};
 
 /// Consumers that read all pending data every 40 s, starting at 30 s, `times` times.
 fn paused(times: u64) -> String {
@@ -30,19 +30,19 @@ fn paused(times: u64) -> String {
 /// After the first pause, pauses of the same length are not suspicious.
 #[test]
 fn a_consumer_that_pauses_again_and_again_does_not_flap() {
-    let moments = watch(10_000, 2, 410, &paused(10));
-    let is_found = |it: &&Moment| !it.accused.is_empty() || !it.suspected.is_empty();
-    let found: Vec<u64> = moments.iter().filter(is_found).map(|it| it.at_s).collect();
+    let reports = watch(10_000, 2, 410, &paused(10));
+    let is_found = |it: &&ReportAt| !it.flagged.is_empty() || !it.possible.is_empty();
+    let found: Vec<u64> = reports.iter().filter(is_found).map(|it| it.at_s).collect();
     assert!(found.contains(&30) && found.iter().all(|at_s| *at_s < 50), "found at {found:?}");
 }
 
 /// A consumer that stops permanently is suspicious after three times its longest pause.
 #[test]
 fn a_consumer_that_stops_for_good_is_found() {
-    let moments = watch(10_000, 2, 360, &paused(3));
-    let after = || moments.iter().filter(|it| it.at_s > 60);
-    let first = after().find(|it| !it.suspected.is_empty()).unwrap().at_s;
+    let reports = watch(10_000, 2, 360, &paused(3));
+    let after = || reports.iter().filter(|it| it.at_s > 60);
+    let first = after().find(|it| !it.possible.is_empty()).unwrap().at_s;
     assert!((230..=270).contains(&first), "found at {first} s");
-    let complete = |it: &&Moment| it.at_s > 270 && it.suspected != ["undrained possible x8"];
+    let complete = |it: &&ReportAt| it.at_s > 270 && it.possible != ["undrained possible x8"];
     assert_eq!(after().filter(complete).count(), 0);
 }

@@ -42,8 +42,8 @@ impl Bursts {
         timeline
     }
 
-    /// The same pool, of which a connection is taken every `leak_every_s` seconds and never given
-    /// back, `leaks` times.
+    /// The same pool, of which a connection is taken every `leak_every_s` seconds and never
+    /// returned, `leaks` times.
     fn last_in_first_out_with_leaks(&self, leaks: u64, leak_every_s: u64) -> String {
         let (mut timeline, mut opened) = (String::new(), 0);
         let mut pool: Vec<usize> = Vec::new();
@@ -110,7 +110,7 @@ fn leaked(count: u64, first_s: u64, every_s: u64) -> String {
 }
 
 #[test]
-fn a_pool_with_bursts_is_never_accused() {
+fn a_pool_with_bursts_is_never_flagged() {
     for (distance_s, depths) in [
         (45, &[50, 7, 50, 10, 50, 30][..]),
         (60, &[50, 40, 30, 20, 10]),
@@ -126,7 +126,7 @@ fn a_pool_with_bursts_is_never_accused() {
 /// Each burst uses fewer connections than the previous one, so layers of the pool die one after
 /// another.
 #[test]
-fn a_pool_under_falling_load_is_never_accused() {
+fn a_pool_under_falling_load_is_never_flagged() {
     let bursts = Bursts::every(40, 10, &[100, 80, 65, 52, 41, 33, 26, 20, 15, 11]);
     check_healthy(bursts.end_s() + 60, &bursts.last_in_first_out());
 }
@@ -146,7 +146,7 @@ fn an_audit_of_a_pool_with_bursts_is_only_possible() {
 
 /// Between two snapshots, connections are opened, used, and closed by the server.
 #[test]
-fn a_pool_is_never_accused_however_rare_snapshots_are() {
+fn a_pool_is_never_flagged_however_rare_snapshots_are() {
     for every_s in [7, 13, 24] {
         for (distance_s, depths) in [
             (45, &[50, 7, 50, 10, 50, 30][..]),
@@ -155,8 +155,8 @@ fn a_pool_is_never_accused_however_rare_snapshots_are() {
         ] {
             let bursts = Bursts::every(distance_s, 14, depths);
             let timeline = bursts.last_in_first_out();
-            for moment in watch(10_000, every_s, bursts.end_s() + 60, &timeline) {
-                assert!(moment.accused.is_empty(), "{every_s} {distance_s} {}", moment.at_s);
+            for report in watch(10_000, every_s, bursts.end_s() + 60, &timeline) {
+                assert!(report.flagged.is_empty(), "{every_s} {distance_s} {}", report.at_s);
             }
         }
     }
@@ -168,14 +168,14 @@ fn connections_that_are_not_given_back_are_counted_once_the_pool_is_used_up() {
     for (idle_ms, every_s) in [(10_000, 2), (10_000, 5), (60_000, 5)] {
         let bursts = Bursts::every(31, 16, &[30, 9, 30, 21]);
         let timeline = bursts.last_in_first_out_with_leaks(25, 13);
-        // As many exchanges on each do not matter: the pool is known.
+        // How many requests each of them carried does not matter: the pool is known.
         let is_send = |line: &&str| line.contains(" send ");
         let sends = timeline.lines().filter(is_send).flat_map(|line| [line, "\n"].repeat(6));
         let used: String = sends.collect();
         for timeline in [timeline.clone(), [timeline.as_str(), used.as_str()].concat()] {
-            let moments = watch(idle_ms, every_s, bursts.end_s(), &timeline);
-            let last = moments.last().unwrap();
-            assert_eq!(last.accused, ["close-wait likely x25"], "{idle_ms} {every_s}");
+            let reports = watch(idle_ms, every_s, bursts.end_s(), &timeline);
+            let last = reports.last().unwrap();
+            assert_eq!(last.flagged, ["close-wait likely x25"], "{idle_ms} {every_s}");
         }
     }
 }
@@ -184,12 +184,12 @@ fn connections_that_are_not_given_back_are_counted_once_the_pool_is_used_up() {
 fn bursts_that_are_all_kept_are_a_leak() {
     for idle_s in [10, 60] {
         let bursts = Bursts::every(2 * idle_s, 8, &[20]);
-        let moments = watch(idle_s * 1_000, 2, bursts.end_s() + idle_s * 2, &bursts.all_kept());
-        let first = moments.iter().find(|moment| !moment.accused.is_empty()).unwrap();
+        let reports = watch(idle_s * 1_000, 2, bursts.end_s() + idle_s * 2, &bursts.all_kept());
+        let first = reports.iter().find(|report| !report.flagged.is_empty()).unwrap();
         // The time of the fifth burst, until its connections are dead, and `--idle`.
         let due_s = 1 + 4 * 2 * idle_s + 1 + KEEP_ALIVE_S + idle_s;
         assert!(first.at_s >= due_s && first.at_s <= due_s + 5 * idle_s, "{}", first.at_s);
-        assert_eq!(moments.last().unwrap().accused, ["close-wait likely x160"]);
+        assert_eq!(reports.last().unwrap().flagged, ["close-wait likely x160"]);
     }
 }
 
@@ -230,7 +230,7 @@ fn a_leak_on_the_error_path_is_counted_alone() {
     check_leaking(400, &timeline, &["close-wait likely x25"]);
 }
 
-/// A busy process takes a moment to close what its peers have closed, and closes a single one after
+/// A busy process takes a while to close what its peers have closed, and closes a single one after
 /// a while.
 #[test]
 fn a_process_that_closes_late_does_not_return_to_its_connections() {
@@ -258,7 +258,7 @@ fn a_leak_that_stopped_stays_likely() {
 
 /// From time to time, a garbage collector closes every third dead connection, old and new alike.
 #[test]
-fn a_garbage_collector_that_closes_a_third_does_not_acquit_the_rest() {
+fn a_garbage_collector_that_closes_a_third_does_not_excuse_the_rest() {
     let mut timeline = leaked(90, 1, 7);
     let mut dead: Vec<u64> = Vec::new();
     for number in 0..90 {
@@ -301,7 +301,7 @@ fn collected(every_s: u64, pace_s: u64, total: u64, is_kept: impl Fn(u64) -> boo
 
 /// A collection may close one connection, and a new one may be opened at the same time.
 #[test]
-fn a_garbage_collector_does_not_acquit_at_any_pace() {
+fn a_garbage_collector_does_not_excuse_leaks_at_any_pace() {
     for (every_s, pace_s) in [(35, 7), (60, 7), (90, 8), (110, 9), (200, 6), (200, 11)] {
         let is_kept = |number: u64| number % 3 != 1;
         let timeline = collected(every_s, pace_s, 72, is_kept);
@@ -313,7 +313,7 @@ fn a_garbage_collector_does_not_acquit_at_any_pace() {
 
 /// Before the first collection, connections that it will close cannot be distinguished from a leak.
 #[test]
-fn what_a_garbage_collector_will_close_is_not_accused_after_its_second_run() {
+fn what_a_garbage_collector_will_close_is_not_flagged_after_its_second_run() {
     for (idle_ms, interval_s, every_s, pace_s) in [
         (10_000, 2, 15, 1),
         (10_000, 2, 35, 3),
@@ -323,14 +323,14 @@ fn what_a_garbage_collector_will_close_is_not_accused_after_its_second_run() {
     ] {
         // A cache keeps some of them for a long time.
         let timeline = collected(every_s, pace_s, 300, |number| number % 75 == 74);
-        let moments = watch(idle_ms, interval_s, 300 * pace_s, &timeline);
+        let reports = watch(idle_ms, interval_s, 300 * pace_s, &timeline);
         let is_settled = |at_s: u64| at_s > 2 * every_s + idle_ms / 1_000 + interval_s;
-        let accused = moments.iter().find(|it| is_settled(it.at_s) && !it.accused.is_empty());
-        assert!(accused.is_none(), "{every_s} {:?}", accused.map(|it| (it.at_s, &it.accused)));
+        let flagged = reports.iter().find(|it| is_settled(it.at_s) && !it.flagged.is_empty());
+        assert!(flagged.is_none(), "{every_s} {:?}", flagged.map(|it| (it.at_s, &it.flagged)));
     }
 }
 
-/// One connection every twenty `--idle`, thirty in all: an audit and a live run.
+/// One connection per 20 × `--idle`, thirty in all: an audit and a live run.
 #[test]
 fn a_slow_leak_is_likely_in_an_audit() {
     let timeline = format!("0s lose-events\n{}", leaked(30, 1, 1_200));
@@ -344,7 +344,7 @@ fn a_slow_leak_is_likely_in_an_audit() {
 
 /// A connection for each of several threads, which get work at random.
 #[test]
-fn connections_of_threads_are_not_accused_once_they_come_back() {
+fn connections_of_threads_are_not_flagged_once_they_are_used_again() {
     let mut timeline = String::new();
     let (mut random, mut last) = (7_u64, [0_u64; 40]);
     for number in 0..400_u64 {
@@ -362,9 +362,9 @@ fn connections_of_threads_are_not_accused_once_they_come_back() {
         exchange(&mut timeline, at_s, &format!("t{thread}x{at_s}"));
     }
     for (idle_ms, every_s) in [(10_000, 2), (60_000, 5)] {
-        let moments = watch(idle_ms, every_s, 1_600, &timeline);
+        let reports = watch(idle_ms, every_s, 1_600, &timeline);
         let settled: Vec<_> =
-            moments.iter().filter(|it| it.at_s > 800 && !it.accused.is_empty()).collect();
-        assert!(settled.is_empty(), "{:#?}", settled.first().map(|it| (it.at_s, &it.accused)));
+            reports.iter().filter(|it| it.at_s > 800 && !it.flagged.is_empty()).collect();
+        assert!(settled.is_empty(), "{:#?}", settled.first().map(|it| (it.at_s, &it.flagged)));
     }
 }

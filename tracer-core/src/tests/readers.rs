@@ -31,7 +31,7 @@ fn a_forgotten_response_is_confirmed_by_its_read_loop() {
                  response-silent count=25 silent=140000..500000ms
                  response-unreferenced count=25 total=25
                  requests top=["GET http://billing/charge" count=25 ] others=0
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=140000
         "#]],
     );
 }
@@ -62,7 +62,7 @@ fn without_an_inspection_it_is_only_possible() {
             [8m 20s]
               #1 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min
                  served-once count=25 silent=140000..500000ms
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=140000
                  but cause-ambiguous
         "#]],
     );
@@ -83,7 +83,7 @@ fn a_client_for_each_request_is_an_unshared_pool() {
                  separate-transports transports=25
                  opened-while-others-idle count=24 total=25
                  served-at-most-once count=25 total=25
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=340000
         "#]],
     );
 }
@@ -107,7 +107,7 @@ fn several_clients_that_are_reused_are_only_possible() {
                  idle-with-reader count=25 idle=483000..507000ms
                  separate-transports transports=25
                  served-at-most-once count=0 total=25
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=540000
         "#]],
     );
 }
@@ -131,7 +131,7 @@ fn elsewhere_silent_streams_look_like_an_unshared_pool() {
                  idle-with-reader count=25 idle=340000..700000ms
                  opened-while-others-idle count=24 total=25
                  served-at-most-once count=25 total=25
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=340000
                  but stream-possible
         "#]],
     );
@@ -150,7 +150,7 @@ fn no_reader_without_confirmation_is_only_possible() {
               #1 abandoned possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min, reader none
                  silent-without-reader count=25 silent=140000..500000ms
                  no-reader count=25 total=25
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=140000
                  but idle-pool-possible
         "#]],
     );
@@ -240,11 +240,11 @@ fn an_answer_is_replaced_by_the_next_inspection() {
               #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min, reader none
                  response-silent count=25 silent=140000..500000ms
                  response-unreferenced count=25 total=25
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=140000
             [9m 1s]
               #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 9m 1s, active 0s ~+4.0/min
                  served-once count=25 silent=181000..541000ms
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=181000
                  but cause-ambiguous
         "#]],
     );
@@ -264,7 +264,7 @@ fn a_server_that_never_reads_is_likely_without_a_reader() {
             [5m]
               #1 never-read likely: p10[10] inbound :8080 x9, oldest 5m, active 0s ~+6.0/min, reader none
                  never-read count=9 received_bytes=720 waiting=220000..300000ms
-                 rising occurrence=WentSilent times=9 span_ms=80000
+                 rising occurrence=WentSilent times=9 span_ms=80000 since_last_ms=220000
                  no-reader count=9 total=9
         "#]],
     );
@@ -286,7 +286,7 @@ fn connections_watched_by_an_epoll_are_only_possible() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 21s, active 1s ~+4.0/min, reader epoll
                  unread-silent count=25 unread_bytes=1500000 silent=141000..501000ms
                  nothing-read watched=141000..501000ms
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=141000
                  but reader-waiting count=25 total=25
         "#]],
     );

@@ -64,7 +64,7 @@ fn all_lists_together_are_bounded() {
     let other = ProcessKey { pid: 11, ..PROCESS };
     let two = [out(1, 1, None), out(2, 1, None)];
     assert!(lists.replace(list(9, &two), 1));
-    assert!(!lists.replace(list(10, &two), 2), "nothing new is in flight");
+    assert!(!lists.replace(list(10, &two), 2), "no new response is open");
     lists.replace(Ledger { process: other, ..list(10, &two) }, 2);
     assert_eq!((lists.on(other, 1).len(), lists.on(other, 2).len(), lists.left_out()), (1, 0, 1));
     assert!(lists.replace(list(11, &[]), 3), "all were returned");

@@ -27,7 +27,7 @@ fn mixed(what: &str, expect: &expect_test::Expect) {
 }
 
 #[test]
-fn unread_referenced_connections_are_not_accused_with_confirmed_ones() {
+fn unread_referenced_connections_are_not_flagged_with_confirmed_ones() {
     mixed(
         "150s receive a1..a6 b1..b40 bytes=60000",
         &expect![[r#"
@@ -46,7 +46,7 @@ fn unread_referenced_connections_are_not_accused_with_confirmed_ones() {
 }
 
 #[test]
-fn closed_referenced_connections_are_not_accused_with_confirmed_ones() {
+fn closed_referenced_connections_are_not_flagged_with_confirmed_ones() {
     mixed(
         "150s peer-closes a1..a6 b1..b40",
         &expect![[r#"
@@ -63,7 +63,7 @@ fn closed_referenced_connections_are_not_accused_with_confirmed_ones() {
 }
 
 #[test]
-fn dead_referenced_connections_are_not_accused_with_confirmed_ones() {
+fn dead_referenced_connections_are_not_flagged_with_confirmed_ones() {
     mixed(
         "150s peer-resets a1..a6 b1..b40",
         &expect![[r#"
@@ -101,7 +101,7 @@ fn a_stale_stack_slot_does_not_split_unread_data() {
               #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 5m 2s, active 2s ~+10.0/min, reader none
                  unread-silent count=25 unread_bytes=1500000 silent=157000..301000ms
                  nothing-read watched=157000..301000ms
-                 rising occurrence=WentSilent times=25 span_ms=144000
+                 rising occurrence=WentSilent times=25 span_ms=144000 since_last_ms=157000
                  response-unreferenced count=23 total=25
                  but response-referenced count=2 total=25
         "#]],
@@ -129,13 +129,13 @@ fn a_later_confirmation_makes_no_new_finding() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, active 0s ~+6.0/min
                  unread-silent count=12 unread_bytes=720000 silent=188000..298000ms
                  nothing-read watched=0..298000ms
-                 rising occurrence=WentSilent times=12 span_ms=110000
+                 rising occurrence=WentSilent times=12 span_ms=110000 since_last_ms=188000
                  but watched-too-briefly needed_ms=60000
             [5m 31s]
               #1 undrained certain: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 30s, active 31s ~+6.0/min, reader none
                  unread-silent count=12 unread_bytes=720000 silent=219000..329000ms
                  nothing-read watched=219000..329000ms
-                 rising occurrence=WentSilent times=12 span_ms=110000
+                 rising occurrence=WentSilent times=12 span_ms=110000 since_last_ms=219000
                  response-unreferenced count=12 total=12
         "#]],
     );
@@ -171,7 +171,7 @@ fn silent_connections_of_an_incomplete_scan_are_likely() {
               #1 abandoned likely: p10[10] outbound 10.0.0.1:443 x8, oldest 5m, active 0s ~+4.0/min, reader none, GET http://billing/charge
                  response-silent count=8 silent=195000..300000ms
                  requests top=["GET http://billing/charge" count=8 ] others=0
-                 rising occurrence=WentSilent times=8 span_ms=105000
+                 rising occurrence=WentSilent times=8 span_ms=105000 since_last_ms=195000
                  but scan-incomplete count=8 total=8
         "#]],
     );
@@ -188,7 +188,7 @@ fn unread_connections_of_an_incomplete_scan_are_likely() {
             [5m]
               #1 abandoned likely: p10[10] outbound 10.0.0.1:443 x8, oldest 5m, active 0s ~+4.0/min, reader none
                  response-silent count=8 silent=195000..300000ms
-                 rising occurrence=WentSilent times=8 span_ms=105000
+                 rising occurrence=WentSilent times=8 span_ms=105000 since_last_ms=195000
                  but scan-incomplete count=8 total=8
         "#]],
     );
@@ -205,7 +205,7 @@ fn closed_connections_of_an_incomplete_scan_are_likely() {
             [5m]
               #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x8, oldest 5m, active 0s ~+4.0/min, reader none
                  peer-closed count=8 ago=194000..299000ms
-                 rising occurrence=PeerClosed times=8 span_ms=105000
+                 rising occurrence=PeerClosed times=8 span_ms=105000 since_last_ms=194000
                  but scan-incomplete count=8 total=8
         "#]],
     );
@@ -222,16 +222,16 @@ fn dead_connections_of_an_incomplete_scan_are_likely() {
             [5m]
               #1 ghost likely: p10[10] outbound 10.0.0.1:443 x8, oldest 5m, active 0s ~+4.0/min, reader none
                  dead count=8 dead=194000..299000ms is_lower_bound=false
-                 rising occurrence=Died times=8 span_ms=105000
+                 rising occurrence=Died times=8 span_ms=105000 since_last_ms=194000
                  death-unnoticed count=8
                  but scan-incomplete count=8 total=8
         "#]],
     );
 }
 
-/// Responses that were all requested at one time may still be referenced.
+/// Responses that were all requested at the same time may still be referenced.
 #[test]
-fn connections_of_an_incomplete_scan_at_one_time_are_possible() {
+fn connections_of_an_incomplete_scan_requested_together_are_possible() {
     check(
         "
         0s open a1..a25 b1..b3 pid=10
@@ -257,9 +257,9 @@ fn connections_of_an_incomplete_scan_at_one_time_are_possible() {
     );
 }
 
-/// Referenced connections are not accused along with those whose scan was incomplete.
+/// Referenced connections are not flagged along with those whose scan was incomplete.
 #[test]
-fn referenced_connections_are_not_accused_with_those_of_an_incomplete_scan() {
+fn referenced_connections_are_not_flagged_with_those_of_an_incomplete_scan() {
     check(
         "
         0s open a1..a25 b1..b10 every=15s pid=10
@@ -275,11 +275,11 @@ fn referenced_connections_are_not_accused_with_those_of_an_incomplete_scan() {
             [13m]
               #1 abandoned likely: p10[10] outbound 10.0.0.1:443 x25, oldest 13m, active 0s ~+4.0/min, reader none
                  response-silent count=25 silent=440000..800000ms
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=440000
                  but scan-incomplete count=25 total=25
               #2 abandoned possible: p10[10] outbound 10.0.0.1:443 x10, oldest 7m 5s, active 0s ~+4.0/min, reader none
                  silent-without-reader count=10 silent=290000..425000ms
-                 rising occurrence=WentSilent times=10 span_ms=135000
+                 rising occurrence=WentSilent times=10 span_ms=135000 since_last_ms=290000
                  but response-referenced count=10 total=10
         "#]],
     );
@@ -305,13 +305,13 @@ fn a_later_complete_scan_makes_no_new_finding() {
             [8m 20s]
               #1 abandoned likely: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min, reader none
                  response-silent count=25 silent=140000..500000ms
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=140000
                  but scan-incomplete count=25 total=25
             [8m 22s]
               #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 22s, active 2s ~+4.0/min, reader none
                  response-silent count=25 silent=142000..502000ms
                  response-unreferenced count=25 total=25
-                 rising occurrence=WentSilent times=25 span_ms=360000
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=142000
         "#]],
     );
 }

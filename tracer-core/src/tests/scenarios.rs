@@ -22,7 +22,7 @@ fn a_close_wait_leak_is_likely_once_it_rises() {
             [4m]
               #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x23, oldest 3m 59s, active 0s +5.1/min
                  peer-closed count=23 ago=102000..234000ms
-                 rising occurrence=PeerClosed times=23 span_ms=132000
+                 rising occurrence=PeerClosed times=23 span_ms=132000 since_last_ms=102000
                  but thread-pool-possible
         "#]],
     );
@@ -144,7 +144,7 @@ fn an_audit_reconstructs_the_rise_from_ages() {
             [3m 21s]
               #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x20, oldest >3m 21s, active 0s ~+10.0/min
                  peer-closed count=20 ago=81000..195000ms
-                 rising occurrence=PeerClosed times=20 span_ms=114000
+                 rising occurrence=PeerClosed times=20 span_ms=114000 since_last_ms=81000
                  but thread-pool-possible
         "#]],
     );
@@ -165,11 +165,11 @@ fn ghosts_that_died_one_by_one_are_likely() {
             [5m]
               #2 ghost likely: p11[11] outbound 10.0.0.1:443 x21, oldest 5m, active 0s ~+6.0/min
                  dead count=21 dead=95000..295000ms is_lower_bound=false
-                 rising occurrence=Died times=21 span_ms=200000
+                 rising occurrence=Died times=21 span_ms=200000 since_last_ms=95000
                  death-unnoticed count=21
               #1 ghost likely: p10[10] outbound 10.0.0.1:443 x12, oldest 5m, active 0s ~+6.0/min
                  dead count=12 dead=185000..295000ms is_lower_bound=false
-                 rising occurrence=Died times=12 span_ms=110000
+                 rising occurrence=Died times=12 span_ms=110000 since_last_ms=185000
                  death-unnoticed count=12
         "#]],
     );
@@ -191,7 +191,7 @@ fn ghosts_reported_to_the_process_are_likely_and_few_unnoticed_ones_are_a_pool()
             [3m]
               #1 ghost likely: p10[10] outbound 10.0.0.1:443 x5, oldest 3m, active 0s ~+3.0/min
                  dead count=5 dead=95000..175000ms is_lower_bound=false
-                 rising occurrence=Died times=5 span_ms=80000
+                 rising occurrence=Died times=5 span_ms=80000 since_last_ms=95000
                  death-reported count=5 total=5
               #2 stale-pool info: p11[11] outbound 10.0.0.1:443 x9, oldest 3m, active 0s
                  dead count=9 dead=174992..175000ms is_lower_bound=false
@@ -218,11 +218,11 @@ fn unread_responses_are_undrained_and_small_ones_only_possible() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 2m 30s, active 1m +0.0/min
                  unread-silent count=6 unread_bytes=49152 silent=74000..149000ms
                  nothing-read watched=74000..149000ms
-                 rising occurrence=WentSilent times=6 span_ms=75000
+                 rising occurrence=WentSilent times=6 span_ms=75000 since_last_ms=74000
               #2 undrained possible: p10[10] outbound 10.0.0.2:443 x6, oldest 2m 30s, active 1m +0.0/min
                  unread-silent count=6 unread_bytes=3060 silent=74000..149000ms
                  nothing-read watched=74000..149000ms
-                 rising occurrence=WentSilent times=6 span_ms=75000
+                 rising occurrence=WentSilent times=6 span_ms=75000 since_last_ms=74000
                  but too-little-unread count=0 total=6 unread_min_bytes=4096 count_min=5
         "#]],
     );
@@ -303,7 +303,7 @@ fn accepted_and_never_read() {
             [3m]
               #1 never-read likely: p10[10] inbound :8080 x7, oldest 3m, active 0s ~+4.0/min
                  never-read count=7 received_bytes=700 waiting=89000..179000ms
-                 rising occurrence=WentSilent times=7 span_ms=90000
+                 rising occurrence=WentSilent times=7 span_ms=90000 since_last_ms=89000
                  peer-gave-up count=3 total=7
         "#]],
     );

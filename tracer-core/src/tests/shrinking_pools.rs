@@ -29,7 +29,7 @@ fn a_shrinking_pool_with_a_connection_per_thread_is_only_possible() {
             [8m 23s]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, active 3s ~+6.0/min
                  peer-closed count=30 ago=193000..483000ms
-                 rising occurrence=PeerClosed times=30 span_ms=290000
+                 rising occurrence=PeerClosed times=30 span_ms=290000 since_last_ms=193000
                  but undecided watch_ms=360000
         "#]],
     );
@@ -43,16 +43,16 @@ fn a_dying_pool_with_a_connection_per_thread_is_only_possible() {
             [8m 23s]
               #1 ghost possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, active 3s ~+6.0/min
                  dead count=30 dead=193000..483000ms is_lower_bound=false
-                 rising occurrence=Died times=30 span_ms=290000
+                 rising occurrence=Died times=30 span_ms=290000 since_last_ms=193000
                  death-unnoticed count=30
                  but undecided watch_ms=360000
         "#]],
     );
 }
 
-/// Sessions that carried one exchange: a leak, or threads that had one request each.
+/// Connections that carried one request: a leak, or threads that had one request each.
 #[test]
-fn as_many_with_one_exchange_are_likely_with_a_caveat() {
+fn as_many_with_one_request_are_likely_with_a_caveat() {
     check(
         "
         0s lose-events
@@ -69,7 +69,7 @@ fn as_many_with_one_exchange_are_likely_with_a_caveat() {
             [5m 3s]
               #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 3s, active 3s ~+10.0/min
                  peer-closed count=25 ago=153000..297000ms
-                 rising occurrence=PeerClosed times=25 span_ms=144000
+                 rising occurrence=PeerClosed times=25 span_ms=144000 since_last_ms=153000
                  but thread-pool-possible
         "#]],
     );
@@ -125,7 +125,7 @@ fn a_transport_for_each_of_a_dozen_tenants_is_only_possible() {
                  separate-transports transports=14
                  opened-while-others-idle count=13 total=14
                  served-at-most-once count=14 total=14
-                 rising occurrence=WentSilent times=14 span_ms=260000
+                 rising occurrence=WentSilent times=14 span_ms=260000 since_last_ms=440000
         "#]],
     );
 }

@@ -1,4 +1,4 @@
-//! One leaked connection per twenty times `--idle`, thirty in total. The rounds of the zoo are too
+//! One leaked connection per 20 × `--idle`, thirty in total. The rounds of the zoo are too
 //! short for this.
 
 use std::{fmt::Write as _, format, string::String};

@@ -39,7 +39,7 @@ fn leaked(count: usize) -> String {
 }
 
 #[test]
-fn a_proxy_with_stalled_clients_is_never_accused() {
+fn a_proxy_with_stalled_clients_is_never_flagged() {
     for clients in [1, 5, 12, 40] {
         check_healthy(540, &stalled(clients));
     }
@@ -47,7 +47,7 @@ fn a_proxy_with_stalled_clients_is_never_accused() {
 
 /// One of the clients continues to read for a while, others stall later.
 #[test]
-fn a_client_that_reads_on_does_not_accuse_the_others() {
+fn a_client_that_reads_on_does_not_flag_the_others() {
     let timeline = [
         &stalled(10),
         "
@@ -65,7 +65,7 @@ fn a_client_that_reads_on_does_not_accuse_the_others() {
 
 /// Clients that read a little every 25 s, so the proxy also reads a little every 25 s.
 #[test]
-fn a_proxy_with_slow_clients_is_never_accused() {
+fn a_proxy_with_slow_clients_is_never_flagged() {
     let mut timeline = stalled(8);
     for number in 1..16 {
         let at_s = 30 + 25 * number;
@@ -86,7 +86,7 @@ fn a_proxy_with_slow_clients_is_never_accused() {
 /// Go's HTTP client is waiting, and no goroutine is found reading: the goroutine that copies is
 /// waiting for the slow client.
 #[test]
-fn confirmed_responses_of_a_proxy_with_stalled_clients_are_never_accused() {
+fn confirmed_responses_of_a_proxy_with_stalled_clients_are_never_flagged() {
     let timeline = [&stalled(6), "20s reader u1..u6 is=none http=body"];
     check_healthy(390, &timeline.concat());
 }
@@ -94,7 +94,7 @@ fn confirmed_responses_of_a_proxy_with_stalled_clients_are_never_accused() {
 /// The server has sent everything and closed, and the proxy has read it: it holds data and EOF for
 /// the slow client.
 #[test]
-fn a_proxy_that_still_delivers_what_a_closed_server_sent_is_never_accused() {
+fn a_proxy_that_still_delivers_what_a_closed_server_sent_is_never_flagged() {
     let rest = "
         20s read u1..u12 every=12s
         22s peer-closes u1..u12 every=12s
@@ -104,7 +104,7 @@ fn a_proxy_that_still_delivers_what_a_closed_server_sent_is_never_accused() {
 }
 
 #[test]
-fn a_gateway_with_stalled_clients_that_leaks_is_accused_of_what_it_leaks() {
+fn a_gateway_with_stalled_clients_that_leaks_is_flagged_for_what_it_leaks() {
     for count in [25, 35] {
         let timeline = [stalled(10), leaked(count)].concat();
         check_leaking(390, &timeline, &[&format!("undrained likely x{count}")]);
@@ -114,7 +114,7 @@ fn a_gateway_with_stalled_clients_that_leaks_is_accused_of_what_it_leaks() {
 /// After a pause, the gateway reads a little more, and writes it to the clients, which still do not
 /// read. What it leaks meanwhile is not what it holds back for them.
 #[test]
-fn a_gateway_that_goes_on_writing_to_stalled_clients_is_accused_of_what_it_leaks() {
+fn a_gateway_that_keeps_writing_to_stalled_clients_is_flagged_for_what_it_leaks() {
     let timeline = [
         &stalled(10),
         "
@@ -172,7 +172,7 @@ fn confirmed_leaks_beyond_the_slow_clients_are_certain() {
 }
 
 #[test]
-fn what_is_excused_says_whom_it_waits_for() {
+fn an_excuse_names_the_peers_that_it_waits_for() {
     let timeline = [
         stalled(5),
         leaked(7),

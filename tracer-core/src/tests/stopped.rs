@@ -11,7 +11,7 @@ use super::{
 
 /// A proxy is stopped while its clients stall; they continue to read while it is stopped.
 #[test]
-fn a_stopped_proxy_whose_clients_drain_is_never_accused() {
+fn a_stopped_proxy_whose_clients_drain_is_never_flagged() {
     check_healthy(
         400,
         "
@@ -32,7 +32,7 @@ fn a_stopped_proxy_whose_clients_drain_is_never_accused() {
 /// Clients and servers close while a healthy program is stopped. It closes its side once it
 /// resumes.
 #[test]
-fn a_stopped_program_that_closes_later_is_never_accused() {
+fn a_stopped_program_that_closes_later_is_never_flagged() {
     check_healthy(
         400,
         "
@@ -65,14 +65,14 @@ const LEAK: &str = "
 /// and after.
 #[test]
 fn a_leak_keeps_its_confidence_while_the_process_is_stopped() {
-    let moments = watch(60_000, 5, 520, LEAK);
-    for moment in &moments {
-        let expected: &[&str] = match moment.at_s {
+    let reports = watch(60_000, 5, 520, LEAK);
+    for report in &reports {
+        let expected: &[&str] = match report.at_s {
             215..=400 => &["close-wait likely x25"],
             500.. => &["close-wait likely x40"],
             _ => continue,
         };
-        assert_eq!(moment.accused, expected, "at {} s", moment.at_s);
+        assert_eq!(report.flagged, expected, "at {} s", report.at_s);
     }
 }
 
@@ -89,9 +89,9 @@ fn nothing_is_added_to_a_leak_while_the_process_is_stopped() {
         343s close d1..d20
         ",
     ];
-    for moment in watch(60_000, 5, 395, &timeline.concat()) {
-        if moment.at_s >= 215 {
-            assert_eq!(moment.accused, ["close-wait likely x25"], "at {} s", moment.at_s);
+    for report in watch(60_000, 5, 395, &timeline.concat()) {
+        if report.at_s >= 215 {
+            assert_eq!(report.flagged, ["close-wait likely x25"], "at {} s", report.at_s);
         }
     }
 }
@@ -115,7 +115,7 @@ fn an_audit_of_a_stopped_process_says_so_and_is_incomplete() {
             [5m 3s]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, active 3s ~+10.0/min
                  peer-closed count=25 ago=156000..300000ms
-                 rising occurrence=PeerClosed times=25 span_ms=144000
+                 rising occurrence=PeerClosed times=25 span_ms=144000 since_last_ms=156000
                  but thread-pool-possible
                  but process-stopped
               incomplete

@@ -12,7 +12,7 @@
 //! | `9s share a1 pid=11 forked=9s fd=20` | another process, started at `forked`, also holds it; `unshare a1 pid=10` |
 //! | `9s forked-only pid=11` | the process has not called `exec` |
 //! | `9s reader a1..a9 is=none http=body request=GET,http://a/b transport=1 referenced=yes registered=yes` | the result of inspections from now on; `is=` none, goroutine, thread, epoll or unknown; `http=` body or idle; without `is=`, there is no result |
-//! | `9s start-response a1..a9 stack=7` | Go's HTTP client makes a request on each, and its response is in flight; `pid=11` is another holder's client |
+//! | `9s start-response a1..a9 stack=7` | Go's HTTP client makes a request on each, and its response is open; `pid=11` is another holder's client |
 //! | `9s start-response a1 streams=4 first=5 held=9000` | the same on four streams of HTTP/2, from the fifth on, each with so many bytes in memory |
 //! | `9s return-response a1..a9` | the response was read to EOF or closed; also `streams=2 first=3` |
 //! | `9s lose-ledger pid=10` | the ledger cannot be read until `find-ledger` |

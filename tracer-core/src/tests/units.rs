@@ -82,7 +82,7 @@ fn goroutines_are_in_the_summary_of_a_process() {
 /// A snapshot compensates for lost events, but not for a response that did not fit in the ledger. A
 /// stack that was not kept does not make a report incomplete.
 #[test]
-fn what_a_snapshot_makes_up_for() {
+fn a_snapshot_corrects_lost_events_only() {
     let complete = |loss: Loss| {
         let mut player = Player::new(Options::default());
         player.play_all("1s snapshot");
@@ -107,7 +107,7 @@ fn lost_events_are_counted_as_of_the_latest_snapshot() {
         let before = player.detector.is_undecided();
         player.play_all(then);
         let coverage = player.detector.report().coverage;
-        (before, coverage.unhealed.events(), coverage.loss.events(), coverage.complete)
+        (before, coverage.uncorrected.events(), coverage.loss.events(), coverage.complete)
     };
     assert_eq!(lost(100, "1s snapshot"), (true, 0, 100, true));
     assert_eq!(lost(137, "2s report"), (true, 37, 137, false));

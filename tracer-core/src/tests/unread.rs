@@ -56,7 +56,7 @@ fn downloads_that_are_read_in_turn_are_only_possible_in_an_audit() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x7, oldest >4m 42s, active 3s ~+3.0/min
                  unread-silent count=7 unread_bytes=2100000 silent=161000..281000ms
                  nothing-read watched=3000..3000ms
-                 rising occurrence=WentSilent times=7 span_ms=120000
+                 rising occurrence=WentSilent times=7 span_ms=120000 since_last_ms=161000
                  but others-being-read count=1
                  but watched-too-briefly needed_ms=60000
         "#]],
@@ -84,7 +84,7 @@ fn slow_readers_are_only_possible_in_an_audit() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x8, oldest >5m 2s, active 3s ~+3.0/min
                  unread-silent count=8 unread_bytes=16000000 silent=159000..299000ms
                  nothing-read watched=3000..3000ms
-                 rising occurrence=WentSilent times=8 span_ms=140000
+                 rising occurrence=WentSilent times=8 span_ms=140000 since_last_ms=159000
                  but partly-read count=8 total=8
                  but watched-too-briefly needed_ms=60000
         "#]],
@@ -135,7 +135,7 @@ fn untouched_responses_of_separate_times_are_likely_in_an_audit() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, active 3s ~+10.0/min
                  unread-silent count=25 unread_bytes=50000000 silent=155000..299000ms
                  nothing-read watched=3000..3000ms
-                 rising occurrence=WentSilent times=25 span_ms=144000
+                 rising occurrence=WentSilent times=25 span_ms=144000 since_last_ms=155000
                  but watched-too-briefly needed_ms=60000
         "#]],
     );
@@ -167,14 +167,14 @@ fn short_responses_that_are_read_alongside_a_leak_do_not_excuse_it() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, active 3s ~+10.0/min
                  unread-silent count=25 unread_bytes=1500000 silent=157000..301000ms
                  nothing-read watched=3000..3000ms
-                 rising occurrence=WentSilent times=25 span_ms=144000
+                 rising occurrence=WentSilent times=25 span_ms=144000 since_last_ms=157000
                  but watched-too-briefly needed_ms=60000
         "#]],
     );
 }
 
-/// Streams of which only the status was of interest are opened one after another. All keep
-/// receiving, so a snapshot shows when data arrived last, not first.
+/// Streams of which only the status is needed are opened one after another. All keep receiving, so
+/// a snapshot shows when data arrived last, not first.
 #[test]
 fn forgotten_streams_accumulate_however_rare_snapshots_are() {
     let mut timeline = String::from("0s open l1..l25 every=2s pid=10\n");
@@ -186,7 +186,7 @@ fn forgotten_streams_accumulate_however_rare_snapshots_are() {
         }
     }
     for every_s in [2, 5, 9] {
-        let moments = watch(10_000, every_s, 130, &timeline);
-        assert_eq!(moments.last().unwrap().accused, ["undrained likely x25"], "{every_s}");
+        let reports = watch(10_000, every_s, 130, &timeline);
+        assert_eq!(reports.last().unwrap().flagged, ["undrained likely x25"], "{every_s}");
     }
 }

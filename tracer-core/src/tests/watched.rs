@@ -6,16 +6,16 @@ use super::timeline;
 use crate::Options;
 
 /// The findings of one report, as `verdict confidence xN`.
-pub(super) struct Moment {
+pub(super) struct ReportAt {
     pub(super) at_s: u64,
     /// Those above *possible*.
-    pub(super) accused: Vec<String>,
+    pub(super) flagged: Vec<String>,
     /// The *possible* ones.
-    pub(super) suspected: Vec<String>,
+    pub(super) possible: Vec<String>,
 }
 
 /// Runs a timeline with a snapshot and a report every `every_s` seconds until `until_s`.
-pub(super) fn watch(idle_ms: u64, every_s: u64, until_s: u64, timeline: &str) -> Vec<Moment> {
+pub(super) fn watch(idle_ms: u64, every_s: u64, until_s: u64, timeline: &str) -> Vec<ReportAt> {
     let times = (0..=until_s / every_s).map(|number| number * every_s);
     let lines = times.clone().map(|at_s| format!("{at_s}s snapshot\n{at_s}s report\n"));
     let lines: String = lines.collect();
@@ -28,13 +28,13 @@ pub(super) fn watch(idle_ms: u64, every_s: u64, until_s: u64, timeline: &str) ->
         let is_wanted = |line: &&str| confidences.iter().any(|it| line.contains(it));
         active.filter(is_wanted).map(summary).collect()
     };
-    let mut reports = text.split("\n[");
-    let moments = times.map(|at_s| {
-        let report = reports.next().unwrap();
-        let accused = of(report, &[" likely: ", " certain: "]);
-        Moment { at_s, accused, suspected: of(report, &[" possible: "]) }
+    let mut texts = text.split("\n[");
+    let reports = times.map(|at_s| {
+        let text = texts.next().unwrap();
+        let flagged = of(text, &[" likely: ", " certain: "]);
+        ReportAt { at_s, flagged, possible: of(text, &[" possible: "]) }
     });
-    moments.collect()
+    reports.collect()
 }
 
 /// `#1 close-wait likely: p10[10] outbound 10.0.0.1:443 x12, ...` as `close-wait likely x12`.
@@ -49,9 +49,9 @@ fn summary(line: &str) -> String {
 /// Asserts that no report has a finding above *possible*, with a short `--idle` and the default.
 pub(super) fn check_healthy(until_s: u64, timeline: &str) {
     for (idle_ms, every_s) in [(10_000, 2), (60_000, 5)] {
-        for moment in watch(idle_ms, every_s, until_s, timeline) {
-            let Moment { at_s, accused, .. } = moment;
-            assert!(accused.is_empty(), "--idle {idle_ms} ms, at {at_s} s: {accused:#?}");
+        for report in watch(idle_ms, every_s, until_s, timeline) {
+            let ReportAt { at_s, flagged, .. } = report;
+            assert!(flagged.is_empty(), "--idle {idle_ms} ms, at {at_s} s: {flagged:#?}");
         }
     }
 }
@@ -60,8 +60,8 @@ pub(super) fn check_healthy(until_s: u64, timeline: &str) {
 /// the default.
 pub(super) fn check_leaking(until_s: u64, timeline: &str, expected: &[&str]) {
     for (idle_ms, every_s) in [(10_000, 2), (60_000, 5)] {
-        let moments = watch(idle_ms, every_s, until_s, timeline);
-        let last = &moments.last().unwrap().accused;
+        let reports = watch(idle_ms, every_s, until_s, timeline);
+        let last = &reports.last().unwrap().flagged;
         assert_eq!(last, expected, "--idle {idle_ms} ms");
     }
 }

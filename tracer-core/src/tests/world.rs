@@ -300,7 +300,7 @@ impl World {
         }
     }
 
-    /// The last descriptor is closed.
+    /// The last file descriptor is closed.
     pub(super) fn close(&mut self, name: &str) {
         if let Some(facts) = self.sockets.remove(name) {
             for owner in &facts.owners {

@@ -131,7 +131,7 @@ fn connections_are_classified_in_every_form() {
 }
 
 #[test]
-fn a_healthy_connection_is_never_taken_for_a_leak() {
+fn a_healthy_connection_is_never_reported_as_leaked() {
     let directory = tempfile::tempdir().unwrap();
     let program = build(directory.path(), PLAIN);
     let arguments = ["leaked=5", "idle=5", "collector=1", "busy=8"];

@@ -16,7 +16,7 @@ const STACK_MAX: u64 = 1 << 30;
 /// Maximum number of frames walked per stack.
 const FRAMES_MAX: usize = 64;
 
-/// The state of a goroutine at one time.
+/// The state of a goroutine when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Goroutine {
     pub(super) address: u64,
@@ -182,12 +182,12 @@ impl Stack {
         (start..end).step_by(8).map_while(|address| self.word(address))
     }
 
-    /// The words that the goroutine may still use. `map` adds their offsets from the frame pointer of
-    /// a frame to a list. From the first frame without a map outwards, all words count. If the
+    /// The words that the goroutine may still use. `map` adds their offsets from the frame pointer
+    /// of a frame to a list. From the first frame without a map outwards, all words count. If the
     /// goroutine is not blocked, all words of its stack count, because its position is unknown.
     ///
-    /// Each word counts once, however many frames and maps include it, so there are no more than the
-    /// stack has.
+    /// Each word counts once, however many frames and maps include it, so there are no more than
+    /// the stack has.
     pub(super) fn words_in_use(
         &self,
         mut map: impl FnMut(&Frame, &mut Vec<i64>) -> Option<()>,

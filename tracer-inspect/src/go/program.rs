@@ -151,7 +151,7 @@ impl Program {
 }
 
 impl Program {
-    /// About how many bytes it takes.
+    /// Its approximate size in memory, in bytes.
     pub(super) fn size(&self) -> u64 {
         match self {
             Self::Other => 0,
@@ -167,7 +167,7 @@ impl GoProgram {
         *self.layout.get_or_insert_with(|| Layout::read(minor, file, budget))
     }
 
-    /// About how many bytes it takes.
+    /// Its approximate size in memory, in bytes.
     fn size(&self) -> u64 {
         let functions = self.functions.found.as_ref().map_or(0, Functions::size);
         u64::try_from(size_of::<Self>().saturating_add(functions)).unwrap_or(u64::MAX)
@@ -274,7 +274,7 @@ impl Functions {
         function
     }
 
-    /// About how many bytes it takes.
+    /// Its approximate size in memory, in bytes.
     fn size(&self) -> usize {
         let entries = self.known.capacity() + self.starts.capacity();
         self.table.size() + 24 * entries + 56 * self.maps.capacity() + 8 * self.map_words

@@ -184,8 +184,8 @@ impl Module {
     }
 }
 
-/// Estimated number of bytes that reading the debug information of a file allocates; `None` if it is
-/// too large.
+/// Estimated number of bytes that reading the debug information of a file allocates; `None` if it
+/// is too large.
 fn allocated(elf: &Elf) -> Option<u64> {
     let (mapped, inflated) = elf.size_of(&DEBUG_INFO);
     (mapped <= DEBUG_INFO_MAX && inflated <= INFLATED_MAX)
@@ -240,8 +240,8 @@ pub fn demangled(name: &str, file: &str) -> (Language, String) {
     (language, demangled.unwrap_or_else(|| name.to_owned()))
 }
 
-/// A text that is refused from [`NAME_MAX`] bytes on: a short name can refer to parts of itself and so
-/// become arbitrarily long.
+/// A text of at most [`NAME_MAX`] bytes. A longer one is an error: a short mangled name can refer
+/// to parts of itself, and so expand to any length.
 struct Limited(String);
 
 impl fmt::Write for Limited {

@@ -1,8 +1,8 @@
 //! Names of JIT-compiled code, from the file that the runtime writes for `perf`:
 //! `/tmp/perf-PID.map` (`tools/perf/Documentation/jit-interface.txt` of the kernel).
 //!
-//! The file describes the code of now. Python and V8 do not move code. A runtime that frees code may
-//! have reused the memory since an older stack was recorded.
+//! The file describes the current code. Python and V8 do not move code. A runtime that frees code
+//! may have reused the memory since an older stack was recorded.
 //!
 //! A map has any size. It is read in one pass for all addresses of a stack, and only the names of
 //! these are kept.
@@ -129,7 +129,8 @@ impl PerfMap {
     }
 
     /// Looks up addresses in a map, as far as the budget allows. Malformed lines are skipped. Where
-    /// several functions contain an address, the last line is current, because runtimes reuse memory.
+    /// several functions contain an address, the last line is current, because runtimes reuse
+    /// memory.
     ///
     /// # Errors
     /// The map cannot be read.
@@ -167,8 +168,9 @@ impl PerfMap {
     }
 }
 
-/// Calls `each` with every line, until it returns `None` or the budget is exceeded. Lines that are too
-/// long are skipped, and so is the end of the file without a line end: it is still being written.
+/// Calls `each` with every line, until it returns `None` or the budget is exceeded. Lines that are
+/// too long are skipped, and so is the end of the file without a line end: it is still being
+/// written.
 fn each_line(
     mut file: impl Read,
     budget: &Budget,
@@ -207,8 +209,9 @@ fn each_line(
     }
 }
 
-/// Parses a line such as `7f1fc21000 b py::fetch:/app/app.py`: start address and size in hexadecimal,
-/// and the name, which may contain spaces. The result is the start, the end and the name.
+/// Parses a line such as `7f1fc21000 b py::fetch:/app/app.py`: start address and size in
+/// hexadecimal, and the name, which may contain spaces. The result is the start, the end and the
+/// name.
 fn parse(line: &[u8]) -> Option<(u64, u64, &[u8])> {
     let (start, rest) = split(line)?;
     let (length, name) = split(rest)?;

@@ -18,8 +18,8 @@ use crate::clock;
 // Bits of include/uapi/linux/eventpoll.h.
 /// `EPOLLIN | EPOLLRDNORM`.
 const INPUT: u32 = 0x1 | 0x40;
-/// `EPOLLERR | EPOLLHUP`. The kernel adds them to every registration (`do_epoll_ctl`), and removes them
-/// when an `EPOLLONESHOT` registration has fired.
+/// `EPOLLERR | EPOLLHUP`. The kernel adds them to every registration (`do_epoll_ctl`), and removes
+/// them when an `EPOLLONESHOT` registration has fired.
 const IMPLICIT: u32 = 0x8 | 0x10;
 /// `EPOLLEXCLUSIVE | EPOLLWAKEUP`: flags that say how to wake, not for which events.
 const WAKE_FLAGS: u32 = 0x1000_0000 | 0x2000_0000;
@@ -29,7 +29,7 @@ const EDGE_TRIGGERED: u32 = 0x8000_0000;
 // Targets of the links in `/proc/PID/fd`.
 const EPOLL: &str = "anon_inode:[eventpoll]";
 const IO_URING: &str = "anon_inode:[io_uring]";
-/// More bytes than either has. A longer target is truncated, and is neither of them.
+/// Longer than both targets, in bytes. A target that is truncated to this is neither of them.
 const LINK_BYTES: usize = 32;
 
 /// Maximum number of file descriptors of one process that are searched for epoll instances.
@@ -103,7 +103,7 @@ pub struct Registrations {
 }
 
 impl Registrations {
-    /// All of them.
+    /// All registrations.
     pub fn list(&self) -> &[Registration] {
         &self.list
     }

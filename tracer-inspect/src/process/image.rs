@@ -6,9 +6,9 @@ use super::stat::main_thread;
 /// the same program again.
 ///
 /// It is known by the addresses of its code, stack and arguments, which are random, and which the
-/// kernel keeps: no memory of the process is read, so the process cannot delay that. Without address
-/// space layout randomization (`kernel.randomize_va_space` 0), the same program with the same
-/// arguments and environment has the same addresses.
+/// kernel keeps: no memory of the process is read, so the process cannot delay that. Without
+/// address space layout randomization (`kernel.randomize_va_space` 0), the same program with the
+/// same arguments and environment has the same addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     pid: u32,
@@ -56,7 +56,7 @@ mod tests {
         Command::new("sh").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
     }
 
-    /// The image of a child. It has no stack for a moment while it executes its program.
+    /// The image of a child. It has no stack for a short time while it executes its program.
     #[track_caller]
     fn image_of(child: &Child) -> Image {
         let deadline = Instant::now() + Duration::from_secs(10);

@@ -10,7 +10,7 @@ use crate::error_with_fix::ErrorWithFix;
 ///
 /// # Errors
 /// `/proc` belongs to another pid namespace, so its pids are not ours; or this process is in a time
-/// namespace whose clocks differ from those of the kernel programs.
+/// namespace whose clocks differ from those of the BPF programs.
 pub fn shows_all_processes() -> Result<bool> {
     /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
     const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;

@@ -1,6 +1,6 @@
 //! The system calls that the worker may make: an allow-list (seccomp(2)). All others return EPERM.
 //!
-//! A process that has taken over the worker can read the files and processes that the worker can
+//! A process that has compromised the worker can read the files and processes that the worker can
 //! read, and send bytes to the tracer. It cannot write to a file or a process, execute a program,
 //! open a socket, or signal another process.
 

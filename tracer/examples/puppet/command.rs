@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{churn, descriptor_passing, network, process, puppet::Puppet, socket, traffic};
+use crate::{churn, fd_passing, network, process, puppet::Puppet, socket, traffic};
 
 /// The words after `ok`, or the reason after `error`.
 pub(crate) type Answer = Result<Vec<String>, Box<dyn Error>>;
@@ -111,11 +111,11 @@ pub(crate) fn run(puppet: &mut Puppet, line: &str) -> Answer {
             Ok(Vec::new())
         }
         ["send-fd", path, fd] => {
-            descriptor_passing::send(path, puppet.stream(fd.parse()?)?)?;
+            fd_passing::send(path, puppet.stream(fd.parse()?)?)?;
             Ok(Vec::new())
         }
         ["receive-fd"] => {
-            let stream = descriptor_passing::receive(puppet.unix_listener()?)?;
+            let stream = fd_passing::receive(puppet.unix_listener()?)?;
             Ok(vec![puppet.keep_stream(stream).to_string()])
         }
         words => {

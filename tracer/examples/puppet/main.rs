@@ -8,7 +8,7 @@
 
 mod churn;
 mod command;
-mod descriptor_passing;
+mod fd_passing;
 mod network;
 mod process;
 mod puppet;

@@ -86,5 +86,8 @@ impl Puppet {
 }
 
 fn missing(fd: RawFd, kind: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, format!("descriptor {fd} is no {kind} of this puppet"))
+    io::Error::new(
+        io::ErrorKind::NotFound,
+        format!("file descriptor {fd} is no {kind} of this puppet"),
+    )
 }

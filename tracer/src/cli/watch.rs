@@ -46,8 +46,9 @@ pub(crate) struct Watch {
 struct Selection {
     /// Watch only these processes (attaches uprobes to Go)
     ///
-    /// A comma-separated list of pids, as seen by the shell that runs tracer. Options that take a list can also be
-    /// repeated. Uprobes are attached to Go programs unless --no-uprobes is given or --for is at most --idle.
+    /// A comma-separated list of pids, as seen by the shell that runs tracer. Options that take a
+    /// list can also be repeated. Uprobes are attached to Go programs unless --no-uprobes is given
+    /// or --for is at most --idle.
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
     pids: Vec<u32>,
     /// Include the descendants of --pid
@@ -60,7 +61,7 @@ struct Selection {
     #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(hide_short_help = true)]
     cgroup: Option<String>,
-    /// Watch only this container (ID, 4 digits or more)
+    /// Watch only this container (ID prefix, 4+ digits)
     #[arg(long, value_name = "ID", value_parser = container)]
     container: Option<String>,
     /// Watch only connections with these local ports
@@ -77,15 +78,16 @@ struct Selection {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Observation")]
 struct Observation {
-    /// Stop after this time [default: Ctrl-C; audit: 3s]
+    /// Stop after this long [default: Ctrl-C; audit: 3s]
     ///
     /// With 0s, tracer takes a single snapshot.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Duration>,
-    /// Attach uprobes to all Go programs, not only --pid
+    /// Attach uprobes to every Go program, not only to --pid
     ///
-    /// Uprobes track HTTP responses until they are read to EOF or closed. They are not attached in a run whose
-    /// --for is at most --idle, because it would end before a response could be reported.
+    /// Uprobes track HTTP responses until they are read to EOF or closed. They are not attached in
+    /// a run whose --for is at most --idle, because it would end before a response could be
+    /// reported.
     #[arg(long, conflicts_with = "no_uprobes")]
     go: bool,
     /// Do not attach uprobes to Go programs
@@ -98,8 +100,8 @@ struct Observation {
     interval: Option<Duration>,
     /// At the end of an audit or of --for, wait at most this long for process inspections [default: 5s]
     ///
-    /// The report says which processes could not be inspected in time. Before the end, a live run
-    /// does not wait: the results of an inspection are in the next report. After Ctrl-C, nothing waits.
+    /// The report says which processes could not be inspected in time. Before its end, a live run does
+    /// not wait: the results of an inspection are in the next report. After Ctrl-C, nothing waits.
     #[arg(long, value_name = "DURATION", value_parser = duration, hide_short_help = true)]
     inspect_for: Option<Duration>,
     /// Load extra rules that say which stack frames belong to libraries
@@ -116,7 +118,7 @@ struct Observation {
 /// How long the demo runs, and how to show it.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Stop after this time
+    /// Stop after this long
     #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     duration: Duration,
     #[command(flatten)]

@@ -21,7 +21,7 @@ use tracer_inspect::{
     process::user_stack::UserStack,
     protocol::{
         Answer, Setup, Task, TaskKind,
-        descriptor::{self, Received},
+        fd_passing::{self, Received},
     },
     worker,
 };
@@ -36,8 +36,8 @@ use self::program::identify;
 const UNSENT_MAX: usize = 1 << 20;
 /// Maximum number of bytes read from the socket at a time, so that the event loop is not blocked.
 const READ_MAX: usize = 4 << 20;
-/// Maximum number of workers that were killed and have not exited, because they are in an
-/// uninterruptible wait. No other worker is started while there are this many.
+/// Maximum number of workers that were killed and have not exited, because they are in
+/// uninterruptible sleep. No other worker is started while there are this many.
 const ENDING_MAX: usize = 3;
 /// After this many workers that did not become ready, the questions are given up.
 const STARTS_MAX: u32 = 3;
@@ -96,7 +96,7 @@ impl Inspections {
         self.request(Task::of(question, stack));
     }
 
-    /// Whether some questions have no answer yet.
+    /// Whether questions are unanswered.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.exchange.is_idle() || !self.outcomes.is_empty()
     }
@@ -265,7 +265,7 @@ impl Worker {
         let mut buffer = [0; 16 << 10];
         let mut total = 0;
         while total < READ_MAX {
-            let receive = || Ok(descriptor::receive(&self.socket, &mut buffer)?);
+            let receive = || Ok(fd_passing::receive(&self.socket, &mut buffer)?);
             match self.socket.try_io(Interest::READABLE, receive) {
                 Ok(Received { length: 0, .. }) => return Err(WorkerFailed),
                 Ok(Received { length, file }) => {

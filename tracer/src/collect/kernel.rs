@@ -3,9 +3,9 @@
 
 pub(crate) mod attach;
 pub mod btf;
-pub(crate) mod descriptor_keeper;
 mod error;
 pub(crate) mod extent;
+pub(crate) mod fd_keeper;
 mod file_tables;
 pub(crate) mod hooks;
 pub mod iterator;

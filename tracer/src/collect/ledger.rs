@@ -1,18 +1,19 @@
-//! The ledger: the HTTP responses in flight in Go programs. They were requested, and have neither
+//! The ledger: the open HTTP responses in Go programs. They were requested, and have neither
 //! been read to EOF nor closed.
 //!
 //! Uprobes maintain it in a BPF map ([`kernel::uprobes`](super::kernel::uprobes)), so no request
-//! causes an event. The map is read after each snapshot, and each response that has been in flight
+//! causes an event. The map is read after each snapshot, and each response that has been open
 //! for a while is assigned to its connection by reading the program's memory. That, and the search
 //! for the functions to which uprobes are attached, is done by an inspection worker
 //! ([`inspection`](super::inspection)): nothing here waits for it.
 //!
-//! Responses that were in flight before the uprobes were attached are not in it.
+//! Responses that were open before the uprobes were attached are not in it.
 
 mod followed;
 mod lists;
 mod program_file;
-mod responses_in_flight;
+mod reread;
+mod response_list;
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +28,10 @@ use tracer_inspect::{
     protocol::{Answer, Task},
 };
 
-use self::followed::{Followed, Found};
+use self::{
+    followed::{Followed, Found},
+    reread::Reread,
+};
 use super::{
     inspection::{Outcome, Unanswered},
     kernel::{load::Kernel, uprobes::LedgerLinks},
@@ -39,8 +43,8 @@ const FOLLOWED_MAX: usize = 256;
 /// Time limit for attaching uprobes to further processes after one snapshot.
 const ATTACH_TIME_MAX: Duration = Duration::from_millis(250);
 
-/// Time limit for detaching uprobes of processes that have ended, after one snapshot. At least one is
-/// detached.
+/// Time limit for detaching uprobes of processes that have ended, after one snapshot. At least one
+/// is detached.
 const DETACH_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// The ledgers of a run.
@@ -53,13 +57,16 @@ pub(crate) struct Ledgers {
     is_full: bool,
     /// Time spent on attaching uprobes since the latest snapshot.
     attaching: Duration,
-    /// The uprobes of processes that have exited or called `execve`. The kernel takes long to remove
-    /// them.
+    /// The uprobes of processes that have exited or called `execve`. The kernel takes long to
+    /// remove them.
     ended: Vec<LedgerLinks>,
+    /// Processes that have exited or called `execve` since the latest snapshot.
+    unlisted: Vec<Process>,
+    reread: Reread,
 }
 
-/// A process, identified as in `/proc`: the start time distinguishes it from a later process with the
-/// same pid.
+/// A process, identified as in `/proc`: the start time distinguishes it from a later process with
+/// the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Process {
     pid: u32,
@@ -67,16 +74,16 @@ struct Process {
     started: u64,
 }
 
-/// Whether a process has uprobes.
+/// Whether uprobes are attached in a process.
 #[derive(Debug)]
 enum ProcessState {
     /// The functions of its program are being searched.
     Asked { image: Option<Image> },
-    /// It will have after the next snapshot.
+    /// They are attached after the next snapshot.
     Found(Box<Found>),
-    /// It has.
+    /// They are attached.
     Followed(Box<Followed>),
-    /// It has none, and will not get any while it runs this program.
+    /// None are attached, and none will be while it runs this program.
     NotFollowed { image: Option<Image>, reason: Untracked },
 }
 
@@ -107,7 +114,7 @@ impl From<ProcessKey> for Process {
 }
 
 impl Process {
-    /// As in a question, whose start time only has to be right to the clock tick.
+    /// The key for a question, whose start time only has to be exact to the clock tick.
     const fn key(self) -> ProcessKey {
         ProcessKey { pid: self.pid, start_time_ns: self.started * TICK_NS }
     }
@@ -117,18 +124,25 @@ impl Process {
 pub(crate) type Ask<'a> = &'a mut dyn FnMut(Task);
 
 impl Ledgers {
-    /// Ledgers that report only responses that have been in flight for `age_min_ms`.
+    /// Ledgers that report only responses that have been open for `age_min_ms`.
     pub(crate) fn new(age_min_ms: u64) -> Self {
         raise_open_files_limit();
-        let attaching = Duration::ZERO;
-        Self { age_min_ms, known: BTreeMap::new(), is_full: false, attaching, ended: Vec::new() }
+        Self {
+            age_min_ms,
+            known: BTreeMap::new(),
+            is_full: false,
+            attaching: Duration::ZERO,
+            ended: Vec::new(),
+            unlisted: Vec::new(),
+            reread: Reread::default(),
+        }
     }
 
     /// Attaches uprobes to the wanted processes that have none, detaches them from processes that
-    /// have exited or called `execve`, and reads the responses in flight. Returns the ledger of each
-    /// process that is among the `holders` of sockets, or that it is awaited: then
-    /// [`take`](Self::take) returns it. `wanted` has the start time of each process, in clock ticks
-    /// since boot, by pid.
+    /// have exited or called `execve`, and reads the open responses. Returns the ledger of each
+    /// process that is among the `holders` of sockets, or a notice that it is being read, in which
+    /// case [`take`](Self::take) returns it later. `wanted` has the start time of each process, in
+    /// clock ticks since boot, by pid.
     pub(crate) fn update(
         &mut self,
         kernel: &mut Kernel,
@@ -154,6 +168,11 @@ impl Ledgers {
         })
     }
 
+    /// The outcomes of further requests have arrived.
+    pub(crate) fn outcomes_arrived(&mut self) {
+        self.reread.forget();
+    }
+
     /// Takes the outcome of a request. Returns the ledger, if that completes one.
     pub(crate) fn take(
         &mut self,
@@ -167,7 +186,9 @@ impl Ledgers {
                 self.take_entries(kernel, key, result, program);
                 None
             }
-            Task::Resolve { process, .. } => self.take_resolved(kernel, process, result, ask),
+            Task::Resolve { process, objects } => {
+                self.take_resolved(kernel, process, &objects, result, ask)
+            }
             Task::Process(_) | Task::CallSite { .. } | Task::Readers { .. } => None,
         }
     }
@@ -199,8 +220,12 @@ impl Ledgers {
                     && Image::of(process.pid) == *image
             }
         };
-        let ended = self.known.extract_if(.., |process, state| !is_current(process, state));
-        self.ended.extend(ended.filter_map(|(_, state)| state.into_links()));
+        for (process, state) in
+            self.known.extract_if(.., |process, state| !is_current(process, state))
+        {
+            self.unlisted.push(process);
+            self.ended.extend(state.into_links());
+        }
     }
 
     /// Detaches uprobes of processes that have ended, for a limited time.

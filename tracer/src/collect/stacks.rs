@@ -14,8 +14,8 @@ use tracer_inspect::process::user_stack::UserStack;
 const KEPT_MAX: usize = 1 << 17;
 /// Below this number, no stack is dropped.
 const KEPT_MIN: usize = 4_096;
-/// Until this long after its last use, a stack may still be referenced by an event or a response in
-/// flight that has not been read yet.
+/// Until this long after its last use, a stack may still be referenced by an event or an open
+/// response that has not been read yet.
 const GRACE_MS: u64 = 10_000;
 
 /// The stacks of one run, by the number that events and questions use for them.
@@ -48,7 +48,7 @@ impl Stacks {
         }
     }
 
-    /// The number of a stack to which an event or a response in flight refers; `None` if there is
+    /// The number of a stack to which an event or an open response refers; `None` if there is
     /// no room for another stack.
     pub(crate) fn number(&mut self, key: StackKey, at: Timestamp) -> Option<StackId> {
         self.entry(key, at).map(|(number, _)| number)

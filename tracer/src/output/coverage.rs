@@ -68,9 +68,9 @@ fn interval(milliseconds: u64) -> String {
 /// Whether everything was seen, and if not, what is missing and what to do.
 pub(crate) fn completeness(coverage: &Coverage) -> String {
     let mut gaps = gaps(coverage);
-    let unhealed = events_lost(&coverage.unhealed);
-    if unhealed > 0 {
-        let events = counted(unhealed, "event was", "events were");
+    let uncorrected = events_lost(&coverage.uncorrected);
+    if uncorrected > 0 {
+        let events = counted(uncorrected, "event was", "events were");
         gaps.push(format!("{events} lost since the latest snapshot began"));
     }
     let gaps = gaps.join(", ");
@@ -100,7 +100,7 @@ fn remedy(coverage: &Coverage) -> &'static str {
         " Run again once the stopped processes have resumed."
     } else if coverage.table_full > 0 || coverage.responses_full > 0 {
         " Select processes with --pid or --comm."
-    } else if coverage.unhealed.snapshots_failed > 0 || events_lost(&coverage.unhealed) > 0 {
+    } else if coverage.uncorrected.snapshots_failed > 0 || events_lost(&coverage.uncorrected) > 0 {
         " Run again, for longer."
     } else {
         ""
@@ -125,7 +125,7 @@ mod tests {
     use crate::output::fixture;
 
     #[test]
-    fn the_interval_of_snapshots_is_said() {
+    fn the_interval_of_snapshots_is_shown() {
         let mut report = fixture::report(Vec::new());
         let interval = SnapshotInterval { median_ms: 4_620, max_ms: 23_600 };
         report.coverage.snapshot_interval = Some(interval);

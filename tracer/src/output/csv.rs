@@ -129,7 +129,7 @@ impl Row<'_> {
             &self.key.map(ToString::to_string).unwrap_or_default(),
             &escape::csv_text(self.script.unwrap_or_default()),
             connection.call_site_reason.as_ref().map_or("", CallSiteReason::code),
-            &coverage::events_lost(&coverage.unhealed).to_string(),
+            &coverage::events_lost(&coverage.uncorrected).to_string(),
         ];
         let mut writer = WriterBuilder::new()
             .terminator(Terminator::CRLF)

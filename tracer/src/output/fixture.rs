@@ -147,11 +147,14 @@ pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
         request: None,
         evidence: vec![
             Evidence::PeerClosed { count: connections.len(), ago: minutes(1, 50) },
-            Evidence::Rising(Recurrence {
-                occurrence: Occurrence::PeerClosed,
-                times: 37,
-                span_ms: 49 * MINUTE,
-            }),
+            Evidence::Rising {
+                recurrence: Recurrence {
+                    occurrence: Occurrence::PeerClosed,
+                    times: 37,
+                    span_ms: 49 * MINUTE,
+                },
+                since_last_ms: MINUTE,
+            },
         ],
         caveats: Vec::new(),
         retracted_at: None,

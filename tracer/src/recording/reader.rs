@@ -150,7 +150,7 @@ impl Recording {
     }
 }
 
-const EMPTY: &str = "holds no snapshot: the recording ended before the first one was written";
+const EMPTY: &str = "contains no snapshot: the recording ended before the first one was written";
 
 /// The error for a recording of a format that this program does not read, with what to do.
 fn other_version(number: u16) -> String {

@@ -65,6 +65,11 @@ impl Recorder {
         Ok(this)
     }
 
+    /// Whether the file is replaced from time to time.
+    pub(crate) const fn replaces_file(&self) -> bool {
+        self.segments.is_limited()
+    }
+
     /// Records an input.
     pub(crate) fn input(&mut self, input: &Input) {
         if self.error.is_some() {
@@ -194,7 +199,7 @@ impl Recorder {
     fn extent(&self) -> String {
         let Self { shown, head, written_until, .. } = self;
         if *written_until == Timestamp::default() {
-            return format!("{shown} holds nothing");
+            return format!("{shown} is empty");
         }
         format!("{shown} ends at {}", head.clock.rfc3339(*written_until))
     }

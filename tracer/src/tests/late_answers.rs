@@ -1,4 +1,4 @@
-//! Inspections that take their time: a live run goes on, and waits for them only at its end.
+//! Slow inspections: a live run continues, and waits for them only at its end.
 
 use std::time::Duration;
 

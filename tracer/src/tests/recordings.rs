@@ -99,7 +99,7 @@ fn a_replay_can_use_other_thresholds() {
 
 /// The recorded run did not ask for the readers of connections that were in use by its thresholds.
 #[test]
-fn a_replay_with_a_lower_idle_lacks_inspections() {
+fn a_replay_with_a_lower_idle_has_missing_inspections() {
     let (file, process) = (File::new(), Process::this());
     let record = format!("record {} --pid {} --idle 1h --for 5s", file.path(), process.pid);
     assert_eq!(run(&record, Leak::Undrained.before_the_run(&process, 6)).code, 0);

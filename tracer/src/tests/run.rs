@@ -28,7 +28,7 @@ pub(super) const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 443);
 pub(super) const UNREAD_BYTES: u32 = 8 * 1024;
 
 /// How long before the run the last connection of a leak was used. For the `--idle` of most tests,
-/// 1s, that is recent, so the leak is still accumulating.
+/// 1s, that is recent, so the connections are still accumulating.
 pub(super) const SILENT_BEFORE: Duration = Duration::from_secs(4);
 
 /// A way to leak.

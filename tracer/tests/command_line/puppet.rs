@@ -51,7 +51,7 @@ fn a_failed_command_returns_the_reason() {
 
     assert_eq!(puppet.try_ask("dance").unwrap_err(), "not a command: dance");
     let unknown = puppet.try_ask("close 99").unwrap_err();
-    assert_eq!(unknown, "descriptor 99 is no listener of this puppet");
+    assert_eq!(unknown, "file descriptor 99 is no listener of this puppet");
     let listener = puppet.listen();
     puppet.close(&[listener.fd]);
     let refused = puppet.try_ask(&format!("connect {} 1", listener.address)).unwrap_err();

@@ -40,7 +40,7 @@ fn idle_connections_with_nothing_unread_are_healthy() {
     assert!(report.leaks_of(server.pid()).is_empty(), "{report}");
 }
 
-/// Whoever has read on since a response began reads slowly.
+/// A process that has kept reading since a response began is a slow reader.
 #[test]
 fn slow_readers_are_not_leaks() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
@@ -82,7 +82,7 @@ fn only_the_selected_processes_are_judged() {
 }
 
 #[test]
-fn a_stopped_process_is_not_accused() {
+fn a_stopped_process_is_not_flagged() {
     let leak = Leak::of(Kind::Undrained, 6);
     leak.leaker.stop();
 

@@ -14,7 +14,7 @@ fn a_full_disk_leaves_whole_rows() {
         format!("audit --pid {} --idle 2s -o json --csv {}", leak.pid(), path.display());
     let outcome = Tracer::run(&arguments);
 
-    assert_says_the_file_is_cut(&outcome, &path);
+    assert_reports_a_truncated_file(&outcome, &path);
     leak.assert_reported_by(&outcome.report());
 }
 
@@ -31,11 +31,11 @@ fn a_run_continues_when_the_disk_is_full() {
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == 41);
     let outcome = tracer.interrupt();
 
-    assert_says_the_file_is_cut(&outcome, &path);
+    assert_reports_a_truncated_file(&outcome, &path);
 }
 
 #[track_caller]
-fn assert_says_the_file_is_cut(outcome: &Outcome, path: &Path) {
+fn assert_reports_a_truncated_file(outcome: &Outcome, path: &Path) {
     assert_eq!(outcome.code, 2, "{outcome:?}");
     assert!(outcome.stderr.contains(path.to_str().unwrap()), "{outcome:?}");
     let rows = Rows::parse(&fs::read(path).unwrap());

@@ -117,7 +117,7 @@ fn connections_in_flight_between_processes_are_found_again() {
 }
 
 #[test]
-fn a_run_with_children_goes_on_after_the_named_process_has_ended() {
+fn a_run_with_children_continues_after_the_named_process_has_ended() {
     let mut shell = Command::new("sh");
     shell.args(["-c", "\"$1\"; exit", "sh"]).arg(Puppet::executable());
     let mut leak = Leak::by(Puppet::start_by(&mut shell), Kind::Undrained, 5);

@@ -103,7 +103,7 @@ fn a_process_that_lives_between_two_snapshots_leaks_nothing() {
     assert!(is_complete(&report), "{report}");
 }
 
-/// The perf map of a process is a FIFO that nobody writes to: the run does not wait for it.
+/// The perf map of a process is a FIFO without a writer: the run does not wait for it.
 #[test]
 fn a_fifo_in_place_of_a_perf_map_does_not_block_a_run() {
     let mut leak = Leak::prepare(Kind::Undrained);

@@ -8,7 +8,7 @@ background() {
     "$@" </dev/null >>"$DIR/output.log" 2>&1 &
 }
 
-# every SECONDS COMMAND...: runs it again and again, in the background.
+# every SECONDS COMMAND...: runs it repeatedly, in the background.
 every() {
     background repeat "$@"
 }
@@ -82,7 +82,7 @@ serve() {
     while read -r name; do
         if declare -F "$name" >/dev/null; then
             case $name in
-            # What these print is for the harness.
+            # The harness reads the output of these.
             expect | accept) "$name" </dev/null >"$DIR/$name" 2>>"$DIR/output.log" ;;
             *) "$name" </dev/null >>"$DIR/output.log" 2>&1 ;;
             esac

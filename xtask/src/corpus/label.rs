@@ -79,7 +79,7 @@ pub(crate) enum Label {
     },
     /// Nothing above *possible*, although it leaks: no evidence distinguishes it from a healthy
     /// program.
-    Inseparable { why: String },
+    Ambiguous { why: String },
 }
 
 /// How tracer was run.
@@ -136,7 +136,7 @@ struct Expect {
     live: Option<Confidence>,
     audit: Option<Confidence>,
     at_most: Option<Confidence>,
-    inseparable: Option<String>,
+    ambiguous: Option<String>,
     healthy_info: Vec<String>,
 }
 
@@ -170,8 +170,8 @@ impl Label {
             expect.verdicts.is_empty() || expect.healthy_info.is_empty(),
             "`healthy_info` is only for healthy cases"
         );
-        if let Some(why) = expect.inseparable {
-            return Ok(Self::Inseparable { why });
+        if let Some(why) = expect.ambiguous {
+            return Ok(Self::Ambiguous { why });
         }
         if expect.verdicts.is_empty() {
             return Ok(Self::Healthy { info: expect.healthy_info });
@@ -214,7 +214,7 @@ impl Label {
                     Err(Mistake::NotReported(info.join(" or ")))
                 }
             }
-            Self::Inseparable { .. } => not_flagged(observed),
+            Self::Ambiguous { .. } => not_flagged(observed),
             Self::Leak { verdicts, count, live, audit, at_most } => {
                 let least = if mode == Mode::Live { *live } else { *audit };
                 compare_leak(&observed.active, verdicts, *count, least, *at_most)

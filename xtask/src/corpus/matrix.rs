@@ -4,7 +4,7 @@ use super::confidence::Confidence;
 use super::label::{Label, Mistake, Mode};
 use super::outcome::JudgedCase;
 
-/// The results of one method for all cases. Inseparable cases are counted separately.
+/// The results of one method for all cases. Ambiguous cases are counted separately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Score {
     pub(crate) leaks_flagged: u64,
@@ -13,9 +13,9 @@ pub(crate) struct Score {
     pub(crate) healthy_flagged: u64,
     pub(crate) healthy_possible: u64,
     pub(crate) healthy_quiet: u64,
-    pub(crate) inseparable_flagged: u64,
-    pub(crate) inseparable_possible: u64,
-    pub(crate) inseparable_quiet: u64,
+    pub(crate) ambiguous_flagged: u64,
+    pub(crate) ambiguous_possible: u64,
+    pub(crate) ambiguous_quiet: u64,
     pub(crate) wrong_verdict: u64,
     pub(crate) wrong_count: u64,
 }
@@ -37,7 +37,7 @@ impl Score {
             // A leak must be active at the end; a false alarm counts even if it was retracted.
             let strongest = match row.label {
                 Label::Leak { .. } => observed.highest_active_confidence(),
-                Label::Healthy { .. } | Label::Inseparable { .. } => {
+                Label::Healthy { .. } | Label::Ambiguous { .. } => {
                     observed.highest_confidence_ever().map(|(_, confidence)| confidence)
                 }
             };
@@ -68,9 +68,9 @@ impl Score {
             (Label::Healthy { .. }, Reported::Leak) => &mut self.healthy_flagged,
             (Label::Healthy { .. }, Reported::Possible) => &mut self.healthy_possible,
             (Label::Healthy { .. }, Reported::Nothing) => &mut self.healthy_quiet,
-            (Label::Inseparable { .. }, Reported::Leak) => &mut self.inseparable_flagged,
-            (Label::Inseparable { .. }, Reported::Possible) => &mut self.inseparable_possible,
-            (Label::Inseparable { .. }, Reported::Nothing) => &mut self.inseparable_quiet,
+            (Label::Ambiguous { .. }, Reported::Leak) => &mut self.ambiguous_flagged,
+            (Label::Ambiguous { .. }, Reported::Possible) => &mut self.ambiguous_possible,
+            (Label::Ambiguous { .. }, Reported::Nothing) => &mut self.ambiguous_quiet,
         };
         *cell += 1;
     }
@@ -118,7 +118,7 @@ mod tests {
     fn every_case_is_in_one_cell() {
         use Confidence::{Certain, Info, Likely, Possible};
         let healthy = || Label::Healthy { info: Vec::new() };
-        let inseparable = || Label::Inseparable { why: "it is".to_owned() };
+        let ambiguous = || Label::Ambiguous { why: "it is".to_owned() };
         let rows = [
             row(leak(), &[("ghost", Certain, 6)], 0),
             row(leak(), &[("ghost", Certain, 7)], 9),
@@ -128,7 +128,7 @@ mod tests {
             row(healthy(), &[("ghost", Likely, 6)], 9),
             row(healthy(), &[("ghost", Possible, 6)], 0),
             row(healthy(), &[("stale-pool", Info, 6)], 0),
-            row(inseparable(), &[("ghost", Possible, 6)], 9),
+            row(ambiguous(), &[("ghost", Possible, 6)], 9),
         ];
         let rows: Vec<_> = rows.iter().collect();
         let audit = Score {
@@ -138,21 +138,21 @@ mod tests {
             healthy_flagged: 1,
             healthy_possible: 1,
             healthy_quiet: 1,
-            inseparable_possible: 1,
+            ambiguous_possible: 1,
             wrong_verdict: 1,
             wrong_count: 1,
             ..Score::default()
         };
         assert_eq!(Score::of_tracer(&rows, Mode::Audit), audit);
         let nothing =
-            Score { leaks_missed: 5, healthy_quiet: 3, inseparable_quiet: 1, ..Score::default() };
+            Score { leaks_missed: 5, healthy_quiet: 3, ambiguous_quiet: 1, ..Score::default() };
         assert_eq!(Score::of_tracer(&rows, Mode::Live), nothing);
         let close_wait = Score {
             leaks_flagged: 2,
             leaks_missed: 3,
             healthy_flagged: 1,
             healthy_quiet: 2,
-            inseparable_flagged: 1,
+            ambiguous_flagged: 1,
             ..Score::default()
         };
         let flags = |row: &JudgedCase| row.counts.flags_close_wait();

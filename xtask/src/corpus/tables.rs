@@ -45,7 +45,7 @@ fn result(judged: &JudgedCase) -> String {
     let mistakes = judged.mistakes();
     match &judged.label {
         _ if !mistakes.is_empty() => format!("NOT as labeled: {}", mistakes.join("; ")),
-        Label::Inseparable { why } => format!("ok (inseparable: {why})"),
+        Label::Ambiguous { why } => format!("ok (ambiguous: {why})"),
         Label::Healthy { .. } | Label::Leak { .. } => "ok".to_owned(),
     }
 }
@@ -55,7 +55,7 @@ fn expected(label: &Label) -> String {
         Label::Healthy { info } if info.is_empty() => "healthy".to_owned(),
         Label::Healthy { info } => format!("healthy, {}", info.join("/")),
         Label::Leak { verdicts, count, .. } => format!("{count} {}", verdicts.join("/")),
-        Label::Inseparable { .. } => "at most possible".to_owned(),
+        Label::Ambiguous { .. } => "at most possible".to_owned(),
     }
 }
 
@@ -82,7 +82,7 @@ fn fill_matrix(mut table: Table, rows: &[&JudgedCase]) -> Table {
         "quiet",
         "wrong verdict",
         "wrong count",
-        "inseparable: flagged / possible / quiet",
+        "ambiguous: flagged / possible / quiet",
     ]);
     let close_wait = Score::of_baseline(rows, |row| row.counts.flags_close_wait());
     let idle = Score::of_baseline(rows, |row| row.counts.flags_idle());
@@ -106,9 +106,9 @@ fn fill_matrix(mut table: Table, rows: &[&JudgedCase]) -> Table {
             only_tracer(score.wrong_count),
             format!(
                 "{} / {} / {}",
-                score.inseparable_flagged,
-                only_tracer(score.inseparable_possible),
-                score.inseparable_quiet
+                score.ambiguous_flagged,
+                only_tracer(score.ambiguous_possible),
+                score.ambiguous_quiet
             ),
         ]);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::expectation::{Accepted, Expectation};
 use super::finding::Finding;
-use super::record::{Sighting, Sightings, Source};
+use super::record::{Observation, Observations, Source};
 
 /// Longest time from the last event of a twin until it is found, in multiples of `--idle`.
 const FOUND_WITHIN: u32 = 5;
@@ -14,7 +14,7 @@ const FOUND_WITHIN: u32 = 5;
 pub(crate) enum Outcome {
     Healthy {
         /// The findings above *possible*, as text; empty if there are none.
-        accusations: Vec<String>,
+        flagged: Vec<String>,
         /// Findings that were accepted, with the reason.
         accepted: Vec<String>,
     },
@@ -50,43 +50,43 @@ impl Outcome {
     /// The mistakes; empty if there are none.
     pub(crate) fn mistakes(&self) -> Vec<String> {
         match self {
-            Self::Healthy { accusations, .. } => accusations.clone(),
+            Self::Healthy { flagged, .. } => flagged.clone(),
             Self::Twin { mistakes, .. } => mistakes.clone(),
             Self::Broken(reason) => vec![format!("it is broken: {reason}")],
         }
     }
 
     /// Whether something healthy was flagged.
-    pub(crate) fn is_accusation(&self) -> bool {
-        matches!(self, Self::Healthy { accusations, .. } if !accusations.is_empty())
+    pub(crate) fn is_flagged(&self) -> bool {
+        matches!(self, Self::Healthy { flagged, .. } if !flagged.is_empty())
     }
 
     /// Judges a healthy exhibit. `began_s` is the beginning of the round.
     pub(crate) fn of_healthy(
-        sightings: &Sightings,
+        observations: &Observations,
         accept: Option<&Accepted>,
         began_s: f64,
     ) -> Self {
-        let (mut accusations, mut accepted) = (Vec::new(), Vec::new());
-        let (accepting, all): (Vec<_>, Vec<_>) = first_of_each(&sightings.all)
+        let (mut flagged, mut accepted) = (Vec::new(), Vec::new());
+        let (accepting, all): (Vec<_>, Vec<_>) = first_of_each(&observations.all)
             .into_iter()
             .partition(|(_, it)| accept.is_some_and(|accept| accept.accepts(it)));
-        for (sighting, finding) in all {
-            accusations.push(describe(sighting, finding, began_s));
+        for (observation, finding) in all {
+            flagged.push(describe(observation, finding, began_s));
         }
-        for (sighting, finding) in accepting {
+        for (observation, finding) in accepting {
             let reason = accept.map(|accept| accept.reason.as_str()).unwrap_or_default();
             accepted.push(format!(
                 "{}\n      accepted: {reason}",
-                describe(sighting, finding, began_s)
+                describe(observation, finding, began_s)
             ));
         }
-        Self::Healthy { accusations, accepted }
+        Self::Healthy { flagged, accepted }
     }
 
     /// Judges a twin. `last_event_s` is in seconds since the epoch.
     pub(crate) fn of_twin(
-        sightings: &Sightings,
+        observations: &Observations,
         expectations: &[Expectation],
         last_event_s: f64,
         began_s: f64,
@@ -95,34 +95,34 @@ impl Outcome {
         let mut mistakes = Vec::new();
         let mut leaks = Vec::new();
         for expectation in expectations {
-            let leak = leak(sightings, expectation, last_event_s);
-            mistakes.extend(mistakes_of(sightings, expectation, &leak, idle));
+            let leak = leak(observations, expectation, last_event_s);
+            mistakes.extend(mistakes_of(observations, expectation, &leak, idle));
             leaks.push(leak);
         }
-        for (sighting, finding) in first_of_each(&sightings.all) {
+        for (observation, finding) in first_of_each(&observations.all) {
             if !expectations.iter().any(|expectation| expectation.is_about(finding)) {
-                let what = describe(sighting, finding, began_s);
-                mistakes.push(format!("flagged beside its leak: {what}"));
+                let what = describe(observation, finding, began_s);
+                mistakes.push(format!("flagged in addition to its leak: {what}"));
             }
         }
         Self::Twin { leaks, mistakes }
     }
 }
 
-fn leak(sightings: &Sightings, expectation: &Expectation, last_event_s: f64) -> Leak {
+fn leak(observations: &Observations, expectation: &Expectation, last_event_s: f64) -> Leak {
     let is_right = |findings: &[Finding]| expectation.counted(findings) == expectation.count;
-    let live = sightings.all.iter().filter(|sighting| sighting.source == Source::Live);
-    let found = live.clone().find(|sighting| is_right(&sighting.findings));
+    let live = observations.all.iter().filter(|observation| observation.source == Source::Live);
+    let found = live.clone().find(|observation| is_right(&observation.findings));
     Leak {
         verdict: expectation.verdicts.first().cloned().unwrap_or_default(),
-        found_after_s: found.map(|sighting| sighting.at_s - last_event_s),
+        found_after_s: found.map(|observation| observation.at_s - last_event_s),
         at_end: [Source::Live, Source::Audit, Source::Snapshot]
-            .map(|source| is_right(&sightings.last(source))),
+            .map(|source| is_right(&observations.last(source))),
     }
 }
 
 fn mistakes_of(
-    sightings: &Sightings,
+    observations: &Observations,
     expectation: &Expectation,
     leak: &Leak,
     idle: Duration,
@@ -130,15 +130,16 @@ fn mistakes_of(
     let Expectation { verdicts, destination, count, audit } = expectation;
     let what = format!("{count} {} to {destination}", verdicts.join(" or "));
     let mut mistakes = Vec::new();
-    let at_end = expectation.counted(&sightings.last(Source::Live));
+    let at_end = expectation.counted(&observations.last(Source::Live));
     match leak.found_after_s {
         None => {
-            let most = sightings.all.iter().filter(|sighting| sighting.source == Source::Live);
-            let most = most.map(|sighting| expectation.counted(&sighting.findings)).max();
+            let most =
+                observations.all.iter().filter(|observation| observation.source == Source::Live);
+            let most = most.map(|observation| expectation.counted(&observation.findings)).max();
             mistakes.push(format!(
                 "never found with this count: {what}; at most {}, and {at_end} at the end{}",
                 most.unwrap_or_default(),
-                described(&sightings.possible)
+                described(&observations.possible)
             ));
         }
         Some(after) if !leak.is_found(idle) && leak.at_end[0] => mistakes.push(format!(
@@ -146,21 +147,21 @@ fn mistakes_of(
             (idle * FOUND_WITHIN).as_secs()
         )),
         Some(_) if !leak.at_end[0] => {
-            mistakes.push(format!("not so at the end: {what}; {at_end} were counted then"));
+            mistakes.push(format!("not found at the end: {what}; {at_end} were counted then"));
         }
         Some(_) => {}
     }
     // An audit cannot know which connections a pool will use again, or a slow reader will read.
     let counts = |source: Source| source == Source::Live || audit.is_some();
-    let mut counted = sightings.all.iter().filter(|sighting| counts(sighting.source));
+    let mut counted = observations.all.iter().filter(|observation| counts(observation.source));
     let over = counted.find(|it| expectation.counted(&it.findings) > *count);
-    if let Some(sighting) = over {
-        let counted = expectation.counted(&sighting.findings);
-        mistakes.push(format!("too many: {what}; {}: {counted}", sighting.source.name()));
+    if let Some(observation) = over {
+        let counted = expectation.counted(&observation.findings);
+        mistakes.push(format!("too many: {what}; {}: {counted}", observation.source.name()));
     }
     if let Some(lowest) = audit {
         for source in [Source::Audit, Source::Snapshot] {
-            let mut findings = sightings.last(source);
+            let mut findings = observations.last(source);
             findings.retain(|finding| finding.confidence >= *lowest);
             let counted = expectation.counted(&findings);
             if counted != *count {
@@ -181,25 +182,25 @@ fn described(possible: &[Finding]) -> String {
         .concat()
 }
 
-/// The first sighting for each process, verdict, confidence and source.
-fn first_of_each(all: &[Sighting]) -> Vec<(&Sighting, &Finding)> {
+/// The first observation for each process, verdict, confidence and source.
+fn first_of_each(all: &[Observation]) -> Vec<(&Observation, &Finding)> {
     let mut seen = Vec::new();
     let mut first = Vec::new();
-    for sighting in all {
-        for finding in &sighting.findings {
-            let key = (sighting.source, finding.pid, &finding.verdict, finding.confidence);
+    for observation in all {
+        for finding in &observation.findings {
+            let key = (observation.source, finding.pid, &finding.verdict, finding.confidence);
             if !seen.contains(&key) {
                 seen.push(key);
-                first.push((sighting, finding));
+                first.push((observation, finding));
             }
         }
     }
     first
 }
 
-fn describe(sighting: &Sighting, finding: &Finding, began_s: f64) -> String {
-    let after = sighting.at_s - began_s;
-    format!("{}, at {after:.0} s: {}", sighting.source.name(), finding.describe())
+fn describe(observation: &Observation, finding: &Finding, began_s: f64) -> String {
+    let after = observation.at_s - began_s;
+    format!("{}, at {after:.0} s: {}", observation.source.name(), finding.describe())
 }
 
 #[cfg(test)]

@@ -28,9 +28,9 @@ impl Source {
     }
 }
 
-/// The findings above *possible* about one exhibit, from this time on until the next sighting.
+/// The findings above *possible* about one exhibit, from this time on until the next observation.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Sighting {
+pub(crate) struct Observation {
     pub(crate) source: Source,
     /// Seconds since the epoch.
     pub(crate) at_s: f64,
@@ -39,33 +39,33 @@ pub(crate) struct Sighting {
 
 /// Everything about one exhibit.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sightings {
+pub(crate) struct Observations {
     /// In chronological order. Those of the watching tracer are included only if they differ from
     /// the one before.
-    pub(crate) all: Vec<Sighting>,
+    pub(crate) all: Vec<Observation>,
     /// Whether there was a *possible* finding.
     pub(crate) was_possible: bool,
     /// The *possible* findings of the watching tracer at its end.
     pub(crate) possible: Vec<Finding>,
 }
 
-impl Sightings {
+impl Observations {
     fn add(&mut self, source: Source, at_s: f64, findings: Vec<Finding>) {
-        let previous = self.all.iter().rev().find(|sighting| sighting.source == source);
+        let previous = self.all.iter().rev().find(|observation| observation.source == source);
         let is_same = match previous {
             Some(previous) => is_same(&previous.findings, &findings),
             None => findings.is_empty(),
         };
         // Each audit counts separately.
         if source != Source::Live || !is_same {
-            self.all.push(Sighting { source, at_s, findings });
+            self.all.push(Observation { source, at_s, findings });
         }
     }
 
     /// What the last document of this kind reported.
     pub(crate) fn last(&self, source: Source) -> Vec<Finding> {
-        let last = self.all.iter().rev().find(|sighting| sighting.source == source);
-        last.map(|sighting| sighting.findings.clone()).unwrap_or_default()
+        let last = self.all.iter().rev().find(|observation| observation.source == source);
+        last.map(|observation| observation.findings.clone()).unwrap_or_default()
     }
 }
 
@@ -81,7 +81,7 @@ fn is_same(one: &[Finding], other: &[Finding]) -> bool {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record {
     pub(crate) membership: Membership,
-    pub(crate) exhibits: Vec<Sightings>,
+    pub(crate) exhibits: Vec<Observations>,
     /// Findings above *possible* about processes that belong to no exhibit.
     pub(crate) others: u64,
     /// The snapshots of the watching tracer.
@@ -97,7 +97,7 @@ pub(crate) struct Record {
 impl Record {
     /// An empty record for exhibits with these supervisors.
     pub(crate) fn new(supervisors: Vec<u32>) -> Self {
-        let exhibits = vec![Sightings::default(); supervisors.len()];
+        let exhibits = vec![Observations::default(); supervisors.len()];
         Self { membership: Membership::new(supervisors), exhibits, ..Self::default() }
     }
 
@@ -158,8 +158,8 @@ impl Record {
                 self.exhibits[exhibit].was_possible = true;
             }
         }
-        for (sightings, findings) in self.exhibits.iter_mut().zip(of_exhibits) {
-            sightings.add(source, at_s, findings);
+        for (observations, findings) in self.exhibits.iter_mut().zip(of_exhibits) {
+            observations.add(source, at_s, findings);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::expectation::{Accepted, Expectation};
 use super::outcome::Outcome;
 use super::pace::Round;
 use super::ports::Ports;
-use super::record::{self, Record, Sightings};
+use super::record::{self, Observations, Record};
 use super::running::Running;
 use super::tracing::{Shared, Tracer, Watch, lock};
 use crate::parallel;
@@ -44,7 +44,7 @@ pub(crate) struct JudgedExhibit {
     /// Whether it had a *possible* finding.
     pub(crate) was_possible: bool,
     pub(crate) outcome: Outcome,
-    /// The first run had mistakes, and the exhibit was run again without the others.
+    /// Whether the first run had mistakes, and the exhibit was run again without the others.
     pub(crate) is_second_run: bool,
 }
 
@@ -119,13 +119,13 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
     let mut judged = Vec::new();
     for (index, (mut participant, answer)) in participants.into_iter().zip(answers).enumerate() {
         participant.end();
-        let sightings = &record.exhibits[index];
+        let observations = &record.exhibits[index];
         judged.push(JudgedExhibit {
             name: participant.exhibit.name.clone(),
             kind: participant.exhibit.kind,
             processes: record.membership.most(index),
-            was_possible: sightings.was_possible,
-            outcome: judge(participant, answer, sightings, began_s, round),
+            was_possible: observations.was_possible,
+            outcome: judge(participant, answer, observations, began_s, round),
             is_second_run: false,
         });
     }
@@ -240,7 +240,7 @@ impl Participant<'_> {
 fn judge(
     participant: Participant<'_>,
     answer: Result<Answer>,
-    sightings: &Sightings,
+    observations: &Observations,
     began_s: f64,
     round: &Round,
 ) -> Outcome {
@@ -249,9 +249,11 @@ fn judge(
     }
     match answer {
         Err(error) => Outcome::Broken(format!("{error:#}")),
-        Ok(Answer::Healthy(accepted)) => Outcome::of_healthy(sightings, accepted.as_ref(), began_s),
+        Ok(Answer::Healthy(accepted)) => {
+            Outcome::of_healthy(observations, accepted.as_ref(), began_s)
+        }
         Ok(Answer::Twin(expectations, last_event_s)) => {
-            Outcome::of_twin(sightings, &expectations, last_event_s, began_s, round.idle)
+            Outcome::of_twin(observations, &expectations, last_event_s, began_s, round.idle)
         }
     }
 }

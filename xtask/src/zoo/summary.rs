@@ -81,7 +81,7 @@ pub(crate) fn exhibits(rounds: &[OfRound]) -> Table {
 fn cell(judged: &JudgedExhibit) -> String {
     match &judged.outcome {
         Outcome::Broken(_) => "BROKEN".to_owned(),
-        Outcome::Healthy { accusations, .. } if !accusations.is_empty() => "FLAGGED".to_owned(),
+        Outcome::Healthy { flagged, .. } if !flagged.is_empty() => "FLAGGED".to_owned(),
         Outcome::Healthy { accepted, .. } if !accepted.is_empty() => "accepted".to_owned(),
         Outcome::Healthy { .. } if judged.was_possible => "possible".to_owned(),
         Outcome::Healthy { .. } => "quiet".to_owned(),
@@ -128,7 +128,7 @@ pub(crate) fn figures(rounds: &[OfRound]) -> Table {
         )
     });
     row("healthy programs flagged (above *possible*, at any time)".to_owned(), &|it| {
-        count(it.of(Kind::Healthy), Outcome::is_accusation)
+        count(it.of(Kind::Healthy), Outcome::is_flagged)
     });
     row("accepted".to_owned(), &|it| {
         count(

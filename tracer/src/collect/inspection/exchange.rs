@@ -1,4 +1,4 @@
-//! Which request is sent to a worker when, and what follows if the worker fails. Pure: time and
+//! When each request is sent to a worker, and what happens if the worker fails. Pure: time and
 //! bytes are passed in.
 //!
 //! A worker answers one request at a time, in order. So it works on the oldest one that was sent,
@@ -7,14 +7,16 @@
 //! with more time. If that fails too, no request of this kind is made about the process, or about
 //! another one that runs the program, again; a call site is asked for without debug information.
 
+mod received;
 mod remembered;
 
 use std::{collections::VecDeque, os::fd::OwnedFd, time::Duration};
 
+use received::Received;
 use remembered::{Failed, Possible, Remembered};
 pub(super) use remembered::{Identify, Program};
 use tracer_core::{ProcessKey, Timestamp};
-use tracer_inspect::protocol::{Answer, Reply, Request, Task, TaskKind, frame::FrameBuffer};
+use tracer_inspect::protocol::{Answer, Reply, Request, Task, TaskKind};
 
 /// Maximum number of requests that a worker has at a time: enough that it does not wait for the
 /// next one, and few enough that little is lost with it.
@@ -39,16 +41,13 @@ impl Outcome {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unanswered {
-    /// Two workers failed at it, or at an earlier request of this kind.
+    /// Two workers failed to answer it, or an earlier request of this kind.
     Failed,
     /// There was no time.
     OutOfTime,
 }
 
-/// A message of a worker, and the file descriptor that came with it.
-type Message = (Vec<u8>, Option<OwnedFd>);
-
-/// The worker must be killed and replaced.
+/// The worker has to be killed and replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WorkerFailed;
 
@@ -57,10 +56,10 @@ pub(super) struct WorkerFailed;
 enum Attempt {
     /// Among others.
     First,
-    /// Alone and after others, because it is known to take long, or because workers have failed at
+    /// Alone and after others, because it is known to take long, or because workers have failed on
     /// the process.
     Slow,
-    /// Alone, to a fresh worker, because one has failed at it.
+    /// Alone, to a fresh worker, because one has failed on it.
     Second,
 }
 
@@ -87,12 +86,9 @@ pub(super) struct Exchange {
     sent: VecDeque<Sent>,
     /// When the worker began to work on the oldest of them.
     working_since: Timestamp,
-    received: FrameBuffer,
-    /// File descriptors whose replies are not complete. Each belongs to the reply that contains the
-    /// last byte with which it was received, which is this many bytes from the beginning of
-    /// `received`: the kernel ends a read after the bytes that carry a file descriptor, and may put
-    /// earlier replies in front of them (`unix_stream_read_generic`).
-    files: VecDeque<(OwnedFd, usize)>,
+    /// When a part of the oldest reply was received although its deadline was over.
+    late_since: Option<Timestamp>,
+    received: Received,
     /// The current worker has said that it is ready. If it fails before, no request is to blame.
     is_ready: bool,
     /// The current worker has been sent a request.
@@ -140,7 +136,7 @@ impl Exchange {
             Possible::Task(task) => task,
             Possible::Nothing(task) => return Some(Outcome::unanswered(task, Unanswered::Failed)),
         };
-        // Workers have failed at another kind of request about the process.
+        // Workers have failed on another kind of request about the process.
         let is_suspect = self.failed.has_process(task.process());
         let is_slow = is_suspect || self.slow.contains(&task);
         let attempt = if is_slow { Attempt::Slow } else { Attempt::First };
@@ -187,7 +183,7 @@ impl Exchange {
             let request = Request { sequence: self.sequence, task };
             if let Some(frame) = request.to_frame() {
                 if self.sent.is_empty() {
-                    self.working_since = now;
+                    self.begin(now);
                 }
                 self.sent.push_back(Sent { request, asked_at: now, attempt });
                 self.is_used = true;
@@ -209,27 +205,39 @@ impl Exchange {
         now: Timestamp,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), WorkerFailed> {
-        self.received.extend(bytes);
-        if let Some(file) = file {
-            self.files.push_back((file, self.received.len()));
-            // Each reply has at most one, and all replies but the last one are complete.
-            if self.files.len() > 2 {
-                return Err(WorkerFailed);
-            }
+        self.received.extend(bytes, file)?;
+        let is_late = self.deadline().is_some_and(|deadline| deadline < now);
+        self.take_replies(now, outcomes)?;
+        // The worker cannot send a long reply at once. The rest may be late because this process was:
+        // it has read nothing meanwhile.
+        if is_late && !self.received.is_empty() && self.late_since.is_none() {
+            self.late_since = Some(now);
         }
+        Ok(())
+    }
+
+    /// Takes the replies that are complete.
+    fn take_replies(
+        &mut self,
+        now: Timestamp,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), WorkerFailed> {
         while !self.received.is_empty() {
             if !self.is_ready {
-                let Some((message, _)) = self.next_message(READY_MAX)? else { return Ok(()) };
-                let ready = Reply::read(&message).ok().filter(Reply::is_ready);
+                let Some((message, _)) = self.received.next_message(READY_MAX)? else {
+                    return Ok(());
+                };
+                let ready = Reply::read(&message, READY_MAX).ok().filter(Reply::is_ready);
                 self.spend(ready.ok_or(WorkerFailed)?.cpu_ns, now);
                 self.is_ready = true;
                 continue;
             }
             let oldest = self.sent.front().ok_or(WorkerFailed)?;
             let reply_max = oldest.request.reply_max();
-            let Some((message, file)) = self.next_message(reply_max)? else { return Ok(()) };
+            let next = self.received.next_message(reply_max)?;
+            let Some((message, file)) = next else { return Ok(()) };
             let oldest = self.sent.front().ok_or(WorkerFailed)?;
-            let reply = Reply::read(&message).map_err(|_| WorkerFailed)?;
+            let reply = Reply::read(&message, reply_max).map_err(|_| WorkerFailed)?;
             reply.check(&oldest.request, oldest.asked_at, now).map_err(|_| WorkerFailed)?;
             self.spend(reply.cpu_ns, now);
             let Some(answered) = self.sent.pop_front() else { return Err(WorkerFailed) };
@@ -249,30 +257,17 @@ impl Exchange {
         Ok(())
     }
 
-    /// The next message, and the file descriptor that came with it.
-    ///
-    /// # Errors
-    /// It is longer than `max` bytes.
-    fn next_message(&mut self, max: usize) -> Result<Option<Message>, WorkerFailed> {
-        let before = self.received.len();
-        let message = self.received.next_message(max).map_err(|_| WorkerFailed)?;
-        let Some(message) = message else { return Ok(None) };
-        let length = before - self.received.len();
-        let is_its = self.files.front().is_some_and(|(_, end)| *end <= length);
-        let file = if is_its { self.files.pop_front() } else { None };
-        let file = file.map(|(file, _)| file);
-        for (_, end) in &mut self.files {
-            *end = end.saturating_sub(length);
-        }
-        Ok(Some((message, file)))
-    }
-
     /// Adds the CPU time that the worker reports: at most the time since its previous reply,
     /// because it has one thread.
     fn spend(&mut self, cpu_ns: u64, now: Timestamp) {
         let most_ns = now.as_ns().saturating_sub(self.working_since.as_ns());
         self.cpu_ns = self.cpu_ns.saturating_add(cpu_ns.min(most_ns));
-        self.working_since = now;
+        self.begin(now);
+    }
+
+    /// The worker begins to work on the oldest request.
+    const fn begin(&mut self, now: Timestamp) {
+        (self.working_since, self.late_since) = (now, None);
     }
 
     /// When the next reply must have arrived; `None` if the worker has no request.
@@ -284,13 +279,12 @@ impl Exchange {
             Attempt::Slow | Attempt::Second => ALONE_TIME_MAX,
         };
         let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        Some(self.working_since.after_ms(limit_ms))
+        Some(self.late_since.unwrap_or(self.working_since).after_ms(limit_ms))
     }
 
     /// The worker has been killed or has exited. The next one is fresh.
     pub(super) fn worker_ended(&mut self) {
-        self.received = FrameBuffer::default();
-        self.files.clear();
+        self.received = Received::default();
         (self.is_ready, self.is_used) = (false, false);
     }
 
@@ -327,7 +321,7 @@ impl Exchange {
         }
     }
 
-    /// The requests about this process come after all others, so that a process at which workers
+    /// The requests about this process come after all others, so that a process on which workers
     /// fail delays others only once.
     fn postpone(&mut self, process: ProcessKey) {
         let is_first = |waiting: &Waiting| {

@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use rustix::{io::retry_on_intr, net::SendFlags, process::setsid};
-use tracer_inspect::protocol::descriptor;
+use tracer_inspect::protocol::fd_passing;
 
 /// This program, even if its file has been replaced.
 const PROGRAM: &str = "/proc/self/exe";
@@ -65,7 +65,7 @@ impl Launcher {
     }
 
     fn send(&self, socket: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        descriptor::send(&self.socket, &MESSAGE, socket, SendFlags::DONTWAIT)?;
+        fd_passing::send(&self.socket, &MESSAGE, socket, SendFlags::DONTWAIT)?;
         Ok(())
     }
 }
@@ -91,7 +91,7 @@ pub(crate) fn run(verbose: bool) -> Result<()> {
     let mut workers: Vec<Child> = Vec::new();
     loop {
         let mut message = MESSAGE;
-        let received = retry_on_intr(|| descriptor::receive(&socket, &mut message))?;
+        let received = retry_on_intr(|| fd_passing::receive(&socket, &mut message))?;
         end(&mut workers);
         if received.length == 0 {
             return Ok(());
@@ -106,7 +106,7 @@ pub(crate) fn run(verbose: bool) -> Result<()> {
     }
 }
 
-/// Kills these workers, and forgets those that have exited. A worker in an uninterruptible wait
+/// Kills these workers, and forgets those that have exited. A worker in uninterruptible sleep
 /// exits later.
 fn end(workers: &mut Vec<Child>) {
     for worker in &mut *workers {

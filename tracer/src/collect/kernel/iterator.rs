@@ -215,7 +215,8 @@ fn read_records_in_turn(
     }
 }
 
-/// Handles the complete records in `bytes`. Returns their number, and the number of bytes behind them.
+/// Handles the complete records in `bytes`. Returns their number, and the number of bytes after
+/// them.
 fn handle_records(mut bytes: &[u8], each: &mut dyn FnMut(&SocketRecord)) -> (u64, usize) {
     let mut records = 0;
     while let Ok((record, rest)) = SocketRecord::read_from_prefix(bytes) {

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_fits_nonsense() {
+    fn impossible_values_fit_no_rate() {
         assert_eq!(fit(0, 0), None);
         assert_eq!(fit(u64::MAX, u64::MAX), None);
         assert_eq!(fit(jiffies_at(86_400_000, 512), ns(86_400_000)), None);

@@ -62,7 +62,7 @@ pub(super) fn load(
     let ring_bytes = options.ring_bytes.unwrap_or(RING_BYTES);
     let (kernel_arguments, kernel_result) = KERNEL_REGISTERS;
     let offsets = AsPod(layout.offsets);
-    // Without blocks, the programs that use them are not loaded.
+    // If the fields do not fit into the blocks, the programs that copy blocks are not loaded.
     let blocks = SocketLayout::new(&layout.offsets).map(|layout| layout.blocks);
     let blocks = AsPod(blocks.unwrap_or_default());
     let settings = AsPod(Settings {

@@ -1,5 +1,5 @@
-//! The BPF part of the ledger: its uprobes on functions of Go programs, and its map of the HTTP
-//! responses in flight.
+//! The BPF part of the ledger: its uprobes on functions of Go programs, and its map of open
+//! HTTP responses.
 
 use std::{num::NonZeroU32, path::Path};
 
@@ -47,8 +47,8 @@ impl LedgerLinks {
 
 impl Kernel {
     /// Attaches the programs to functions of a process. Each hook has an offset in the file of its
-    /// program, in bytes. The process is not stopped; its requests take
-    /// slightly longer.
+    /// program, in bytes. The process is not stopped; its requests take slightly
+    /// longer.
     ///
     /// # Errors
     /// One line: the kernel refused. In that case, nothing is attached.
@@ -104,7 +104,7 @@ impl Kernel {
         Ok(program.take_link(link)?)
     }
 
-    /// The responses in flight of every process that has uprobes.
+    /// The open responses of every process that has uprobes.
     ///
     /// # Errors
     /// The map cannot be read.

@@ -11,7 +11,7 @@ use tracer_inspect::{
 
 use super::{
     program_file,
-    responses_in_flight::{Entry, ResponsesInFlight, Step},
+    response_list::{Entry, ResponseList, Step},
 };
 use crate::collect::kernel::{load::Kernel, uprobes::LedgerLinks};
 
@@ -32,11 +32,11 @@ pub(super) struct Found {
 /// A process whose HTTP responses are tracked until this is dropped.
 #[derive(Debug)]
 pub(super) struct Followed {
-    /// When the uprobes were attached. Earlier entries of the ledger are those of another program that
-    /// the process ran before `execve`.
+    /// When the uprobes were attached. Earlier entries of the ledger are those of another program
+    /// that the process ran before `execve`.
     pub(super) since: Timestamp,
     image: Image,
-    in_flight: ResponsesInFlight,
+    responses: ResponseList,
     /// When the BPF map was read for the list that is being read.
     read_at: Timestamp,
     /// Why not all of its responses are tracked.
@@ -45,12 +45,12 @@ pub(super) struct Followed {
     pub(super) links: LedgerLinks,
 }
 
-/// The progress of a list of responses in flight.
+/// The progress of a list of open responses.
 #[derive(Debug)]
 pub(super) enum Progress {
     /// These objects have to be found in the memory of the process.
     Resolve(Vec<HttpObject>),
-    /// The responses in flight, and why the list is incomplete.
+    /// The open responses, and why the list is incomplete.
     Listed(Vec<OpenResponse>, Vec<Limit>),
     /// The process could not be inspected this time.
     Unknown,
@@ -71,20 +71,21 @@ impl Followed {
         if !image.is_current() {
             return None;
         }
-        let refused = |detail| Some(Err(Limit::UprobesRefused { detail }));
-        if let Err(error) = checked {
-            return refused(error.to_string());
+        if let Err(limit) = checked {
+            return Some(Err(limit));
         }
         let since = clock::now();
         let path = program_file::path(&file);
         let links = match kernel.attach_ledger(key.pid, &path, &entries.hooks) {
             Ok(links) => links,
-            Err(error) => return refused(format!("{error:#}")),
+            Err(error) => {
+                return Some(Err(Limit::UprobesRefused { detail: format!("{error:#}") }));
+            }
         };
         let followed = Self {
             since,
             image,
-            in_flight: ResponsesInFlight::default(),
+            responses: ResponseList::default(),
             read_at: since,
             limits: entries.limits,
             links,
@@ -99,13 +100,18 @@ impl Followed {
 
     /// Whether a list is being read.
     pub(super) const fn is_pending(&self) -> bool {
-        self.in_flight.is_pending()
+        self.responses.is_pending()
+    }
+
+    /// Whether a list is being read that waits for the connections of these objects.
+    pub(super) fn is_asked(&self, objects: &[HttpObject]) -> bool {
+        self.responses.is_asked(objects)
     }
 
     /// Begins a list with what the BPF map had at `at`.
     pub(super) fn begin(&mut self, entries: Vec<Entry>, at: Timestamp) -> Progress {
         self.read_at = at;
-        let step = self.in_flight.begin(entries);
+        let step = self.responses.begin(entries);
         self.progress(step)
     }
 
@@ -114,13 +120,13 @@ impl Followed {
         &mut self,
         found: Result<Vec<Option<ResolvedConnection>>, Limit>,
     ) -> Progress {
-        let step = self.in_flight.resolved(found);
+        let step = self.responses.resolved(found);
         self.progress(step)
     }
 
-    /// The list cannot be continued.
+    /// Drops the list that is being read, because it cannot be continued.
     pub(super) fn abandon(&mut self) {
-        self.in_flight.abandon();
+        self.responses.abandon();
     }
 
     /// When the BPF map was read for the latest list.

@@ -3,13 +3,13 @@
 use std::{mem, time::Duration};
 
 use super::Observer;
-use crate::collect::kernel::descriptor_keeper;
+use crate::collect::kernel::fd_keeper;
 
 /// Uprobes that are removed after the end of the run. They have no effect meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeftUprobes {
     pub(crate) count: usize,
-    /// Roughly how long it takes, from the time that the first one took.
+    /// Estimated time to remove them all, from the time that one of them took.
     pub(crate) duration: Duration,
 }
 
@@ -33,7 +33,7 @@ impl Observer {
 
 /// Starts the keeper. Without it, this process exits only when the uprobes are removed.
 pub(super) fn start_keeper() -> bool {
-    let started = descriptor_keeper::start();
+    let started = fd_keeper::start();
     if let Err(error) = &started {
         log::warn!("uprobes cannot be removed in the background: {error:#}");
     }

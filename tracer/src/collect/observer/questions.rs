@@ -36,7 +36,7 @@ impl Observer {
         }
     }
 
-    /// Some questions have no answer yet.
+    /// Whether questions are unanswered.
     pub(crate) fn is_awaiting_answers(&self) -> bool {
         #[cfg(test)]
         if let Backend::Scripted(host) = &self.backend {
@@ -74,6 +74,9 @@ impl Observer {
             if arrived.is_empty() {
                 return answers;
             }
+            if let Some(ledgers) = &mut self.ledgers {
+                ledgers.outcomes_arrived();
+            }
             for arrived in arrived {
                 answers.extend(match arrived {
                     Arrived::Input(input) => {
@@ -99,7 +102,7 @@ impl Observer {
         ledgers.take(kernel, outcome, &mut |task| inspections.request(task))
     }
 
-    /// Whether uprobes or lists of responses in flight wait for inspections.
+    /// Whether uprobes or lists of open responses wait for inspections.
     pub(crate) fn is_awaiting_ledgers(&self) -> bool {
         self.ledgers.as_ref().is_some_and(Ledgers::is_waiting)
     }

@@ -6,8 +6,8 @@ use super::{check::Check, host::WITHOUT_PROGRAMS};
 use crate::collect::kernel::privileges::{has, may_load_programs, setting};
 
 /// How to get the capabilities. `setcap` replaces the capabilities of a file, so the command names
-/// all of them.
-const GRANT: &str = "run as root, or: setcap \
+/// all of them. A change of the file's group would remove them, so access is restricted first.
+const GRANT: &str = "run as root, or restrict who may execute the file, then: setcap \
                      cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep \
                      \"$(command -v tracer)\"";
 

@@ -37,7 +37,7 @@ fn lines_state_the_impact_and_the_fix() {
                   fexit does not work: a
                   kretprobe does not work: b
                   impact: which process accepted a connection is known only from the
-                  next snapshot
+                  next snapshot on
                   fix: root
         unusable  snapshot              neither source works
                   fix: load the module tcp_diag
@@ -73,7 +73,7 @@ fn the_json_document_has_the_same_checks() {
               "subject": "accept",
               "health": "degraded",
               "found": "not attached",
-              "impact": "which process accepted a connection is known only from the next snapshot",
+              "impact": "which process accepted a connection is known only from the next snapshot on",
               "fix": "root",
               "method": null,
               "failures": [

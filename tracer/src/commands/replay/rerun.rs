@@ -40,7 +40,7 @@ pub fn rerun(
     let changes = rerun.detector.take_changes();
     let mut report = rerun.detector.report();
     if report.at == Timestamp::default() {
-        bail!("cannot judge the recording: it ends before the first report");
+        bail!("cannot analyze the recording: it ends before the first report");
     }
     report.coverage.notes.extend(recording.deleted());
     let ending = recording.ending().unwrap_or(Ending::Whole);
@@ -74,7 +74,7 @@ impl Rerun {
                 let questions = self.detector.questions(now);
                 if let Some(unanswered) = &mut self.unanswered {
                     unanswered.extend(questions.iter().map(Question::subject));
-                    // Nobody has answered those that the run did not ask.
+                    // Questions that the run did not ask have no recorded answer.
                     self.detector.handle(Input::Unanswered(0));
                 }
             }

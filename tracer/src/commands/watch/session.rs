@@ -88,14 +88,14 @@ struct Session {
     asked_at: Duration,
     /// How long the last judgment waits for answers, unless the run was ended.
     inspect_for: Duration,
-    /// This is the last judgment, and it waits for all answers.
+    /// Whether this is the last judgment, and it waits for all answers.
     is_patient: bool,
-    /// Answers have arrived since the latest judgment.
+    /// Whether answers have arrived since the latest judgment.
     has_answers: bool,
     lists: Lists,
     /// When the pause before the next snapshot began.
     paused_since: Option<Instant>,
-    /// A signal, or the reader of standard output, has ended the run.
+    /// Whether a signal, or the reader of standard output, has ended the run.
     is_ended: bool,
 }
 
@@ -115,15 +115,14 @@ impl Session {
         backend: BackendSource,
         recording: Option<(RecordingOptions, Head)>,
     ) -> Result<Self> {
-        let (observer, host) = Observer::start(plan, backend)?;
+        let (mut observer, host) = Observer::start(plan, backend)?;
         // Created only after the observer has started: if it cannot start, an existing recording is
         // not renamed.
         let record = |(recording, head): (RecordingOptions, Head)| {
             Recorder::create(&recording.path, recording.max_bytes, head)
         };
         let recorder = recording.map(record).transpose()?;
-        // A recording with a size limit is rewritten to a new file from time to time.
-        observer.drop_privileges(recorder.is_some())?;
+        observer.drop_privileges(recorder.as_ref().is_some_and(Recorder::replaces_file))?;
         let mut detector = RecordedDetector::new(plan.options, recorder);
         detector.handle(host);
         let idle = Duration::from_millis(plan.options.idle_ms);
@@ -160,6 +159,7 @@ impl Session {
         self.asked_at = self.observer.inspection_time();
         self.take_ledgers(is_last, signals).await;
         let reconciled = self.observer.cpu_time();
+        self.asked_at = self.observer.inspection_time();
         self.ask_questions();
         self.wait_for_answers(is_last, signals).await;
         let answered = self.observer.cpu_time();

@@ -64,7 +64,7 @@ fn a_process_that_was_started_anew_is_the_same_one() {
 }
 
 #[test]
-fn what_the_mistake_looks_like_depends_on_the_peer() {
+fn verdicts_that_depend_on_the_peer_are_one_kind() {
     check("body-not-closed certain 6", "close-wait likely 6", &["same api 10.0.0.7:443 6 6 -"]);
     check(
         "close-wait likely 6",
@@ -171,7 +171,7 @@ fn other_names_destinations_and_directions_are_other_leaks() {
 }
 
 #[test]
-fn call_sites_are_told_apart_and_a_line_may_move() {
+fn call_sites_are_distinguished_and_a_line_may_move() {
     check(
         "ghost likely 6 call_site=main.get_a.go:9\nghost likely 5 call_site=main.put_a.go:20",
         "ghost likely 7 call_site=main.get_a.go:11\nghost likely 5 call_site=main.del_a.go:30",
@@ -203,7 +203,7 @@ fn what_one_report_has_no_call_site_of_is_compared_as_a_whole() {
 }
 
 #[test]
-fn what_is_not_sure_enough_or_taken_back_is_no_leak() {
+fn low_confidence_and_retracted_findings_are_no_leaks() {
     check("ghost possible 6", "ghost possible 9", &[]);
     check("ghost possible 6", "ghost likely 6", &["new api 10.0.0.7:443 6 6 -"]);
     check("ghost likely 6", "ghost possible 6", &["shrunk api 10.0.0.7:443 6 6 -"]);

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn any_two_moments_make_an_axis() {
+    fn any_two_times_make_an_axis() {
         let (least, most) = (Timestamp::MIN, Timestamp::MAX);
         for (from, to) in [(least, most), (most, least), (least, least)] {
             let axis = TimeAxis::new(from.min(at("9998-01-01T00:00:00Z")), to);

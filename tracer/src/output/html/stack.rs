@@ -177,7 +177,7 @@ fn description(totals: &[u64]) -> String {
     let (first, last) = (totals.first().unwrap_or(&0), totals.last().unwrap_or(&0));
     let peak = totals.iter().max().unwrap_or(&0);
     format!(
-        "From {} at the beginning to {} at the end, peak {}; the table below has the parts.",
+        "From {} at the beginning to {} at the end, peak {}; the table below has the series.",
         grouped(*first),
         grouped(*last),
         grouped(*peak)

@@ -54,8 +54,8 @@ fn a_possible_leak_is_to_be_confirmed_first() {
             descriptors open; ss does not list them.
 
             1. Find out whether it is a leak: a healthy program can look the same. Watch for longer:
-               tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers catch up and
-               retries end.
+               tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch
+               up and retries end.
             2. If it is a leak: close the socket when a read or write fails: the error path does not
                do so. The call site is unknown: opened before tracing began, so no stack was recorded;
                only connections opened during a run with --pid have a call site.
@@ -170,7 +170,7 @@ fn no_findings() {
             2. Fix what made coverage incomplete (see below), and record again.
 
             Note: accept: not attached (fexit: not permitted); which process accepted a connection is
-                  known only from the next snapshot
+                  known only from the next snapshot on
             Note: tracer runs inside a pid namespace: processes outside it are not visible
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events lost.
             COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in the connection

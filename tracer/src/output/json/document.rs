@@ -326,7 +326,7 @@ impl<'a> CoverageObject<'a> {
         Self {
             complete: coverage.complete,
             events_lost: coverage::events_lost(&coverage.loss),
-            events_lost_unhealed: coverage::events_lost(&coverage.unhealed),
+            events_lost_unhealed: coverage::events_lost(&coverage.uncorrected),
             map_full: coverage.loss.map_full,
             processes_unreadable: coverage.processes_unreadable,
             not_judged: &coverage.not_judged,

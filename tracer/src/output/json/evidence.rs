@@ -64,8 +64,9 @@ pub(super) fn evidence(fact: &Evidence) -> Coded {
             most_frequent(coded, top, *others)
         }
         Evidence::Destinations { top, others } => most_frequent(coded, top, *others),
-        Evidence::Rising(it) | Evidence::SeparateTimes(it) => recurrence(coded, *it),
-        Evidence::Ceased { recurrence: it, since_last_ms } => {
+        Evidence::SeparateTimes(it) => recurrence(coded, *it),
+        Evidence::Rising { recurrence: it, since_last_ms }
+        | Evidence::Ceased { recurrence: it, since_last_ms } => {
             recurrence(coded, *it).seconds("since_last_s", *since_last_ms)
         }
         Evidence::CountRose { windows, from, to }

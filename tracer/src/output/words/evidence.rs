@@ -89,7 +89,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             part(*of)
         ),
         Evidence::SameDestination { count } => format!(
-            "counting other call sites, {} from this destination have leaked",
+            "including other call sites, {} from this destination have leaked",
             responses(*count)
         ),
         Evidence::ResponseUnreferenced(of) => format!(
@@ -117,8 +117,8 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         }
         Evidence::Destinations { top, others } => format!("destinations: {}", list(top, *others)),
         Evidence::CallSites { top, others } => format!("call sites: {}", list(top, *others)),
-        Evidence::Rising(recurrence) => {
-            format!("{}; they are still accumulating", one_by_one(*recurrence))
+        Evidence::Rising { recurrence, since_last_ms } => {
+            format!("{}, the latest {} ago", one_by_one(*recurrence), duration_ms(*since_last_ms))
         }
         Evidence::Ceased { recurrence, since_last_ms } => format!(
             "{}, but none in the last {}",
@@ -180,12 +180,12 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         ),
         Evidence::ServedAtMostOnce(of) => format!("{} carried at most one request", part(*of)),
         Evidence::ServedOnce { count: 1, silent } => format!(
-            "{} carried one exchange and has been idle since ({})",
+            "{} carried one request and has been idle since ({})",
             connections(1),
             range(*silent)
         ),
         Evidence::ServedOnce { count, silent } => format!(
-            "{} carried one exchange each and have been idle since ({})",
+            "{} carried one request each and have been idle since ({})",
             connections(*count),
             range(*silent)
         ),

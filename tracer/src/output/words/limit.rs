@@ -56,7 +56,7 @@ pub(crate) fn limit(limit: &Limit) -> String {
         Limit::UprobesRefused { detail } => format!("the kernel refused the uprobes: {detail}"),
         Limit::ProcessEnded => "the process has exited".to_owned(),
         Limit::ResponsesTruncated { resolved, total } => format!(
-            "the connections of only the {} oldest of {} open responses were looked up",
+            "only the oldest {} of {} open responses were matched to connections",
             grouped(*resolved as u64),
             grouped(*total as u64)
         ),
@@ -73,8 +73,7 @@ pub(crate) fn limit(limit: &Limit) -> String {
             format!("inspecting it exceeded the limit of {} steps", grouped(*steps_max))
         }
         Limit::FileNotLocal { filesystem } => format!(
-            "its files on a file system of type {filesystem} are not opened, because it may never \
-             answer"
+            "its files on {filesystem} are not opened, because that file system may never respond"
         ),
     }
 }

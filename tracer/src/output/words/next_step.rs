@@ -51,8 +51,10 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
     }
 }
 
-/// For longer than this, a recording is suggested instead of a live run.
+/// For longer than this, a recording is suggested instead of an audit.
 const HOUR_MS: u64 = 3_600_000;
+/// Long enough to measure growth with the default `--growth-for`.
+const GROWTH_MS: u64 = 300_000;
 
 /// What to do next about a finding: find out whether it is a leak, or fix it.
 pub(crate) fn next_step(finding: &Finding, options: &Options) -> String {
@@ -66,29 +68,35 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
         return None;
     }
     let pid = finding.process.pid;
+    // Uprobes slow a Go program down, and this one may be healthy.
+    let uprobes = match finding.verdict {
+        Verdict::BodyNotClosed => "",
+        _ => " --no-uprobes",
+    };
     let undecided = finding.caveats.iter().find_map(|caveat| match caveat {
         Caveat::Undecided { watch_ms } => Some(*watch_ms),
         _ => None,
     });
     if undecided.is_some_and(|watch_ms| watch_ms > HOUR_MS) {
         return Some(format!(
-            "Watch for hours: tracer record FILE --pid {pid}, or two audits hours apart and tracer \
-             diff. A leak leaves more each time; a pool does not."
+            "Watch for hours: tracer record FILE --pid {pid}{uprobes}, or two audits hours apart and \
+             tracer diff. A leak leaves more each time; a pool does not."
         ));
     }
-    let longer = argument(undecided.unwrap_or_else(|| options.idle_ms.saturating_mul(3)));
+    let longer_ms = undecided.unwrap_or_else(|| options.idle_ms.saturating_mul(3));
+    let (longer, growth) = (argument(longer_ms), argument(longer_ms.max(GROWTH_MS)));
     Some(match finding.verdict {
         Verdict::Abandoned | Verdict::NeverReused | Verdict::UnsharedPool => format!(
             "Compare with the pool size in the configuration: a pool stops at its limit; a leak \
-             does not. Watch it with tracer --pid {pid}."
+             does not. Watch it: tracer audit --pid {pid} --for {growth}{uprobes}."
         ),
         Verdict::Growing => format!(
             "Compare with the load: connections needed for traffic are closed when it falls. \
-             Watch it with tracer --pid {pid}."
+             Watch it: tracer audit --pid {pid} --for {growth}{uprobes}."
         ),
         _ => format!(
-            "Watch for longer: tracer audit --pid {pid} --for {longer}. A leak stays or grows; slow \
-             readers catch up and retries end."
+            "Watch for longer: tracer audit --pid {pid} --for {longer}{uprobes}. A leak stays or grows; \
+             slow readers catch up and retries end."
         ),
     })
 }

@@ -33,14 +33,15 @@ pub(crate) fn note(note: &Note) -> String {
             processes(*count)
         ),
         Note::StacksNotResolved { count, per_snapshot_max } => format!(
-            "{} {} not been resolved to call sites yet (at most {} are resolved per snapshot)",
+            "{} {} not been resolved to {} yet (at most {} are resolved per snapshot)",
             counted(*count, "stack", "stacks"),
             have(*count),
+            call_sites(*count),
             grouped(*per_snapshot_max as u64)
         ),
         Note::StacksLost { count } => format!(
-            "{} of connections or requests {} not recorded for lack of space or because of a read \
-             error: {} unknown",
+            "{} of connections or requests {} not recorded because there was no space or a read \
+             failed: {} unknown",
             counted(*count, "stack", "stacks"),
             if *count == 1 { "was" } else { "were" },
             if *count == 1 { "its call site is" } else { "their call sites are" }
@@ -211,7 +212,7 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
             format!("there was no time to inspect {what} for readers")
         }
         (QuestionKind::CallSite, NoAnswer::OutOfTime) => {
-            format!("there was no time to resolve {what} to call sites")
+            format!("there was no time to resolve {what} to {}", call_sites(count))
         }
         (QuestionKind::Responses, NoAnswer::OutOfTime) => {
             format!("there was no time to read the open responses of {what}")
@@ -223,7 +224,7 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
             format!("{what} could not be inspected for readers: {INSPECTION_FAILED}")
         }
         (QuestionKind::CallSite, NoAnswer::Failed) => {
-            format!("{what} could not be resolved to call sites: {INSPECTION_FAILED}")
+            format!("{what} could not be resolved to {}: {INSPECTION_FAILED}", call_sites(count))
         }
         (QuestionKind::Responses, NoAnswer::Failed) => {
             format!("the open responses of {what} could not be read: {INSPECTION_FAILED}")
@@ -235,10 +236,14 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
             format!("{what} ended before the inspection")
         }
         (QuestionKind::CallSite, NoAnswer::Ended) => {
-            format!("the processes of {what} ended before the inspection")
+            let process = if count == 1 { "process" } else { "processes" };
+            format!("the {process} of {what} ended before the inspection")
         }
     }
 }
 
-const INSPECTION_FAILED: &str =
-    "the inspection crashed, or exceeded its limit of time or memory, twice";
+const INSPECTION_FAILED: &str = "two inspections crashed or exceeded their limit of time or memory";
+
+const fn call_sites(count: u64) -> &'static str {
+    if count == 1 { "a call site" } else { "call sites" }
+}

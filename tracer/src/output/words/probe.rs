@@ -95,7 +95,7 @@ pub(crate) const fn absence_costs(hook: Hook) -> &'static str {
         }
         Hook::TcpDestroySock => "a close is detected only at the second snapshot after it",
         Hook::Accept | Hook::Accept4 => {
-            "which process accepted a connection is known only from the next snapshot"
+            "which process accepted a connection is known only from the next snapshot on"
         }
         Hook::Snapshot => "nothing is observed",
     }

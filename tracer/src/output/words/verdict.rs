@@ -30,7 +30,7 @@ pub(crate) const fn meaning(verdict: Verdict) -> &'static str {
         }
         Verdict::Orphaned => "The peer no longer acknowledges data or keepalive probes.",
         Verdict::NeverReused => {
-            "Each connection was used for one exchange and never again; small unread responses and \
+            "Each connection was used for one request and never again; small unread responses and \
              one client per request cannot be distinguished from outside."
         }
         Verdict::PeerNotReading => {

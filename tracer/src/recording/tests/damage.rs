@@ -53,7 +53,7 @@ fn a_file_cut_at_any_byte_is_read_up_to_its_last_whole_block() {
         let whole = ends.iter().filter(|end| **end <= cut).count();
         if whole == 0 {
             let error = error_of(&test);
-            assert!(error.contains("holds no snapshot"), "{cut}: {error}");
+            assert!(error.contains("contains no snapshot"), "{cut}: {error}");
             continue;
         }
         let ending = if ends[whole - 1] == cut { Ending::Whole } else { Ending::Truncated };

@@ -15,7 +15,7 @@ pub(in crate::recording) enum Version {
     V6,
     /// Enums have variants that those of version 6 lack: questions without an answer.
     V7,
-    /// Enums have variants that those of version 7 lack: responses in flight that are awaited.
+    /// Enums have variants that those of version 7 lack: open responses that are awaited.
     V8,
 }
 

@@ -27,7 +27,7 @@ public class Client {
         HttpRequest request = HttpRequest.newBuilder(url).build();
 
         Map<String, Step> kinds = Map.of(
-                // Looks at the status and never at the body.
+                // Checks the status and never reads the body.
                 "connection-unread", () -> {
                     HttpURLConnection connection = (HttpURLConnection) url.toURL().openConnection();
                     connection.getResponseCode();

@@ -11,12 +11,12 @@ const { values, positionals } = parseArgs({
 });
 
 const kinds = {
-  // Looks at the status and never at the body.
+  // Checks the status and never reads the body.
   "fetch-unread": () => paced(async () => kept.push(await fetch(values.url))),
 
   "fetch-read": () => paced(async () => (await fetch(values.url)).arrayBuffer()),
 
-  // A response with a listener for its arrival and none for its data stays paused for ever.
+  // A response without a listener for its data stays paused forever.
   "http-unread": () => {
     const agent = new http.Agent({ keepAlive: true });
     return paced(async () => kept.push(await response(agent)));
@@ -27,7 +27,7 @@ const kinds = {
     return paced(async () => drained(await response(agent)));
   },
 
-  // As many connections as requests at once, all of them kept for the next burst.
+  // One connection for each concurrent request, all kept for the next burst.
   "http-burst-pool": async () => {
     const agent = new http.Agent({ keepAlive: true, maxFreeSockets: count });
     const requests = Array.from({ length: count }, async () => drained(await response(agent)));
@@ -35,7 +35,7 @@ const kinds = {
     kept.push(agent);
   },
 
-  // One big download that somebody has paused and will go on with.
+  // One large download that is paused and will be continued.
   "http-paused": async () => {
     const download = await response(new http.Agent());
     download.once("data", () => download.pause());

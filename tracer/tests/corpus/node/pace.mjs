@@ -1,4 +1,4 @@
-// What every program of the corpus shares: its pace, and how it talks to the runner.
+// Shared by all programs of the corpus: the pace, and the communication with the runner.
 
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,6 +1,6 @@
-// Servers, each with clients in a process of their own:
+// Servers, each with clients in a separate process:
 // `server.mjs idle` has clients that made one request and keep the connection,
-// `server.mjs proxy --upstream URL` passes big answers on to clients that do not read them.
+// `server.mjs proxy --upstream URL` forwards large responses to clients that do not read them.
 
 import { fork } from "node:child_process";
 import http from "node:http";
@@ -29,14 +29,14 @@ const kinds = {
     }, "stalled-clients");
   },
 
-  // The clients of the two, in the child.
+  // The clients of both, in the child.
   "idle-clients": () => connect(count, (socket) => socket.resume()),
   "stalled-clients": () => connect(STALLED, (socket) => socket.pause()),
 };
 
 /** Serves clients of that kind and returns when all of them have asked. */
 async function serve(handler, clients) {
-  // By itself Node would close idle connections after 5 s.
+  // By default, Node closes idle connections after 5 s.
   const server = http.createServer({ keepAliveTimeout: 0 }, handler);
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   kept.push(server);
@@ -47,7 +47,7 @@ async function serve(handler, clients) {
   await new Promise((resolve) => child.once("message", resolve));
 
   say(`judge ${process.pid}`);
-  // Idle clients are healthy too; stalled ones are at fault, and not what is judged here.
+  // Idle clients are healthy too; stalled ones are the cause, and are not judged here.
   if (clients === "idle-clients") say(`judge ${child.pid}`);
   await sleep(500);
   ready();

@@ -1,4 +1,4 @@
-"""HTTP clients that leak, and clients that do not. Each takes the URL to ask for."""
+"""HTTP clients that leak, and clients that do not. Each takes the URL to request."""
 
 import asyncio
 import socket
@@ -9,7 +9,7 @@ import protocol
 
 
 def raw_request(url):
-    """A connection on which the server closes as soon as it has answered."""
+    """A connection that the server closes after its response."""
     parts = urlsplit(url)
     connection = socket.create_connection((parts.hostname, parts.port))
     target = f"{parts.path}?{parts.query}"
@@ -33,7 +33,7 @@ def raw_read(url):
 
 
 def requests_stream(url):
-    """A session and a response a request, neither read nor closed."""
+    """A session and a response for each request, neither read nor closed."""
     import requests
 
     held = []
@@ -56,7 +56,7 @@ def requests_session_each(url):
 
 
 def requests_shared(url):
-    """One session, as it should be."""
+    """One shared session; every response is read."""
     import requests
 
     session = requests.Session()
@@ -76,7 +76,7 @@ def urllib3_stream(url):
 
 
 def urllib3_pool(url):
-    """Ten connections at a time, all given back to the pool; then nothing more to do."""
+    """Ten connections at a time, all returned to the pool and idle from then on."""
     import urllib3
 
     pool = urllib3.PoolManager(maxsize=10)
@@ -109,7 +109,7 @@ def httpx_shared(url):
 
 
 def in_event_loop(coroutine):
-    """Runs it to its end in an event loop that goes on running in a thread."""
+    """Runs it to completion in an event loop that keeps running in a thread."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
     return asyncio.run_coroutine_threadsafe(coroutine, loop).result()

@@ -1,4 +1,4 @@
-"""Connections that ended, or never began."""
+"""Connections that were closed, reset or never established."""
 
 import ctypes
 import select
@@ -14,19 +14,19 @@ BURST = 12
 
 
 def ghost_untold():
-    """The peer resets one connection after the other, and this side never looks again."""
+    """The peer resets one connection after the other, and this side never uses them again."""
     peer = Peer(ignore)
     held = []
     for _ in protocol.paced():
         held.append(peer.connect())
-        # What is still in the peer's backlog cannot be reset there.
+        # Connections that are still in the peer's backlog cannot be reset by it.
         time.sleep(0.1)
         peer.reset_all()
     return held
 
 
-def ghost_told():
-    """The same, but this side is told of every reset, and closes nothing."""
+def ghost_reported():
+    """The same, but this side gets the error of every reset, and closes nothing."""
     held = ghost_untold()
     for connection in held:
         try:
@@ -37,7 +37,7 @@ def ghost_told():
 
 
 def pool(total):
-    """A pool that is used once, and then not."""
+    """A pool that is used once, and not again."""
     peer = Peer(answer_once)
     held = [peer.connect() for _ in range(total)]
     for connection in held:
@@ -47,21 +47,21 @@ def pool(total):
 
 
 def reset_few():
-    """The peer crashed; a pool finds out when it is used next."""
+    """The peer crashed; the pool notices when it is used next."""
     peer, held = pool(POOL)
     peer.reset_all()
     return held
 
 
 def restart_burst():
-    """The peer was restarted; all connections of a pool are closed by it at once."""
+    """The peer was restarted, which closed all connections of a pool at once."""
     peer, held = pool(BURST)
     peer.close_all()
     return held
 
 
 def never_connected():
-    """Sockets of every kind that have no connection and, but for the last, never had one."""
+    """Sockets of every kind without a connection; only the last one ever had one."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         refusing = listener.getsockname()
     unused = [socket.socket() for _ in range(protocol.COUNT)]
@@ -76,14 +76,14 @@ def never_connected():
 
 
 def disconnect(connection):
-    """Ends the connection and keeps the socket for another one."""
+    """Disconnects the socket, and keeps it for another connection."""
     unspecified = struct.pack("=H14x", socket.AF_UNSPEC)
     outcome = protocol.LIBC.connect(connection.fileno(), unspecified, len(unspecified))
     assert outcome == 0, ctypes.get_errno()
 
 
 def full_backlog():
-    """A server that accepts nothing: the clients' connections are in no table of descriptors."""
+    """A server that accepts nothing: the clients' connections are in no table of file descriptors."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=5)
     protocol.fork(knock, listener)
     select.select([listener], [], [])
@@ -102,7 +102,7 @@ def knock(listener):
         try:
             connection.send(b"hello")
         except OSError:
-            # This one is still knocking.
+            # This one is still connecting.
             pass
     protocol.forever()
 
@@ -125,7 +125,7 @@ def not_tcp():
 protocol.run(
     {
         "ghost-untold": ghost_untold,
-        "ghost-told": ghost_told,
+        "ghost-reported": ghost_reported,
         "reset-few": reset_few,
         "restart-burst": restart_burst,
         "never-connected": never_connected,

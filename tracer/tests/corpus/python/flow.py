@@ -1,4 +1,4 @@
-"""Connections on which data lies, waits or trickles, mostly for good reasons."""
+"""Connections on which data is unread, waiting or slow, mostly for good reasons."""
 
 import atexit
 import os
@@ -15,7 +15,7 @@ from peer import Peer, echo, half_close, ignore, send_bytes
 
 
 def connect_unread(peer):
-    """Connections with 64 KiB that nobody reads; waits until the data is there."""
+    """Connections with 64 KiB that no code reads; waits until the data has arrived."""
     held = [peer.connect() for _ in range(protocol.COUNT)]
     for connection in held:
         connection.recv(65536, socket.MSG_PEEK)
@@ -23,7 +23,7 @@ def connect_unread(peer):
 
 
 def paused_process(pause):
-    """A process with unread data that something outside brings to a halt at once."""
+    """A process with unread data that is stopped from outside, at once."""
     peer = Peer(send_bytes(65536))
     is_connected, connected = os.pipe()
 
@@ -40,12 +40,12 @@ def paused_process(pause):
 
 
 def stopped():
-    """As under a debugger, or after Ctrl-Z."""
+    """Stopped as by a debugger or Ctrl-Z."""
     paused_process(lambda pid: os.kill(pid, signal.SIGSTOP))
 
 
 def cgroup_root():
-    """Where version 2 of the control groups is mounted, or None."""
+    """The mount point of cgroup v2, or None."""
     for line in Path("/proc/mounts").read_text().splitlines():
         _, where, kind, *_ = line.split()
         if kind == "cgroup2":
@@ -54,11 +54,11 @@ def cgroup_root():
 
 
 def frozen():
-    """As `docker pause` does it."""
+    """Frozen as by `docker pause`."""
     root = cgroup_root()
     if root is None or not os.access(root / "cgroup.procs", os.W_OK):
         sys.exit("there are no writable control groups of version 2")
-    # What a run that was killed left behind.
+    # Left over from a run that was killed.
     for left in root.glob("corpus-*"):
         if not Path("/proc", left.name.removeprefix("corpus-")).exists():
             left.rmdir()
@@ -81,7 +81,7 @@ def frozen():
 
 
 def slow_readers():
-    """1 KiB a second of 10 MB."""
+    """Reads 10 MB at 1 KiB per second."""
     peer = Peer(send_bytes(10_000_000))
     held = [peer.connect() for _ in range(protocol.COUNT)]
 
@@ -96,7 +96,7 @@ def slow_readers():
 
 
 def half_close_senders():
-    """The peer has nothing more to say; this side has."""
+    """The peer shuts down its sending side; this side keeps sending."""
     peer = Peer(half_close)
     held = [peer.connect() for _ in range(protocol.COUNT)]
     for connection in held:
@@ -113,7 +113,7 @@ def half_close_senders():
 
 
 def peer_not_reading():
-    """Sends until nothing more fits."""
+    """Sends until the buffers are full."""
     peer = Peer(ignore)
     held = []
     for _ in range(protocol.COUNT):
@@ -125,7 +125,7 @@ def peer_not_reading():
 
 
 def fill(connection):
-    """Writes until nothing was taken for a while."""
+    """Writes until nothing has been accepted for a while."""
     refused = 0
     while refused < 5:
         try:
@@ -137,7 +137,7 @@ def fill(connection):
 
 
 def blocked_readers():
-    """As an idle ssh session: a thread that waits in recv."""
+    """Like an idle ssh session: a thread that waits in recv."""
     peer = Peer(echo)
     held = [peer.connect() for _ in range(protocol.COUNT)]
     for connection in held:
@@ -160,7 +160,7 @@ def stalled_clients(listener):
 
 
 def proxy():
-    """Its clients do not take what it has for them, so it leaves the rest with the upstream."""
+    """Its clients do not read what it sends, so it leaves the rest unread on the upstream side."""
     upstream = Peer(send_bytes(20_000_000))
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     protocol.fork(stalled_clients, listener)
@@ -170,7 +170,7 @@ def proxy():
 
 
 def forward(pairs):
-    """Watches for each pair what it waits for: data from the source, or room in the sink."""
+    """Waits on each pair for data from the source or for room in the sink, whichever it needs."""
     selector = selectors.DefaultSelector()
     for source, sink in pairs:
         sink.setblocking(False)

@@ -1,5 +1,5 @@
-"""Connections whose peer is gone without a word. Program and peer live in network namespaces of
-their own, which have no names: the kernel removes them with the last process, however it ends.
+"""Connections whose peer has vanished. Program and peer run in unnamed network namespaces of their
+own, which the kernel removes with the last process, however it exits.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ CLONE_NEWNET = 0x4000_0000
 HERE, THERE = "10.99.0.1", "10.99.0.2"
 # The kernel's limit.
 MOST_PROBES = 127
-# A tenth of T, as good as the kernel can.
+# A tenth of `--idle`, as far as the kernel allows.
 SOON_S = max(1, round(protocol.IDLE_S / 10))
 
 
@@ -31,7 +31,7 @@ def leave_network():
 
 
 class FarPeer:
-    """A peer on another host, so to speak, that reads everything and that can vanish."""
+    """A peer in its own network namespace, as on another host, that reads everything and can vanish."""
 
     def __init__(self):
         leave_network()
@@ -53,7 +53,7 @@ class FarPeer:
         self._peer = peer
 
     def vanish(self):
-        """The host is off, the switch between is not: nothing is answered, nobody says why."""
+        """As if the host were off and the switch were not: no answers, and no ICMP errors."""
         with open("/proc/net/arp") as table:
             hardware = next(line.split()[3] for line in table if line.startswith(THERE))
         command(f"ip neighbour replace {THERE} lladdr {hardware} dev near nud permanent")
@@ -61,7 +61,7 @@ class FarPeer:
 
 
 def keep_alive(connection, interval_s, probes):
-    """Asks the kernel to look soon whether the peer is there, and so often before it gives up."""
+    """Sets short keepalive intervals, and the number of probes before the kernel gives up."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SOON_S)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval_s)
@@ -69,7 +69,7 @@ def keep_alive(connection, interval_s, probes):
 
 
 def probes_unanswered():
-    """The kernel asks for the peer, and goes on asking."""
+    """Keepalive probes are not answered, and the kernel keeps sending them."""
     peer = FarPeer()
     for connection in peer.connections:
         keep_alive(connection, 5 * SOON_S, MOST_PROBES)
@@ -78,7 +78,7 @@ def probes_unanswered():
 
 
 def probes_given_up():
-    """The kernel asked three times and gave up; the program never looks again."""
+    """The kernel gave up after three probes; the program never uses the connections again."""
     peer = FarPeer()
     for connection in peer.connections:
         keep_alive(connection, SOON_S, 3)
@@ -88,14 +88,14 @@ def probes_given_up():
 
 
 def no_probes():
-    """Nobody asks for the peer."""
+    """Without keepalive."""
     peer = FarPeer()
     peer.vanish()
     return peer
 
 
 def retransmitting():
-    """Something was sent that nobody acknowledges."""
+    """Data was sent that is not acknowledged."""
     peer = FarPeer()
     peer.vanish()
     for connection in peer.connections:

@@ -1,4 +1,4 @@
-"""Sockets with another owner than the process that opened them, for good and for bad reasons."""
+"""Sockets that are held by another process than the one that opened them, leaked or not."""
 
 import os
 import select
@@ -14,12 +14,12 @@ CLIENTS = 6
 
 
 def used_connections(peer, total):
-    """Connections on which something was said, some time ago."""
+    """Connections that were used some time ago."""
     held = [peer.connect() for _ in range(total)]
     for connection in held:
         connection.sendall(b"hello")
         connection.recv(65536)
-    # What a child inherits shall be older than the child, for everyone to see.
+    # The connections must be clearly older than the child that inherits them.
     time.sleep(2 * protocol.PACE_S)
     return held
 
@@ -30,7 +30,7 @@ def close_all(connections):
 
 
 def wait_for_ever(connection):
-    """A reader that is there when something comes."""
+    """Waits for data, so that the connections have a reader."""
     while connection.recv(65536):
         pass
 
@@ -41,7 +41,7 @@ def start_readers(connections):
 
 
 def talk(connections):
-    """Uses the connections, again and again."""
+    """Uses the connections repeatedly."""
     while True:
         for connection in connections:
             connection.sendall(b"hello")
@@ -50,7 +50,7 @@ def talk(connections):
 
 
 def fork_child_exits():
-    """A child gets copies, does its work and ends; the parent goes on using the connections."""
+    """A child gets copies, does its work and exits; the parent continues to use the connections."""
     peer = Peer(echo)
     held = used_connections(peer, protocol.COUNT)
     child = protocol.fork(time.sleep, protocol.PACE_S)
@@ -60,7 +60,7 @@ def fork_child_exits():
 
 
 def fork_child_keeps():
-    """The parent closes its own; the child does not know that it has copies."""
+    """The parent closes its file descriptors; the child is unaware of its copies."""
     peer = Peer(echo)
     held = used_connections(peer, CLIENTS)
     protocol.judge(protocol.fork(protocol.forever))
@@ -69,7 +69,7 @@ def fork_child_keeps():
 
 
 def exec_child_keeps():
-    """The same with a child that is another program: close-on-exec is missing."""
+    """The same with a child that runs another program: close-on-exec was not set."""
     peer = Peer(echo)
     held = used_connections(peer, CLIENTS)
     for connection in held:
@@ -90,7 +90,7 @@ def idle_clients(address):
 
 
 def listen_for_idle_clients():
-    """A listener, and clients that say something and then nothing for ever."""
+    """A listener, and clients that send something once and then stay idle."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     protocol.fork(start_clients, listener)
@@ -109,7 +109,7 @@ def start_clients(listener):
 
 
 def fork_per_connection():
-    """Each client has a process of its own, which waits in poll for what it says next."""
+    """A forked process for each client, which waits for it in poll."""
     listener = listen_for_idle_clients()
     for _ in range(CLIENTS):
         connection, _ = listener.accept()
@@ -126,7 +126,7 @@ def echo_when_polled(connection):
 
 
 def exec_per_connection():
-    """The same with another program: as inetd starts servers, and sshd itself."""
+    """The same with another program, as inetd and sshd do it."""
     listener = listen_for_idle_clients()
     for _ in range(CLIENTS):
         connection, _ = listener.accept()
@@ -156,7 +156,7 @@ def work(listener):
 
 
 def activated():
-    """A listener that was opened by another program, as systemd does it."""
+    """A listener that was opened by another program, as in socket activation by systemd."""
     listener = listen_for_idle_clients()
     protocol.judge(protocol.fork(become_activated, listener))
     return listener
@@ -173,7 +173,7 @@ def activated_worker(descriptor):
 
 
 def passed():
-    """Opened by one process, and handed to another one, which uses them."""
+    """Opened by one process, and passed to another one, which uses them."""
     peer = Peer(echo)
     here, there = socket.socketpair()
     protocol.judge(protocol.fork(take_over, there))

@@ -1,4 +1,4 @@
-"""The other end of a case's connections: a process of its own, which is not judged."""
+"""The peer of a case's connections: a separate process, which is not judged."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ import protocol
 
 
 def send_bytes(amount):
-    """A way to serve: sends so many bytes, as fast as they are taken, and keeps the connection."""
+    """A way to serve: sends this many bytes as fast as they are accepted, and keeps the connection."""
 
     def serve(connection):
         connection.sendall(bytes(amount))
@@ -29,13 +29,13 @@ def answer_once(connection):
 
 
 def drain(connection):
-    """A way to serve: reads everything and answers nothing."""
+    """A way to serve: reads everything and sends nothing."""
     while connection.recv(65536):
         pass
 
 
 def half_close(connection):
-    """A way to serve: has nothing to say, tells so, and goes on reading."""
+    """A way to serve: shuts down its sending side, and keeps reading."""
     connection.shutdown(socket.SHUT_WR)
     drain(connection)
 
@@ -45,8 +45,8 @@ def ignore(_connection):
 
 
 class Peer:
-    """A server in a process of its own. A connection stays open until it is told otherwise, which
-    it cannot obey while its way to serve is still reading.
+    """A server in a separate process. A connection stays open until a command closes or resets it,
+    which is not possible while its way to serve is still reading.
     """
 
     def __init__(self, serve, host="127.0.0.1", prepare=None):
@@ -59,7 +59,7 @@ class Peer:
         self._host = host
 
     def address(self):
-        """Waits until the peer listens."""
+        """The address, once the peer listens."""
         if not hasattr(self, "_port"):
             self._port = int(self._answers.readline())
         return (self._host, self._port)
@@ -76,7 +76,7 @@ class Peer:
         self.tell("reset")
 
     def tell(self, command):
-        """Returns when the command was carried out."""
+        """Sends a command; returns when it has been carried out."""
         os.write(self._commands, command.encode() + b"\n")
         self._answers.readline()
 
@@ -114,5 +114,5 @@ def _serve(serve, connection):
     try:
         serve(connection)
     except OSError:
-        # The program went away, or the connection was closed here on command.
+        # The program has exited, or a command closed the connection.
         pass

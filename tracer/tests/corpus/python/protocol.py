@@ -1,7 +1,7 @@
-"""What every program of the corpus shares: how it talks to the runner, how fast it leaks, and how
-it starts other processes.
+"""Shared by all programs of the corpus: how they communicate with the runner, how fast they leak,
+and how they start other processes.
 
-A program is a function. What it returns is held until the runner closes the standard input.
+A program is a function. Its result is kept alive until the runner closes standard input.
 """
 
 import ctypes
@@ -29,19 +29,19 @@ def judge(pid):
 
 
 def count(number):
-    """Tells the runner how many leaks there are, where it is not CORPUS_COUNT."""
+    """Tells the runner the number of leaks if it is not CORPUS_COUNT."""
     say(f"count {number}")
 
 
 def paced(total=COUNT):
-    """The numbers from 0, slowly: what is done with each happens at a time of its own."""
+    """The numbers from 0, with a pause between them, so that the leaks are at separate times."""
     for number in range(total):
         yield number
         time.sleep(PACE_S)
 
 
 def fork(function, *arguments):
-    """Runs a function in a child that dies with this process; gives the child's pid."""
+    """Runs a function in a child that dies with this process; returns the child's pid."""
     pid = os.fork()
     if pid != 0:
         return pid
@@ -54,13 +54,13 @@ def fork(function, *arguments):
 
 
 def forever():
-    """For children that have nothing more to do."""
+    """Waits forever, for children that have finished."""
     while True:
         signal.pause()
 
 
 def run(programs):
-    """Runs the program that the command line names, and stays until the standard input closes."""
+    """Runs the program that the command line names, until standard input is closed."""
     name, *arguments = sys.argv[1:]
     judge(os.getpid())
     held = programs[name](*arguments)

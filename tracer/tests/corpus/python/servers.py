@@ -1,4 +1,4 @@
-"""Servers that leak, and servers that do not. Their clients are a process that is not judged."""
+"""Servers that leak, and servers that do not. Their clients are a separate process, which is not judged."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ def listen():
 
 
 def idle_clients(listener):
-    """Half of them send something and read the answer; then all are idle, for ever."""
+    """Half of them send a request and read the response; then all stay idle."""
     address = listener.getsockname()
     listener.close()
     held = []
@@ -29,7 +29,7 @@ def idle_clients(listener):
 
 
 def asking_clients(listener, patient):
-    """All of them send something. The patient wait for the answer, the others give up."""
+    """All of them send a request. Patient ones wait for the response, the others give up."""
     address = listener.getsockname()
     listener.close()
     held = []
@@ -44,14 +44,14 @@ def asking_clients(listener, patient):
 
 
 def accept_leak(clients):
-    """Accepts, and forgets what it accepted."""
+    """Accepts connections and forgets them."""
     listener = listen()
     protocol.fork(asking_clients, listener, clients == "patient")
     return [listener] + [listener.accept() for _ in range(protocol.COUNT)]
 
 
 def threaded():
-    """A thread for every connection, which waits for what comes."""
+    """A thread for each connection, which waits for data."""
     listener = listen()
     protocol.fork(idle_clients, listener)
     for _ in range(protocol.COUNT):

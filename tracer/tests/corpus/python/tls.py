@@ -1,4 +1,4 @@
-"""TLS clients. What lies unread on their sockets is often not the application's."""
+"""TLS clients. Unread bytes on their sockets are often not application data."""
 
 import socket
 import ssl
@@ -27,7 +27,7 @@ def ask(connection, size):
 
 
 def read_answer(connection):
-    """Reads a small answer to its end."""
+    """Reads a small response completely."""
     stream = connection.makefile("rb")
     length = 0
     while (line := stream.readline()).strip():
@@ -38,7 +38,7 @@ def read_answer(connection):
 
 
 def pool(address, authority):
-    """A few connections that were used, and are kept for the next time."""
+    """A few connections that were used, and are kept for the next use."""
     held = [connect(address, authority) for _ in range(POOL)]
     for _ in range(3):
         for connection in held:
@@ -48,7 +48,7 @@ def pool(address, authority):
 
 
 def body_unread(address, authority):
-    """64 KiB that nobody reads, but for the header."""
+    """64 KiB of which only the header is read."""
     held = []
     for _ in protocol.paced():
         connection = connect(address, authority)
@@ -59,7 +59,7 @@ def body_unread(address, authority):
 
 
 def reading_peer():
-    """A TLS server that sends session tickets and never anything else."""
+    """A TLS server that sends session tickets and nothing else."""
     subprocess.run(
         "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
         " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out certificate.pem".split(),
@@ -80,7 +80,7 @@ def writers(total):
 
 
 def write_only():
-    """Sends a line now and then, and never reads: the tickets lie there for ever."""
+    """Sends a line now and then, and never reads, so the tickets stay unread."""
     held = writers(POOL)
 
     def send():
@@ -94,7 +94,7 @@ def write_only():
 
 
 def tickets_unread():
-    """The same, with nothing to send any more."""
+    """The same, with nothing more to send."""
     return writers(protocol.COUNT)
 
 

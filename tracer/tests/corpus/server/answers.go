@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// Bytes in one write at the most.
+// Maximum number of bytes per write.
 const piece = 32 * 1024
 
-// bytes answers with n bytes and says so first.
+// bytes sends n bytes with a Content-Length.
 func bytes(writer http.ResponseWriter, request *http.Request) {
 	length := number(request, "n", 0)
 	writer.Header().Set("Content-Type", "application/octet-stream")
@@ -20,17 +20,17 @@ func bytes(writer http.ResponseWriter, request *http.Request) {
 	write(writer, length)
 }
 
-// chunked answers with n bytes without saying how many there will be.
+// chunked sends n bytes in chunks, without a Content-Length.
 func chunked(writer http.ResponseWriter, request *http.Request) {
 	length := number(request, "n", 0)
 	writer.Header().Set("Content-Type", "application/octet-stream")
-	// What is flushed before the end of the handler goes out in chunks.
+	// What is flushed before the handler returns is sent in chunks.
 	flush(writer)
 	if request.URL.Query().Get("json") == "1" {
 		io.WriteString(writer, document(length))
 		flush(writer)
-		// The end of the body comes later, as it does from a server with something left to do. A
-		// client that stops after the value has not seen it then.
+		// The last chunk is sent later, as by a server with something left to do. A client that
+		// stops after the value has not received it by then.
 		time.Sleep(100 * time.Millisecond)
 	} else {
 		write(writer, length)
@@ -38,13 +38,13 @@ func chunked(writer http.ResponseWriter, request *http.Request) {
 	flush(writer)
 }
 
-// document is a JSON object of n bytes; never fewer than an empty one takes.
+// document is a JSON object of n bytes, or of the minimum size if that is larger.
 func document(length int) string {
 	const frame = `{"text":""}`
 	return `{"text":"` + strings.Repeat("x", max(length-len(frame), 0)) + `"}`
 }
 
-// http10 answers as HTTP/1.0 does: the end of the body is the end of the connection.
+// http10 responds as HTTP/1.0 does: the body is delimited by EOF.
 func http10(writer http.ResponseWriter, request *http.Request) {
 	length := number(request, "n", 0)
 	connection, _, err := writer.(http.Hijacker).Hijack()
@@ -56,7 +56,7 @@ func http10(writer http.ResponseWriter, request *http.Request) {
 	write(connection, length)
 }
 
-// slow answers with n bytes at so many a second, as a slow disk or a large export does.
+// slow sends n bytes at the given rate, as a slow disk or a large export does.
 func slow(writer http.ResponseWriter, request *http.Request) {
 	left, rate := number(request, "n", 0), max(number(request, "rate", 1024), 1)
 	writer.Header().Set("Content-Length", strconv.Itoa(left))
@@ -75,7 +75,7 @@ func slow(writer http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// events sends one for ever, of n bytes.
+// events sends events of n bytes forever.
 func events(writer http.ResponseWriter, request *http.Request) {
 	text := strings.Repeat("x", max(number(request, "n", 20), 1))
 	writer.Header().Set("Content-Type", "text/event-stream")
@@ -90,7 +90,7 @@ func events(writer http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// silentEvents begins a stream of events in which none happens.
+// silentEvents starts an event stream without events.
 func silentEvents(writer http.ResponseWriter, request *http.Request) {
 	writer.Header().Set("Content-Type", "text/event-stream")
 	writer.WriteHeader(http.StatusOK)
@@ -98,7 +98,7 @@ func silentEvents(writer http.ResponseWriter, request *http.Request) {
 	<-request.Context().Done()
 }
 
-// longPoll answers when something happens, which is after ms milliseconds.
+// longPoll responds after ms milliseconds.
 func longPoll(writer http.ResponseWriter, request *http.Request) {
 	wait := time.Duration(number(request, "ms", 3_600_000)) * time.Millisecond
 	if sleep(request, wait) {
@@ -106,12 +106,12 @@ func longPoll(writer http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// hang does not answer while the client stays.
+// hang does not respond while the client stays.
 func hang(_ http.ResponseWriter, request *http.Request) {
 	<-request.Context().Done()
 }
 
-// echo switches protocols, as a WebSocket does, and gives back what it gets.
+// echo switches protocols, as a WebSocket does, and echoes what it receives.
 func echo(writer http.ResponseWriter, _ *http.Request) {
 	connection, buffered, err := writer.(http.Hijacker).Hijack()
 	if err != nil {
@@ -122,7 +122,7 @@ func echo(writer http.ResponseWriter, _ *http.Request) {
 	io.Copy(connection, buffered)
 }
 
-// sleep waits, unless the client goes meanwhile.
+// sleep waits, unless the client disconnects meanwhile.
 func sleep(request *http.Request, pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

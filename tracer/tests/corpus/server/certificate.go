@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// makeCertificate makes an authority and a certificate of it for this host, and writes the
-// authority's to a file.
+// makeCertificate creates a CA and a certificate signed by it for this host, and writes the CA's
+// certificate to a file.
 func makeCertificate(authorityPath string) (tls.Certificate, error) {
 	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

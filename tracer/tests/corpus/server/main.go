@@ -1,5 +1,5 @@
-// The server that the clients of the corpus talk to: plain and with TLS, and each way of answering
-// that leaves another trace in the client's socket. It is healthy itself.
+// The server of the corpus: plain and with TLS, with one path for each kind of response that leaves
+// the client's socket in a different state. The server itself is healthy.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 	fmt.Println("plain", plain.Addr())
 	fmt.Println("tls", encrypted.Addr())
 
-	// Stays until whoever started it goes.
+	// Runs until the process that started it exits.
 	io.Copy(io.Discard, os.Stdin)
 }
 
@@ -55,7 +55,7 @@ func newServer(idleTimeout time.Duration) *http.Server {
 	routes.HandleFunc("/hang", hang)
 	routes.HandleFunc("/ws", echo)
 	discarding := http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
-		// A body that is left in the socket would be a finding about this server.
+		// An unread request body would be a finding about this server.
 		if request.URL.Path != "/ws" {
 			io.Copy(io.Discard, request.Body)
 		}
@@ -70,13 +70,13 @@ func serve(server *http.Server, listener net.Listener, encryption *tls.Config, h
 	}
 	server.TLSConfig = encryption
 	if !http2 {
-		// An empty map is how net/http is told not to offer it.
+		// With an empty map, net/http does not offer HTTP/2.
 		server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
 	}
 	log.Fatal(server.ServeTLS(listener, "", ""))
 }
 
-// number reads a whole number of the query.
+// number reads an integer from the query.
 func number(request *http.Request, name string, otherwise int) int {
 	value, err := strconv.Atoi(request.URL.Query().Get(name))
 	if err != nil || value < 0 {
@@ -85,7 +85,7 @@ func number(request *http.Request, name string, otherwise int) int {
 	return value
 }
 
-// pace is the pause between two things that happen, as the runner wants it.
+// pace is the pause between two events, as the runner sets it.
 func pace() time.Duration {
 	milliseconds, err := strconv.Atoi(os.Getenv("CORPUS_PACE_MS"))
 	if err != nil || milliseconds < 1 {

@@ -1,8 +1,8 @@
 """nginx as a proxy with a pool of upstream connections: `nginx.py KIND UPSTREAM`.
 
-loaded: one client asks now and then; of the pool, one connection is used and the rest are idle.
-idle: nobody asks any more; both the pool and the clients' connections are idle.
-stalled: nothing is buffered, and the clients do not read the big answers that they asked for.
+loaded: one client makes a request now and then; one connection of the pool is used, the rest are idle.
+idle: there are no more requests; the pool and the clients' connections are idle.
+stalled: nothing is buffered, and the clients do not read the large responses that they requested.
 """
 
 import http.client
@@ -63,7 +63,7 @@ def nginx(upstream, buffering):
         file.write(CONFIGURATION.format(
             directory=directory, port=port, upstream=upstream, pool=POOL, buffering=buffering,
         ))
-    # The log that is compiled in can only be written by root; nginx merely warns of it.
+    # Only root can write the compiled-in log; nginx only warns about it.
     server = start(
         program("nginx", "/usr/sbin/nginx"), "-c", path, "-p", directory, "-e", "stderr",
         **as_nobody(),
@@ -73,7 +73,7 @@ def nginx(upstream, buffering):
 
 
 def burst(port):
-    """As many requests at once as the pool holds; each answer takes a while."""
+    """As many requests at once as the pool holds; each response takes a while."""
     clients = [http.client.HTTPConnection("127.0.0.1", port) for _ in range(POOL)]
     for client in clients:
         client.request("GET", "/slow?n=4000&rate=4000")
@@ -108,7 +108,7 @@ def stalled(upstream):
         client.sendall(b"GET /bytes?n=%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % BIG)
         client.recv(1)
         clients.append(client)
-    # The clients are at fault, and not what is judged here.
+    # The clients are the cause, and are not judged here.
     judge(server.pid, *descendants(server.pid))
     stay()
     clients.clear()

@@ -1,4 +1,4 @@
-"""What the orchestrators share: real software on ports of its own, started and ended with them."""
+"""Shared by these programs: real software on ports of its own, started and stopped with them."""
 
 import glob
 import os
@@ -27,7 +27,7 @@ def judge(*pids):
 
 
 def private_directory(name):
-    """A directory below the working directory that belongs to nobody, and the way to it."""
+    """A directory below the working directory for the user nobody, which can also reach it."""
     path = os.path.abspath(name)
     os.makedirs(path)
     os.chmod(os.getcwd(), 0o711)
@@ -40,7 +40,7 @@ def as_nobody():
 
 
 def start(*command, ends_by=signal.SIGTERM, **options):
-    """Starts a program in the foreground; `end` ends it by that signal."""
+    """Starts a program in the foreground; `end` stops it by that signal."""
     child = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=sys.stderr, **options
     )
@@ -69,7 +69,7 @@ def free_port():
 
 
 def wait_until(attempt, *expected):
-    """What `attempt` returns once it raises none of these any more."""
+    """What `attempt` returns once it no longer raises any of these."""
     give_up_at = time.monotonic() + START_TIMEOUT_S
     while True:
         try:
@@ -88,7 +88,7 @@ def wait_for_port(port):
 
 
 def descendants(pid):
-    """The processes that a process started, and those that they started."""
+    """The descendants of a process."""
     found = []
     for path in glob.glob(f"/proc/{pid}/task/*/children"):
         with open(path) as file:
@@ -98,21 +98,21 @@ def descendants(pid):
 
 
 def program(name, *elsewhere):
-    """The path of a program that may lie outside of the search path."""
+    """The path of a program that may be outside of the search path."""
     places = [path for pattern in elsewhere for path in sorted(glob.glob(pattern), reverse=True)]
     found = shutil.which(name) or next(iter(places), None)
     return found or sys.exit(f"{name} is not installed")
 
 
 def stay():
-    """Everything is as it should be: stay so until the runner closes the standard input."""
+    """Reports ready, and waits until the runner closes standard input."""
     say("ready")
     while os.read(0, 4096):
         pass
 
 
 def conduct(perform):
-    """Runs `perform`, and ends whatever it has started."""
+    """Runs `perform`, and stops whatever it has started."""
     try:
         perform()
     finally:

@@ -31,7 +31,7 @@ def serve(directory, port):
         program("postgres", PROGRAMS + "postgres"), "-D", directory, "-p", str(port),
         "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={directory}",
         "-c", "shared_buffers=16MB", "-c", "fsync=off",
-        # A fast shutdown; the default would wait for the clients to go.
+        # A fast shutdown; the default would wait for the clients to disconnect.
         ends_by=signal.SIGINT, cwd=directory, **as_nobody(),
     )
 
@@ -52,13 +52,13 @@ def perform():
     first = wait_until(lambda: connect(port), psycopg.OperationalError)
     pool = [used(first)] + [used(connect(port)) for _ in range(POOL - 1)]
     if sys.argv[1] == "restarted":
-        # As `pg_ctl restart` does: every client is told, and the pool does not look.
+        # As `pg_ctl restart` does: every client is sent a message, which the pool does not read.
         end(server)
         server = serve(directory, port)
         wait_until(lambda: connect(port), psycopg.OperationalError).close()
     judge(os.getpid(), server.pid, *descendants(server.pid))
     stay()
-    # Not before now may the connections go.
+    # The connections must stay open until here.
     pool.clear()
 
 

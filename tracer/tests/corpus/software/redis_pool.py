@@ -1,8 +1,8 @@
 """Redis with a pool of connections in this process: `redis_pool.py KIND`.
 
-idle: nobody uses the pool.
-restarted: the server was restarted, and the pool was not used since.
-restarted-long-ago: the same, and keepalive probes have found out that the old server is gone.
+idle: the pool is not used.
+restarted: the server was restarted, and the pool has not been used since.
+restarted-long-ago: the same, and keepalive probes have reset the connections.
 """
 
 import os
@@ -18,9 +18,9 @@ from orchestra import (
 )
 
 POOL = 20
-# `tcp_fin_timeout`, and redis-py probes every 30 s from then on at the latest.
+# `tcp_fin_timeout`, and the interval of redis-py's keepalive probes (30 s).
 DEATH_TIMEOUT_S = 150
-# The first byte of the kernel's `tcp_info`, for a connection that is no more.
+# The first byte of `struct tcp_info` of a dead connection: TCP_CLOSE.
 TCP_CLOSE = 7
 
 
@@ -35,7 +35,7 @@ def serve(directory, port):
 
 
 def fill(pool):
-    """Has as many connections in use at once as the pool may hold, and gives all of them back."""
+    """Uses as many connections at once as the pool may hold, and returns all of them."""
     connections = [pool.get_connection() for _ in range(POOL)]
     for connection in connections:
         connection.send_command("PING")
@@ -46,7 +46,7 @@ def fill(pool):
 
 
 def wait_until_dead(connections):
-    """Looks without using them, as the pool does not look either."""
+    """Waits until they are dead, without using them."""
     give_up_at = time.monotonic() + DEATH_TIMEOUT_S
     while any(state(connection) != TCP_CLOSE for connection in connections):
         if time.monotonic() > give_up_at:

@@ -37,7 +37,7 @@ def sshd(directory, port):
     path = os.path.join(directory, "sshd_config")
     with open(path, "w") as file:
         file.write(CONFIGURATION.format(directory=directory, port=port))
-    # Where Debian's sshd keeps its unprivileged part; normally the service manager makes it.
+    # The directory for privilege separation of Debian's sshd; normally the service manager creates it.
     os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
     server = start(program("sshd", "/usr/sbin/sshd"), "-D", "-e", "-f", path)
     wait_for_port(port)
@@ -54,7 +54,7 @@ def ssh(directory, port, *arguments):
 
 
 def connection_through(forwarded):
-    """A connection through the tunnel to sshd itself, which has greeted us."""
+    """A connection through the tunnel to sshd itself, after its banner."""
     def attempt():
         tunnel = socket.create_connection(("127.0.0.1", forwarded))
         if not tunnel.recv(4096).startswith(b"SSH-"):
@@ -83,10 +83,10 @@ def perform():
 
 
 def sleeping(pid):
-    """The command on the terminal runs."""
+    """Whether the command on the terminal runs."""
     commands = []
     for child in descendants(pid):
-        # Processes of the login end meanwhile.
+        # Processes of the login exit meanwhile.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             with open(f"/proc/{child}/comm") as file:
                 commands.append(file.read().strip())

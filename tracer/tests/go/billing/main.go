@@ -1,12 +1,12 @@
-// The program that the tool was made for: it calls a service, looks at the status code and never
+// The program that the tool was made for: it calls a service, checks the status code and never
 // closes the response. The leak is in billing.go; the fix is the line that is commented out there.
 // Standard library only, loopback only.
 //
 //	billing [-count 25] [-bytes 20] [-tls | -http2] [-hang-up] [-every 2s]
 //
-// It starts its server, another process, and prints "ready". Each line of its standard input makes
-// it call -count times and print "done"; it ends with its input. With -every it calls by itself,
-// once each time, and ends when it is killed.
+// It starts its server, another process, and prints "ready". For each line on standard input, it
+// makes -count calls and prints "done"; it exits when standard input is closed. With -every, it makes
+// one call at each interval until it is killed.
 package main
 
 import (
@@ -34,8 +34,8 @@ var (
 
 var client = &http.Client{}
 
-// Nothing is ever written to it: the server sees its end when this process is gone. A file that
-// nothing refers to would be closed by the garbage collector.
+// Nothing is ever written to it: the server gets EOF when this process exits. The garbage collector
+// would close a file that nothing refers to.
 var lifeline io.WriteCloser
 
 func main() {
@@ -62,7 +62,7 @@ func main() {
 	}
 }
 
-// Starts the same program as a server, which ends with this one, and gives its URL.
+// Starts the same program as a server, which exits with this one, and returns its URL.
 func startServer() string {
 	command := exec.Command("/proc/self/exe", append([]string{"-serve"}, os.Args[1:]...)...)
 	command.Stderr = os.Stderr

@@ -16,14 +16,14 @@ import (
 	"time"
 )
 
-// The server prints its URL and lives as long as its standard input.
+// The server prints its URL and exits when its standard input is closed.
 func server() {
 	http.HandleFunc("/charge", func(w http.ResponseWriter, r *http.Request) {
 		if *hangUp {
 			connection, _, err := w.(http.Hijacker).Hijack()
 			must(err)
 			fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", *bytes, make([]byte, *bytes))
-			// Else the client would have nothing to wait for.
+			// Otherwise, the client would have nothing to wait for.
 			time.Sleep(100 * time.Millisecond)
 			connection.Close()
 			return
@@ -47,11 +47,11 @@ func server() {
 		protocol = "h2"
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{certificate()}, NextProtos: []string{protocol}}
-	// A server speaks HTTP/2 only on connections that it knows to be TLS ones.
+	// A server uses HTTP/2 only on connections that it recognizes as TLS.
 	must((&http.Server{TLSConfig: config}).ServeTLS(listener, "", ""))
 }
 
-// A certificate that nobody has signed, so that there is nothing to keep or to renew.
+// A self-signed certificate, generated for each run, so that none has to be kept or renewed.
 func certificate() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)

@@ -1,11 +1,11 @@
-// The other half of the tests of tracer/src/readers/go: an HTTP client that leaves connections
-// behind in known states, and the server that it calls. Standard library only, loopback only.
+// For the tests in tracer-inspect/src/go/as_root.rs: an HTTP client that leaves connections in known
+// states, and its server. Standard library only, loopback only.
 //
 //	connections [-tls] leaked=3 idle=2 streaming=1 held=1 gzip=1 wrapped=1 parked=100 busy=4
 //
-// Each word makes that many connections of a kind. When all of them are as they should be, the
-// program prints one line, `kind fd fd fd...`, for every kind, then `ready`, and stays until its
-// standard input ends.
+// Each argument creates that many connections of a kind. When all of them are in that state, the
+// program prints one line, `kind fd fd fd...`, for every kind, then `ready`, and runs until its
+// standard input is closed.
 package main
 
 import (
@@ -51,7 +51,7 @@ func must(err error) {
 	}
 }
 
-// The server prints its URL and lives as long as its standard input.
+// The server prints its URL and exits when its standard input is closed.
 func server(useTLS bool) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/small", func(w http.ResponseWriter, r *http.Request) {
@@ -104,13 +104,13 @@ func server(useTLS bool) {
 	must(http.Serve(tls.NewListener(listener, config), mux))
 }
 
-// A connection in a connection: what instrumented dialers return.
+// A wrapped connection, as instrumented dialers return it.
 type wrapped struct {
 	net.Conn
 	label string
 }
 
-// One kind of client: its transport and the descriptors of the connections that it opened.
+// One kind of client: its transport and the file descriptors of the connections that it opened.
 type kind struct {
 	mu        sync.Mutex
 	fds       []int
@@ -209,7 +209,7 @@ var kinds = map[string]func(k *kind, url string, count int){
 	"collector": func(*kind, string, int) { go collector() },
 }
 
-// Each call has a goroutine that ends, so that no stack remembers what it did.
+// Each call has a goroutine that exits, so that no stack keeps a reference.
 func each(count int, call func()) {
 	var group sync.WaitGroup
 	limit := make(chan struct{}, 50)
@@ -242,13 +242,13 @@ func (k *kind) post(url string) {
 	must(err)
 }
 
-// The server closes the connections, and nobody notices.
+// The server closes the connections, and the client does not read EOF.
 func closed(k *kind, url string, count int) {
 	each(count, func() { k.leak(url + "/closing") })
 	time.Sleep(time.Second)
 }
 
-// Healthy: the connections of a pool, all of them opened at once and given back.
+// Healthy: the connections of a pool, all of them opened at once and returned.
 func idle(k *kind, url string, count int) {
 	var got, read sync.WaitGroup
 	got.Add(count)
@@ -267,7 +267,7 @@ func idle(k *kind, url string, count int) {
 	time.Sleep(100 * time.Millisecond)
 }
 
-// Healthy: events are waited for.
+// Healthy: waits for events.
 func streaming(k *kind, url string, count int) {
 	var started sync.WaitGroup
 	started.Add(count)
@@ -287,7 +287,7 @@ func streaming(k *kind, url string, count int) {
 
 var never = make(chan struct{})
 
-// Healthy: somebody has the response and is busy with something else for now.
+// Healthy: a goroutine holds the response and is busy with something else for now.
 func holding(k *kind, url string, count int) {
 	each := func(done *sync.WaitGroup) {
 		response := k.get(url)
@@ -304,7 +304,7 @@ func holding(k *kind, url string, count int) {
 	time.Sleep(100 * time.Millisecond)
 }
 
-// Goroutines that say when they are done and do not end.
+// Goroutines that report when they are done and do not exit.
 func stay(count int, call func(done func())) {
 	var started sync.WaitGroup
 	started.Add(count)
@@ -315,14 +315,14 @@ func stay(count int, call func(done func())) {
 	time.Sleep(100 * time.Millisecond)
 }
 
-// Healthy: a response is closed when a function ends, which it does not yet.
+// Healthy: a response is closed when a function returns, which it has not done yet.
 func (k *kind) closeLater(url string, done func()) {
 	defer k.get(url + "/small").Body.Close()
 	done()
 	<-never
 }
 
-// The same of as many as there are, which the runtime keeps in a list.
+// The same for a variable number of responses, whose deferred calls the runtime keeps in a list.
 func (k *kind) closeAllLater(url string, done func()) {
 	for i := 0; i < 1; i++ {
 		defer k.get(url + "/small").Body.Close()
@@ -331,14 +331,14 @@ func (k *kind) closeAllLater(url string, done func()) {
 	<-never
 }
 
-// Healthy: somebody will receive the response.
+// Healthy: a goroutine will receive the response from a channel.
 func (k *kind) send(url string, done func()) {
 	response := k.get(url + "/small")
 	done()
 	received <- response
 }
 
-// The same, or something else comes first.
+// The same, with a select of several channels.
 func (k *kind) offer(url string, done func()) {
 	response := k.get(url + "/small")
 	done()
@@ -350,7 +350,7 @@ func (k *kind) offer(url string, done func()) {
 
 var received = make(chan *http.Response)
 
-// Leaks, and lives on: what is left of the call on its stack is not in use.
+// Leaks, and keeps running: what is left of the call on its stack is dead.
 func (k *kind) dropAndStay(url string, done func()) {
 	k.leak(url + "/small")
 	done()
@@ -379,7 +379,7 @@ func boxed(k *kind, url string, count int) {
 	time.Sleep(100 * time.Millisecond)
 }
 
-// A request that the program keeps, and sends again and again. Who has it has no response.
+// A request that the program keeps and sends repeatedly. A reference to it is none to a response.
 var kept struct {
 	mu      sync.Mutex
 	request *http.Request
@@ -405,7 +405,7 @@ func keep(request *http.Request) {
 	fmt.Println(request.URL)
 }
 
-// Healthy: somebody has a response to the request that others were sent with, too.
+// Healthy: a goroutine holds one of several responses to the same request object.
 func again(k *kind, url string, count int) {
 	each := func(done *sync.WaitGroup) {
 		response := k.again(url)
@@ -422,7 +422,7 @@ func again(k *kind, url string, count int) {
 	time.Sleep(100 * time.Millisecond)
 }
 
-// Goroutines that have nothing to do with HTTP, each with things of its own.
+// Goroutines unrelated to HTTP, each with local data.
 func owners(_ *kind, _ string, count int) {
 	var started sync.WaitGroup
 	started.Add(count)
@@ -456,7 +456,7 @@ func own(started *sync.WaitGroup) {
 	}
 }
 
-// Goroutines that have nothing to do with HTTP.
+// Goroutines unrelated to HTTP.
 func parked(_ *kind, _ string, count int) {
 	for i := 0; i < count; i++ {
 		go deep(i % 30)
@@ -492,8 +492,7 @@ func churn() {
 var garbage []byte
 var pointers []*int
 
-// Never stops working, on connections that are healthy all the time, with stacks that grow, shrink
-// and move.
+// Busy all the time on healthy connections, with stacks that grow, shrink and move.
 func busy(k *kind, url string, count int) {
 	for i := 0; i < count; i++ {
 		go func(i int) {

@@ -34,7 +34,7 @@ var kinds = map[string]func(*client){
 	"slow":      slow,
 	"held":      held,
 	"timeout":   timeout,
-	"canceled": canceled,
+	"canceled":  canceled,
 	"refused":   refused,
 	"posted":    posted,
 	"proxy":     proxy,
@@ -46,7 +46,7 @@ func readAndClose(response *http.Response) {
 	must(response.Body.Close())
 }
 
-// As the book says.
+// Reads the body to EOF and closes it.
 func read(c *client) {
 	c.repeat(func() {
 		readAndClose(c.get("/small"))
@@ -64,7 +64,7 @@ func closed(c *client) {
 	})
 }
 
-// Read to the end and not closed: the connection is used again all the same.
+// Read to EOF and not closed: the connection is reused nevertheless.
 func drained(c *client) {
 	c.repeat(func() {
 		_, err := io.Copy(io.Discard, c.get("/small").Body)
@@ -94,7 +94,7 @@ func bodiless(c *client) {
 	})
 }
 
-// The end of the connection is the end of the body.
+// The body is delimited by EOF.
 func http10(c *client) {
 	c.repeat(func() { readAndClose(c.get("/http10")) })
 }
@@ -109,13 +109,13 @@ func redirect(c *client) {
 	c.repeat(func() { readAndClose(c.get("/redirect")) })
 }
 
-// The server closes a connection that the client would like to use again, so that the first attempt
-// fails and the next is made on another connection.
+// The server closes a connection that the client wants to reuse, so the first attempt fails and the
+// next one is made on another connection.
 func retry(c *client) {
 	c.repeat(func() { readAndClose(c.get("/fickle")) })
 }
 
-// The connection dies after it was chosen and before it is used, and the request is made on another.
+// The connection dies between selection and use, and the request is made on another one.
 func dead(c *client) {
 	kill := func(chosen httptrace.GotConnInfo) {
 		if chosen.Reused {
@@ -133,7 +133,7 @@ func dead(c *client) {
 	})
 }
 
-// What a pool keeps, and nobody uses: bodies were read and closed.
+// An idle pool: bodies were read and closed.
 func stale(c *client) {
 	var got, done sync.WaitGroup
 	got.Add(6)
@@ -151,14 +151,14 @@ func stale(c *client) {
 	c.isUp()
 }
 
-// Events as they come.
+// Reads events as they arrive.
 func stream(c *client) {
 	for i := 0; i < 6; i++ {
 		go follow(c, "/events")
 	}
 }
 
-// Events that do not come.
+// Waits for events that never arrive.
 func silent(c *client) {
 	for i := 0; i < 6; i++ {
 		go follow(c, "/silence")
@@ -173,7 +173,7 @@ func follow(c *client, path string) {
 	}
 }
 
-// Requests whose answer takes its time.
+// Requests whose response takes long.
 func longPoll(c *client) {
 	for i := 0; i < 6; i++ {
 		go func() {
@@ -183,7 +183,7 @@ func longPoll(c *client) {
 	}
 }
 
-// Another protocol on what was a connection of HTTP.
+// Another protocol on an upgraded HTTP connection.
 func upgrade(c *client) {
 	for i := 0; i < 6; i++ {
 		go func() {
@@ -205,7 +205,7 @@ func upgrade(c *client) {
 	}
 }
 
-// It reads all the time, little at a time.
+// Reads all the time, little at a time.
 func slow(c *client) {
 	for i := 0; i < 6; i++ {
 		go func() {
@@ -224,7 +224,7 @@ func slow(c *client) {
 
 var never = make(chan struct{})
 
-// Somebody has the response, will come back to it, and is busy with something else for long.
+// A goroutine holds the response, will return to it, and is busy with something else for long.
 func held(c *client) {
 	for i := 0; i < 6; i++ {
 		go func() {
@@ -238,7 +238,7 @@ func held(c *client) {
 	}
 }
 
-// Never closed, but given up in time.
+// Never closed, but canceled by a timeout.
 func timeout(c *client) {
 	c.Timeout = 200 * time.Millisecond
 	c.repeat(func() {
@@ -253,7 +253,7 @@ func timeout(c *client) {
 	})
 }
 
-// The same by context.
+// The same by a context.
 func canceled(c *client) {
 	c.repeat(func() {
 		for _, path := range []string{"/huge", "/silence"} {
@@ -267,7 +267,7 @@ func canceled(c *client) {
 	})
 }
 
-// Nobody listens.
+// The port is closed.
 func refused(c *client) {
 	c.repeat(func() {
 		_, err := c.Get("http://127.0.0.1:1/")
@@ -275,7 +275,7 @@ func refused(c *client) {
 	})
 }
 
-// With a body of their own, one of which the server does not want.
+// Requests with a body, one of which the server rejects.
 func posted(c *client) {
 	c.repeat(func() {
 		for _, path := range []string{"/echo", "/small"} {
@@ -286,7 +286,7 @@ func posted(c *client) {
 	})
 }
 
-// A proxy, and clients of it that read, that leave early and that only wait.
+// A proxy, and its clients: some read, some disconnect early, some only wait.
 func proxy(c *client) {
 	target, err := url.Parse(c.url)
 	must(err)

@@ -1,11 +1,11 @@
-// HTTP clients that lose nothing, each in a way that looks like a leak to something less careful.
+// HTTP clients that leak nothing, each in a pattern that a simpler tool would take for a leak.
 // Standard library only, loopback only.
 //
 //	healthy [-http2] read close drained ...
 //
 // Each word is a kind of client, from clients.go. The program starts its server, another process,
-// prints "ready" and waits for a line of its standard input. Then the clients start; when each does
-// what it will do from now on, it prints "started". It ends with its input.
+// prints "ready" and waits for a line on standard input. Then the clients start; when all are in
+// their final state, it prints "started". It exits when standard input is closed.
 package main
 
 import (
@@ -27,8 +27,8 @@ var (
 	serve    = flag.Bool("serve", false, "be the server")
 )
 
-// Nothing is ever written to it: the server sees its end when this process is gone. A file that
-// nothing refers to would be closed by the garbage collector.
+// Nothing is ever written to it: the server gets EOF when this process exits. The garbage collector
+// would close a file that nothing refers to.
 var lifeline io.WriteCloser
 
 func main() {
@@ -70,10 +70,10 @@ type client struct {
 	once    sync.Once
 }
 
-// It does now what it will do to the end.
+// It has reached its final state.
 func (c *client) isUp() { c.once.Do(c.started.Done) }
 
-// Does something again and again, slowly.
+// Repeats something slowly.
 func (c *client) repeat(request func()) {
 	for {
 		request()
@@ -88,7 +88,7 @@ func (c *client) get(path string) *http.Response {
 	return response
 }
 
-// Starts the same program as a server, which ends with this one, and gives its URL.
+// Starts the same program as a server, which exits with this one, and returns its URL.
 func startServer() string {
 	command := exec.Command("/proc/self/exe", append([]string{"-serve"}, os.Args[1:]...)...)
 	command.Stderr = os.Stderr

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// The server prints its URL and lives as long as its standard input.
+// The server prints its URL and exits when its standard input is closed.
 func server() {
 	for path, answer := range answers {
 		http.HandleFunc(path, answer)
@@ -89,7 +89,7 @@ func old(w http.ResponseWriter, r *http.Request) {
 
 var fickleCalls uint64
 
-// Every second time it hangs up on a connection that it had promised to keep.
+// Every second time, it closes a connection without having announced that.
 func fickle(w http.ResponseWriter, r *http.Request) {
 	if atomic.AddUint64(&fickleCalls, 1)%2 == 0 {
 		hijack(w).Close()
@@ -126,7 +126,7 @@ func hijack(w http.ResponseWriter) net.Conn {
 	return connection
 }
 
-// A certificate that nobody has signed, so that there is nothing to keep or to renew.
+// A self-signed certificate, generated for each run, so that none has to be kept or renewed.
 func certificate() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)

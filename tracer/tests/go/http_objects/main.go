@@ -1,12 +1,12 @@
 // Abandoned responses, and the HTTP client object of each, found by reflection: the expected results
-// of the tests in tracer-inspect/src/go/tests/http_objects.rs. Standard library only, loopback
+// of the tests in tracer-inspect/src/go/as_root/http_objects.rs. Standard library only, loopback
 // only; client and server in one.
 //
 //	http_objects
 //
 // prints a line for each response, `object label kind address fd stream held unread`, then the number of
-// goroutines and of those in loops of HTTP/1 connections, then `ready`, and stays until its standard
-// input ends.
+// goroutines and of those in loops of HTTP/1 connections, then `ready`, and runs until its standard
+// input is closed.
 package main
 
 import (
@@ -72,7 +72,7 @@ func aroundPointer(connection net.Conn) net.Conn {
 
 func same(connection net.Conn) net.Conn { return connection }
 
-// What is inside of whatever is around it.
+// The connection inside all wrappers.
 func innermost(connection net.Conn) syscall.Conn {
 	for {
 		switch outer := connection.(type) {

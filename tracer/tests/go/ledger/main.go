@@ -1,17 +1,17 @@
-// The other half of the tests of tracer/src/ledger: an HTTP client that does with responses what it
-// is told, a command a line, and answers each with `ok`. Standard library only, loopback only.
+// For the tests in tracer/src/collect/ledger/as_root.rs: an HTTP client that executes commands, one
+// per line, and answers each with `ok`. Standard library only, loopback only.
 //
-//	take N      N responses of HTTP/1 are handed out and kept
-//	stream N    N responses of HTTP/2, on one connection, are handed out and kept
-//	read        all of them are read to the end, those of HTTP/1 not closed
+//	take N      N HTTP/1 responses are received and kept open
+//	stream N    N HTTP/2 responses on one connection are received and kept open
+//	read        all of them are read to EOF, those of HTTP/1 not closed
 //	close       all of them are closed
-//	drop        the connections of all of them are closed by the server, unnoticed
-//	fail N      N requests fail: nobody listens, the server hangs up, the context is over
-//	race N      N requests on connections that the server closes just then
-//	healthy N   N requests are made, read and closed, some at a time
-//	again       the process becomes this program again
+//	drop        the server closes the connections of all of them, and the client does not read EOF
+//	fail N      N requests fail: port closed, connection closed by the server, context canceled
+//	race N      N requests on connections that the server closes at the same time
+//	healthy N   N requests are made, read and closed, a few at a time
+//	again       the process executes this program again
 //
-// At first it prints where the code of `ask` begins and ends.
+// First, it prints where the code of `ask` begins and ends.
 package main
 
 import (
@@ -44,7 +44,7 @@ func must(err error) {
 	}
 }
 
-// More than what Go's client of HTTP/2 lets a server send before anybody reads.
+// More than Go's HTTP/2 client lets a server send before the application reads.
 const large = 6 << 20
 
 func respond(w http.ResponseWriter, r *http.Request) {

@@ -1,17 +1,17 @@
-// An HTTP client that works as fast as it can when it is told to, and its server: what the benchmark
-// measures, and what the tests trace, leave and kill the tracer of. Standard library only, loopback
-// only.
+// An HTTP client that makes requests as fast as it can on command, and its server: measured by the
+// benchmark, and traced by tests that end or kill the tracer meanwhile. Standard library only,
+// loopback only.
 //
 //	pace [-connections 8]
 //
-// It starts its server, another process, and prints "ready". Then each line of its standard input is
-// a command, which it answers with one line:
+// It starts its server, another process, and prints "ready". Then each line on standard input is a
+// command, which it answers with one line:
 //
-//	run 2s    requests on all connections for that long: "ok REQUESTS PROCESSOR_TIME_US"
+//	run 2s    requests on all connections for that long: "ok REQUESTS CPU_TIME_US"
 //	leak 5    responses that are never closed: "ok"
-//	exec      it becomes itself anew, with all connections gone: "ready"
+//	exec      it executes itself again, without its connections: "ready"
 //
-// It ends with its input.
+// It exits when standard input is closed.
 package main
 
 import (
@@ -36,8 +36,8 @@ var (
 	serve       = flag.Bool("serve", false, "be the server")
 )
 
-// Nothing is ever written to it: the server sees its end when this process is gone. A file that
-// nothing refers to would be closed by the garbage collector.
+// Nothing is ever written to it: the server gets EOF when this process exits. The garbage collector
+// would close a file that nothing refers to.
 var lifeline io.WriteCloser
 
 func main() {
@@ -81,7 +81,7 @@ func perform(client *http.Client, url string, words []string) ([]interface{}, er
 	return nil, errors.New("not a command")
 }
 
-// As many requests as all connections can take, one after the other on each.
+// As many requests as possible on all connections, one after the other on each.
 func run(client *http.Client, url string, duration time.Duration) (int, error) {
 	end := time.Now().Add(duration)
 	var group sync.WaitGroup
@@ -118,14 +118,14 @@ func request(client *http.Client, url string) error {
 	return err
 }
 
-// What this process has used so far, in itself and in the kernel.
+// CPU time of this process so far, user and system.
 func processorTime() time.Duration {
 	var usage syscall.Rusage
 	must(syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// Starts the same program as a server, which ends with this one, and gives its URL.
+// Starts the same program as a server, which exits with this one, and returns its URL.
 func startServer() string {
 	command := exec.Command("/proc/self/exe", "-serve")
 	command.Stderr = os.Stderr
@@ -140,7 +140,7 @@ func startServer() string {
 	return strings.TrimSpace(line)
 }
 
-// The server prints its URL and lives as long as its standard input.
+// The server prints its URL and exits when its standard input is closed.
 func server() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)

@@ -1,10 +1,10 @@
-// Says where it is called from, by its own account and by the bare addresses on its stack, so that
-// a test can compare what it makes of the addresses.
+// Prints its call stacks, both as symbolized by the runtime and as the raw addresses on its stack, so
+// that a test can compare how it symbolizes the addresses.
 //
-// For each way of calling there is a line "stack NAME", for the place itself "entry ADDRESS CALL",
-// for each call that is on its way "return ADDRESS", and for each call as the runtime has it
-// "call CALL"; a CALL is the function, the line and the file. Then it says "ready" and waits until
-// its input ends.
+// For each kind of call it prints "stack NAME", for the function itself "entry ADDRESS CALL", for
+// each return address "return ADDRESS", and for each frame according to the runtime "call CALL",
+// where CALL is the function, the line and the file. Then it prints "ready" and waits until its
+// standard input is closed.
 package main
 
 import (
@@ -19,11 +19,11 @@ import (
 	"unsafe"
 )
 
-// The frame pointer of who calls it.
+// The frame pointer of its caller.
 func framePointer() uintptr
 
-// The frames as a profiler outside of the program finds them: each begins with the address of the
-// next, and the address that the call returns to comes after that.
+// The frames as an external profiler finds them: each begins with the address of the next one,
+// followed by the return address.
 //
 //go:noinline
 func capture(name string) {
@@ -52,7 +52,7 @@ func capture(name string) {
 	}
 }
 
-// Parts of their callers, three deep.
+// Inlined into their callers, three deep.
 func outer(name string)  { middle(name + "") }
 func middle(name string) { inner(name + "") }
 func inner(name string) {
@@ -69,7 +69,7 @@ type caller interface {
 	byValue(name string)
 }
 
-// Its methods are those of the service, through code that the compiler makes up.
+// Its methods are those of the service, through wrappers that the compiler generates.
 type wrapper struct{ *service }
 
 //go:noinline
@@ -104,7 +104,7 @@ func deferred(name string) {
 	_ = nothing.name
 }
 
-// Asks nobody: says where it was asked.
+// Prints where it was called.
 type transport struct{}
 
 func (transport) RoundTrip(request *http.Request) (*http.Response, error) {

@@ -1,5 +1,5 @@
 # apache's mod_proxy with a pool before a backend that closes idle connections after 5 s. The pool
-# notices that when it takes a connection out again.
+# notices that when it takes a connection from the pool.
 packages="apache2"
 reduced=yes
 

@@ -1,4 +1,4 @@
-# A requests pool of 20, used by 20 threads every two idle times; between the bursts all 20 are in CLOSE_WAIT.
+# A requests pool of 20, used by 20 threads every 2 × --idle; between the bursts all 20 are in CLOSE_WAIT.
 pip="requests"
 reduced=yes
 

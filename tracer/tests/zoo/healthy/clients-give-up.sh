@@ -1,4 +1,4 @@
-# A server that answers after up to three idle times, and clients that give up before: it closes when it learns of it.
+# A server that responds after up to 3 × --idle, and clients that give up before: it closes when it notices.
 
 start() {
     background "$PYTHON" "$PROGRAMS/late.py" --to giveup

@@ -1,4 +1,4 @@
-# Connections in reference cycles that only Python's cycle collector closes, every one and three quarters of an idle time.
+# Connections in reference cycles that only Python's cycle collector closes, every 1.75 × --idle.
 reduced=yes
 
 start() {

@@ -1,4 +1,4 @@
-# dovecot: 20 IMAP clients in IDLE, which are silent for minutes, and clients that log in and leave.
+# dovecot: 20 IMAP clients in IDLE, which are silent for minutes, and clients that log in and log out.
 packages="dovecot-imapd"
 reduced=yes
 

@@ -1,4 +1,4 @@
-# A TCP forwarder whose backend restarts under 50 idle clients: it passes EOF on and waits for its clients to close.
+# A TCP forwarder whose backend restarts under 50 idle clients: it forwards EOF and waits for its clients to close.
 reduced=yes
 
 start() {

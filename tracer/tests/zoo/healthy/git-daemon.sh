@@ -1,5 +1,5 @@
-# git daemon: clones that come and go, and clients that ask for the list of references and take their
-# time.
+# git daemon: clones that come and go, and clients that request the list of references and read it
+# slowly.
 packages="git"
 
 start() {
@@ -24,7 +24,7 @@ clone() {
     git clone -q "git://127.0.0.1:$PORT/repo.git" "$DIR/clone"
 }
 
-# Holds the connection while git daemon waits for the objects that are wanted.
+# Keeps the connection open while git daemon waits for the list of wanted objects.
 wait_with_references() {
     (
         exec 3<>"/dev/tcp/127.0.0.1/$PORT"

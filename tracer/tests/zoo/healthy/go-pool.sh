@@ -1,4 +1,4 @@
-# An http.Transport with up to 50 idle connections in bursts of random depth.
+# An http.Transport with up to 50 idle connections in bursts of random size.
 packages="golang-go"
 reduced=yes
 

@@ -1,4 +1,4 @@
-# Eight goroutines read net.Conns through small buffers, and work for up to two and a half idle times on a part.
+# Eight goroutines read net.Conns through small buffers, and work for up to 2.5 × --idle on a part.
 packages="golang-go"
 reduced=yes
 

@@ -1,5 +1,5 @@
-# A server that reads each request to EOF before it works on it, with answers that take longer than
-# --idle: while it works, its connections are in CLOSE_WAIT, and that is the protocol.
+# A server that reads each request to EOF before it works on it, with responses that take longer than
+# --idle: while it works, its connections are in CLOSE_WAIT, as the protocol requires.
 reduced=yes
 
 start() {

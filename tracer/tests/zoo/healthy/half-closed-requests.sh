@@ -1,4 +1,4 @@
-# A server that reads requests to EOF, and answers after up to three idle times.
+# A server that reads requests to EOF, and responds after up to 3 × --idle.
 
 start() {
     background "$PYTHON" "$PROGRAMS/late.py" --to half

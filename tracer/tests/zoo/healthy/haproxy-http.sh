@@ -1,5 +1,5 @@
 # haproxy in HTTP mode with slow and stalled clients, and reloads under them: the old process serves
-# them to the end.
+# them until they are done.
 packages="haproxy"
 reduced=yes
 

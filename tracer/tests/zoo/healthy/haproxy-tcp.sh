@@ -1,5 +1,5 @@
 # haproxy in TCP mode: its backend restarts under 50 idle connections of a pool that notices it late.
-# haproxy has passed the FIN on and waits for the client to close: nothing of its own is left to do.
+# haproxy has forwarded the FIN and waits for the client to close: there is nothing else for it to do.
 packages="haproxy"
 reduced=yes
 

@@ -1,5 +1,5 @@
 # A pool of 10 (httpx) in bursts of 10 threads, 10 to 20 s apart, before a server that closes idle
-# connections after 5 s. It is bounded, and each request closes what the server closed.
+# connections after 5 s. It is bounded, and each request closes the dead connections.
 pip="httpx"
 reduced=yes
 

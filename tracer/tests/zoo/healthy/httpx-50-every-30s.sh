@@ -1,5 +1,5 @@
 # A pool of 50 (httpx) in bursts of 1 to 50 threads, 30 to 90 s apart, before a server that closes idle
-# connections after 5 s. It is bounded, and each request closes what the server closed.
+# connections after 5 s. It is bounded, and each request closes the dead connections.
 pip="httpx"
 
 start() {

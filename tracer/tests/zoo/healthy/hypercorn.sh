@@ -1,5 +1,5 @@
-# hypercorn with a long keep-alive: it does not look at an idle connection after the client's FIN and
-# closes it when the keep-alive is over. The clients come in bursts and leave together.
+# hypercorn with a long keep-alive: it does not read from an idle connection after the client's FIN and
+# closes it when the keep-alive time is over. The clients come in bursts and disconnect together.
 pip="hypercorn"
 
 start() {

@@ -1,4 +1,4 @@
-# Thirty long polls that are answered after two to six idle times; polls that time out are closed.
+# Thirty long polls that are answered after 2 to 6 × --idle; polls that time out are closed.
 reduced=yes
 
 start() {

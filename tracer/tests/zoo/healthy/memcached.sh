@@ -12,7 +12,7 @@ start_server() {
     ready "$PORT"
 }
 
-# An unknown command is answered with a line, which is all that these clients want.
+# The response to an unknown command is a line, which is enough for these clients.
 load() {
     background "$PYTHON" "$PROGRAMS/client.py" idle "127.0.0.1:$PORT" --count 50 --every "$(scaled 5)"
     background "$PYTHON" "$PROGRAMS/client.py" idle "127.0.0.1:$PORT" --count 20 --every "$(scaled 2)" --watch

@@ -1,4 +1,4 @@
-# mosquitto, restarted under 30 subscribers that are silent but for their keep-alive.
+# mosquitto, restarted under 30 subscribers that are silent except for keep-alive messages.
 packages="mosquitto mosquitto-clients"
 
 mosquitto=

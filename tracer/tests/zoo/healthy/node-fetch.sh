@@ -1,4 +1,4 @@
-# Node's fetch in bursts of 20; responses of which only the status is of interest are canceled.
+# Node's fetch in bursts of 20; responses of which only the status is needed are canceled.
 packages="nodejs"
 
 start() {

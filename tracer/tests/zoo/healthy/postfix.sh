@@ -1,5 +1,5 @@
 # postfix: clients that keep an SMTP session open and are silent, some that are slow to send a message,
-# and some that leave without QUIT.
+# and some that disconnect without QUIT.
 packages="postfix"
 
 start() {
@@ -76,7 +76,7 @@ def slow():
             for _ in range(8):
                 connection.sendall(b"hello\r\n")
                 time.sleep(pause / 2)
-            # It leaves without the end of the message.
+            # It disconnects before the end of the message.
 
 for work in [silent] * 15 + [slow] * 5:
     threading.Thread(target=work, daemon=True).start()

@@ -1,4 +1,4 @@
-# Eight consumers with 20 prefetched messages unread in their sockets, which work for up to two and a half idle times on one.
+# Eight consumers with 20 prefetched messages unread in their sockets, which work for up to 2.5 × --idle on one.
 reduced=yes
 
 start() {

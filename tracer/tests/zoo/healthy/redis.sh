@@ -28,7 +28,7 @@ def use():
     while True:
         everyone.wait()
         try:
-            # Waits a second, so that each thread needs a connection of its own.
+            # Waits for a second, so that each thread needs a connection of its own.
             client.blpop("nothing", timeout=1)
         except redis.RedisError:
             pass

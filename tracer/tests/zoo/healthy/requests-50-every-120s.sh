@@ -1,5 +1,5 @@
 # A pool of 50 (requests) in bursts of 50 threads, 120 to 300 s apart, before a server that closes idle
-# connections after 5 s. It is bounded, and it closes what the server closed when it takes it from the pool.
+# connections after 5 s. It is bounded, and it closes a dead connection when it takes it from the pool.
 pip="requests"
 
 start() {

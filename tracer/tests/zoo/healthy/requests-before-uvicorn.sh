@@ -1,4 +1,4 @@
-# A requests pool of 50 with bursts of random depth, 45 to 90 s apart, before uvicorn, whose keep-alive is 5 s.
+# A requests pool of 50 with bursts of random size, 45 to 90 s apart, before uvicorn, whose keep-alive is 5 s.
 pip="requests uvicorn"
 
 start() {

@@ -1,4 +1,4 @@
-# Eight readers of endless responses that work for up to two and a half idle times on what they read, in one process.
+# Eight readers of endless responses that work for up to 2.5 × --idle on what they read, in one process.
 reduced=yes
 
 start() {

@@ -1,5 +1,5 @@
 # socat, a process for each connection: the backend restarts under 30 idle ones, half-closes pass
-# through, and slow and stalled clients hold up what is behind them.
+# through, and slow and stalled clients block the connections to the backend.
 packages="socat"
 reduced=yes
 

@@ -1,5 +1,5 @@
-# ssh -L before a backend that restarts under 50 idle connections, with slow clients beside them. The
-# flow control of ssh is in its channels; its sockets do not show for whom it waits.
+# ssh -L before a backend that restarts under 50 idle connections, and slow clients. The flow
+# control of ssh is in its channels; its sockets do not show which peer it is waiting for.
 packages="openssh-server openssh-client"
 reduced=yes
 

@@ -1,4 +1,4 @@
-# sslh, which looks at the first bytes of a connection and passes it on, before a backend that restarts
+# sslh, which inspects the first bytes of a connection and forwards it, before a backend that restarts
 # under idle connections; some clients never send a byte.
 packages="sslh"
 

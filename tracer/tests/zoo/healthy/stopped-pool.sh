@@ -1,4 +1,4 @@
-# A requests pool of 30 whose process is under SIGSTOP for two idle times, while its server closes the connections.
+# A requests pool of 30 whose process is under SIGSTOP for 2 × --idle, while its server closes the connections.
 pip="requests"
 reduced=yes
 

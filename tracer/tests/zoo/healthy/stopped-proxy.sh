@@ -1,5 +1,5 @@
-# A proxy (haproxy) that is stopped for three --idle with stalled clients, which drain it meanwhile, and
-# then goes on.
+# A proxy (haproxy) that is stopped for 3 × --idle with stalled clients, which drain it meanwhile, and
+# then continues.
 packages="haproxy"
 reduced=yes
 

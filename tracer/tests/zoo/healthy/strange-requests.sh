@@ -1,4 +1,4 @@
-# A server that answers strange requests as it does those of its busy clients.
+# A server that handles requests with an unknown method like those of its busy clients.
 
 start() {
     background "$PYTHON" "$PROGRAMS/accepts.py" --strange send

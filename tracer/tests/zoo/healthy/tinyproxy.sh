@@ -1,4 +1,4 @@
-# tinyproxy with stalled clients that read on, and tunnels (CONNECT) that are idle when their backend
+# tinyproxy with stalled clients that resume reading, and tunnels (CONNECT) that are idle when their backend
 # restarts.
 packages="tinyproxy-bin"
 
@@ -28,7 +28,7 @@ load() {
     local backend="http://127.0.0.1:$((PORT + 1))" number
     background "$PYTHON" "$PROGRAMS/client.py" slow "127.0.0.1:$PORT" --count 4 --path "$backend/big"
     background "$PYTHON" "$PROGRAMS/client.py" stall "127.0.0.1:$PORT" --count 10 --path "$backend/big" --pause "$(scaled 4)"
-    # Long polls through tunnels; curl closes when the backend has gone.
+    # Long polls through tunnels; curl closes when the backend has closed.
     for ((number = 0; number < 10; number++)); do
         every 2 curl -s -o /dev/null -p -x "http://127.0.0.1:$PORT" "$backend/poll?seconds=$(scaled 6)"
     done

@@ -1,5 +1,5 @@
 # unbound over TCP: clients keep their connections between queries and let unbound close them; some
-# keep a connection that unbound has closed until they ask again.
+# keep a connection that unbound has closed until their next query.
 packages="unbound"
 
 start() {

@@ -1,5 +1,5 @@
 # A pool of 10 (urllib3) in bursts of 1 to 10 threads, 60 to 300 s apart, before a server that closes idle
-# connections after 5 s. It is bounded, and it closes what the server closed when it takes it from the pool.
+# connections after 5 s. It is bounded, and it closes a dead connection when it takes it from the pool.
 pip="urllib3"
 
 start() {

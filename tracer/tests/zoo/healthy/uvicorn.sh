@@ -1,5 +1,5 @@
 # uvicorn with its keep-alive of 5 s before a pool of 50 in bursts that notices closed connections when
-# it uses them again, with long polls, WebSockets and event streams beside it.
+# it uses them again, and long polls, WebSockets and event streams.
 pip="uvicorn websockets"
 reduced=yes
 

@@ -1,4 +1,4 @@
-# waitress with slow and stalled clients, and clients that give up before the answer is there.
+# waitress with slow and stalled clients, and clients that give up before the response.
 pip="waitress"
 
 start() {

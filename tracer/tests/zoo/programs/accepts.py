@@ -1,14 +1,14 @@
 """A server on PORT + 1, and, with `--clients`, its clients.
 
-Most clients send ten requests on a connection, a twentieth of `--idle` apart, and close. A fifth of `--idle` apart
-comes a client of another kind.
+Most clients send ten requests on a connection, a twentieth of `--idle` apart, and close. Every fifth of `--idle`,
+a client of another kind connects.
 
 --strange send    it sends a request with an unknown method, waits for twice `--idle`, and closes
 --strange eof     it is a health check: it connects and closes
---leak            the server puts connections of these clients into a list, 25 of them, and never looks again: those of
-                  `send` before it has read anything (`MSG_PEEK`), those of `eof` after EOF; the healthy one treats
-                  them as it does the others
---clients         not the server but the clients
+--leak            the server puts 25 connections of these clients into a list and never reads or closes them: those of
+                  `send` before it has read anything (`MSG_PEEK`), those of `eof` after EOF; the healthy server treats
+                  them like the others
+--clients         run the clients, not the server
 """
 
 import argparse
@@ -18,7 +18,7 @@ import time
 import zoo
 
 kept = []
-# Empty until the first request, so that whoever waits for the port to listen leaks nothing.
+# Empty until the first request, so that a connection that only tests the port is not kept.
 busy_clients = set()
 
 

@@ -3,13 +3,13 @@
     backend.py http PORT [--keep-alive SECONDS]
     backend.py lines PORT
 
-http: GET /small, /big?size=N (default 4 MB), /slow?seconds=N (then a short answer), /poll?seconds=N
+http: GET /small, /big?size=N (default 4 MB), /slow?seconds=N (then a short response), /poll?seconds=N
 (a long poll), /events?seconds=N (an event stream). A connection that is idle for the keep-alive time
-is closed; 0 is never.
+is closed; 0 means never.
 lines: echoes each line; a line `flood N` is answered with N bytes; `after N` is answered after N
 seconds.
 
-SIGTERM closes everything and ends at once, as a restart of a real server does.
+SIGTERM closes everything and exits immediately, as in a restart of a real server.
 """
 
 import argparse

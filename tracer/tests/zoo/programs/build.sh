@@ -1,7 +1,7 @@
 # Builds the programs of the zoo that are not scripts.
 
-# go_zoo: builds the Go programs as `$DIR/go-zoo`. HOME is the exhibit's; the cache is the user's, so that only the
-# first build takes long.
+# go_zoo: builds the Go programs as `$DIR/go-zoo`. HOME is the exhibit's, but the cache is the user's, so that only
+# the first build takes long.
 go_zoo() {
     local home
     home=$(getent passwd "$(id -u)" | cut -d: -f6)

@@ -1,15 +1,15 @@
 """A client with a pool of connections, used in bursts of threads before a server that closes idle connections.
 
-Between two bursts, most connections of the pool are in CLOSE_WAIT: the libraries look at a connection when they take
-it from the pool, and most pools are stacks, so that the ones below stay there for long. The next burst closes them.
+Between two bursts, most connections of the pool are in CLOSE_WAIT: the libraries check a connection when they take
+it from the pool, and most pools are LIFO, so the lower ones stay there for long. The next burst closes them.
 
 --library requests, urllib3, httpx, aiohttp
---pool N            the size of the pool, and the greatest depth of a burst
---depth N           the smallest depth of a burst; the depth is random between it and the pool's size;
-                    half of the bursts are as deep as the pool
+--pool N            the size of the pool, and the maximum size of a burst
+--depth N           the minimum size of a burst; the size is random between this and the pool's size;
+                    half of the bursts are as large as the pool
 --low S --high S    the time between two bursts is random between these
 --leak sessions     each burst has a session of its own, and all sessions are kept: 6 bursts leak
---leak errors       beside the pool, requests fail one by one, and the list of errors keeps the responses: 25 leak
+--leak errors       in addition to the pool, requests fail one by one, and the list of errors keeps the responses: 25 leak
 """
 
 import argparse
@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import zoo
 
-# The server answers after this long, so that the requests of a burst are in flight together.
+# The server responds after this long, so that the requests of a burst are concurrent.
 URL = f"http://127.0.0.1:{zoo.PORT + 1}/after?s=1"
 BURSTS_THAT_LEAK = 6
 
@@ -57,7 +57,7 @@ def attempt(get):
     try:
         get()
     except Exception as error:
-        # A server may close a connection just as a request is sent on it; a client lives with that.
+        # A server may close a connection just as a request is sent on it; clients have to handle that.
         print(f"{type(error).__name__}: {error}", flush=True)
 
 
@@ -74,7 +74,7 @@ def use_in_threads(options):
             if options.leak == "sessions":
                 zoo.event(zoo.KEEP)
                 if len(sessions) == BURSTS_THAT_LEAK:
-                    # A slow machine does a burst with fewer connections than threads.
+                    # On a slow machine, a burst uses fewer connections than threads.
                     (zoo.DIR / "leaked").write_text(f"{zoo.sockets()}\n")
                     zoo.forever()
                 sessions.append(new_session(options.pool))

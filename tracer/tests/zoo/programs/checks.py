@@ -1,9 +1,9 @@
-"""A client that makes a connection for each request, of which every fourth fails with status 500.
+"""A client that opens a connection for each request; every fourth request fails with status 500.
 
-It closes the connection after each success, and after a failure only in `finally`, which the leaking one forgot: the
+It closes the connection after each success, and after a failure only in `finally`, which is missing in the twin: the
 error that it keeps for its report refers to the connection.
 
---leaks N     how many leak; after these, it goes on and closes all of them, as after a change of the configuration
+--leaks N     how many leak; after these, it continues and closes all of them, as after a change of the configuration
 --pace F      the time between two failures, in `--idle`
 """
 

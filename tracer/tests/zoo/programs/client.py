@@ -1,16 +1,16 @@
-"""Clients, each in a process of its own, as they are in life. They run until they are killed.
+"""Clients, each in a separate process, as in reality. They run until they are killed.
 
     client.py MODE HOST:PORT [--path PATH] [--count N] [--every SECONDS] [--rate BYTES] [--pause SECONDS]
               [--watch]
 
 idle    a pool of N connections in one process: a line and its echo on each every SECONDS
 pool    the same with a GET of PATH on each
-slow    downloads PATH at BYTES a second, again and again
-stall   downloads PATH: reads some, pauses for PAUSE seconds, reads on to the end, again and again
+slow    downloads PATH at BYTES per second, repeatedly
+stall   downloads PATH: reads some, pauses for PAUSE seconds, reads the rest, repeatedly
 giveup  GET PATH, waits PAUSE seconds, closes without reading; again after SECONDS
 half    sends a line, shuts down its sending side, reads to EOF; again after SECONDS
-poll    GET PATH, waits for the answer however long it takes, asks again
-stream  reads an event stream for ever
+poll    GET PATH, waits for the response however long it takes, repeatedly
+stream  reads an event stream forever
 
 PATH may be an absolute URL, for a forward proxy.
 A pool notices that a connection was closed when it uses it again, as urllib3 and most database
@@ -125,7 +125,7 @@ def pool(use, arguments):
         fill()
         for connection in list(connections):
             try:
-                # A dead one is noticed when it is taken out of the pool.
+                # A dead one is noticed when it is taken from the pool.
                 if is_readable(connection) or not use(connection, arguments):
                     drop(connection)
             except OSError:

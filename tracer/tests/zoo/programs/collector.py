@@ -1,10 +1,10 @@
 """A client whose connections only Python's cycle collector closes.
 
-Each connection is part of a reference cycle and is dropped at once. The collector runs once in one and three quarters
-of `--idle`, and closes what was dropped, old and new. (If it ran less often, many would be dead for longer than
+Each connection is part of a reference cycle and is dropped at once. The collector runs once per 1.75 × `--idle`,
+and closes what was dropped, old and new. (If it ran less often, many would be dead for longer than
 `--idle` before its first run, and nothing could distinguish them from leaked ones.)
 
---leak   two of three go into a list as well, which is never emptied: 24 leak of 36 connections
+--leak   two of three are also in a list that is never emptied: 24 of 36 connections leak
 """
 
 import gc
@@ -47,7 +47,7 @@ def main():
             kept.append(call)
             zoo.event(zoo.KEEP)
         if OPTIONS.leak and count == LEAK_OF:
-            # The next collection closes the rest; then 24 are left.
+            # The next collection closes the rest; then 24 remain.
             del call
             zoo.forever()
         time.sleep(zoo.PACE)

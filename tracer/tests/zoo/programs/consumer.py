@@ -1,8 +1,8 @@
 """Consumers with prefetch, and, with `--broker`, their broker on PORT + 1.
 
-The broker sends a consumer up to 20 messages of 2 kB that it has not acknowledged yet. A consumer takes a message, works
-on it for 0.2 to 2.5 times `--idle`, acknowledges it, and takes the next: the others wait in its socket, unread. Every fifth
-of `--idle`, one more consumer takes one message, fails, and is replaced.
+The broker sends a consumer up to 20 messages of 2 kB that it has not acknowledged yet. A consumer reads a message, works
+on it for 0.2 to 2.5 × `--idle`, acknowledges it, and reads the next: the others stay unread in its socket. Every fifth
+of `--idle`, one more consumer reads one message, fails, and is replaced.
 
 --leak   the connection of a consumer that failed is kept and not closed, 25 times
 """
@@ -48,7 +48,7 @@ def connect():
 
 def consume():
     connection = connect()
-    # The longest work is the first, so that a pause is never three times as long as one before it.
+    # The longest pause is the first, so that no pause is three times as long as an earlier one.
     pauses = (2.5 * zoo.IDLE, 2.5 * zoo.IDLE)
     while True:
         take(connection)

@@ -1,6 +1,6 @@
 // A client in Node, with the built-in fetch (undici), in bursts of twenty before a server that closes idle connections
-// after 5 s, one to four times `--idle` apart. Every fifth of `--idle`, only the status of a large response is of
-// interest.
+// after 5 s, 1 to 4 × `--idle` apart. Every fifth of `--idle`, only the status of a large response is
+// needed.
 //
 // leak: it does not cancel the body of that response, and keeps the response in a log, 25 times.
 import { renameSync, writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ async function get() {
   try {
     await (await fetch(`${server}/after?s=0.3`)).arrayBuffer();
   } catch {
-    // The server closed the connection just then.
+    // The server closed the connection at that time.
   }
 }
 

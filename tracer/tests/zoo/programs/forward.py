@@ -1,13 +1,13 @@
 """A TCP forwarder from PORT to PORT + 1, and, with `--clients`, its clients.
 
-It passes EOF on in both directions and closes both sockets when both have ended, as sshd, haproxy and stunnel do. So
+It forwards EOF in both directions and closes both sockets after both EOFs, as sshd, haproxy and stunnel do. So
 after the backend has closed, the socket to the backend is in CLOSE_WAIT for as long as the client stays.
 
 --leak upstream   when a client closes, it closes the client's socket and forgets the backend's
 --leak both       when one side closes, it stops forwarding for both, and closes neither
---clients N       not a forwarder but its clients: N of them make a request and are idle, look at their connection
-                  every four to nine times `--idle`, and replace it if it has ended; another one makes a request every
-                  fifth of `--idle` and closes, 25 times if it is to make the forwarder leak, and writes down when
+--clients N       run the clients, not the forwarder: N of them make a request and are idle, check their connection
+                  every 4 to 9 × `--idle`, and replace it if it was closed; another one makes a request every
+                  fifth of `--idle` and closes, 25 times if the forwarder is to leak, and records when
 """
 
 import argparse
@@ -57,7 +57,7 @@ async def forward(options):
             writer.close()
             forgotten.append((down, upstream_reader, upstream))
         elif options.leak == "upstream":
-            # The backend has closed: as the healthy one does.
+            # The backend has closed: handled as in the healthy program.
             writer.write_eof()
             await up
             writer.close()
@@ -79,7 +79,7 @@ async def request(data):
         writer.write(data)
         await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(200)
-        # Whoever does not look at a connection does not read it either.
+        # A client that does not check a connection does not read from it either.
         writer.transport.pause_reading()
         return writer
     except (asyncio.IncompleteReadError, ConnectionError):

@@ -1,7 +1,7 @@
 # SIGSTOP for twins.
 
-# freeze PID: waits until the program has leaked all that it will, stops it for two idle times, and writes down when
-# it must be found: within three idle times from then.
+# freeze PID: waits until the program has leaked all that it will, stops it for 2 × `--idle`, and records the time
+# from which it must be found within 3 × `--idle`.
 freeze() {
     until_true test -e "$DIR/last-event"
     while (($(date +%s) - $(stat -c %Y "$DIR/last-event") <= (IDLE * 6 + 9) / 10)); do
@@ -10,6 +10,6 @@ freeze() {
     kill -STOP "$1"
     sleep "$(scaled 2)"
     kill -CONT "$1"
-    # The harness adds five idle times.
+    # The harness adds 5 × `--idle`.
     awk -v now="$(date +%s.%N)" -v idle="$IDLE" 'BEGIN { printf "%.3f\n", now - 2 * idle }' >"$DIR/last-event"
 }

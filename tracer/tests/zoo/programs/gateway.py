@@ -1,10 +1,10 @@
 """An HTTP gateway from PORT to PORT + 1, a thread for each client, and, with `--clients`, its clients.
 
-It sends to a client what it has read from upstream, and reads no more while the client takes none. Some clients, each
-a process of its own, take 64 KiB and then nothing. Others give up a fifth of `--idle` apart: they close after the first bytes of the response.
+It sends to a client what it has read from upstream, and reads no more while the client reads nothing. Some clients,
+each a separate process, read 64 KiB and then nothing. Every fifth of `--idle`, another one gives up: it closes after the first bytes of the response.
 
 --leak        when a client gives up, the gateway closes the client's socket and forgets the one to upstream
---clients N   not a gateway but its clients, of which N stall
+--clients N   run the clients, not the gateway; N of them stall
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""A server on PORT + 1 that works on requests for up to three times `--idle`, and, with `--clients`, its clients.
+"""A server on PORT + 1 that works on requests for up to 3 × `--idle`, and, with `--clients`, its clients.
 
-Eight clients wait for their responses. A fifth of `--idle` apart comes a client of another kind, whose request takes
+Eight clients wait for their responses. Every fifth of `--idle`, a client of another kind connects, whose request takes
 half of `--idle`.
 
 --to half       all clients close their sending side after the request, and the server reads to EOF before it works
---to giveup     clients of the other kind close before they have their response, which is then answered with a reset
---leak          the server does not close the sockets of clients of the other kind, 25 of them: of `half` it forgets
-                them after the response, of `giveup` in the path that handles the failed write
---clients       not the server but the clients
+--to giveup     clients of the other kind close before they have their response, and respond to it with a reset
+--leak          the server does not close 25 sockets of clients of the other kind: with `half`, it forgets them
+                after the response; with `giveup`, in the path that handles the failed write
+--clients       run the clients, not the server
 """
 
 import argparse

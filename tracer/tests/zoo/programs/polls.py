@@ -1,8 +1,8 @@
-"""A client with thirty long polls, whose server answers after two to six times `--idle`, in one process.
+"""A client with thirty long polls, and their server, which responds after 2 to 6 × `--idle`, in one process.
 
-Every fifth of `--idle`, one more poll times out after half a second, as the application has its result by then.
+Every fifth of `--idle`, one more poll times out after half a second, because the application has its result by then.
 
---leak   gives the poll that timed out up without closing its connection, 25 times
+--leak   abandons the poll that timed out without closing its connection, 25 times
 """
 
 import http.client

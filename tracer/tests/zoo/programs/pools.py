@@ -1,9 +1,9 @@
-"""A pool of connections to a database that closes idle ones after 5 s, used in bursts of random depth, half of them of full depth.
+"""A pool of connections to a database that closes idle ones after 5 s, used in bursts of random size, half of them of full size.
 
---to redis      redis-py's pool of 50 (a stack), before a redis-server on PORT + 1 with `timeout 5`
+--to redis      redis-py's pool of 50 (LIFO), before a redis-server on PORT + 1 with `timeout 5`
 --to postgres   a pool made of psycopg2 connections, as SQLAlchemy's with `pool_pre_ping`, before a PostgreSQL server on
                 PORT + 1 with `idle_session_timeout = 5s`
---leak          beside the bursts, queries fail one by one, and their connections are not given back, 25 times
+--leak          in addition to the bursts, queries fail one by one, and their connections are not returned, 25 times
 """
 
 import argparse

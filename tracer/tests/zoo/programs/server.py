@@ -8,7 +8,7 @@ It closes a connection that has had no request for `--keep` seconds (0: never), 
 | `/after?s=S` | 200 bytes after S seconds, so that a burst of requests needs as many connections |
 | `/error` | status 500, 600 bytes |
 | `/last` | 200 bytes, after which the server closes |
-| `/stream?n=N&every=S` | N bytes at once and then every S seconds, as chunks without an end |
+| `/stream?n=N&every=S` | N bytes at once and then every S seconds, as endless chunks |
 
 With `keep=S` in any request, `--keep` is S on this connection.
 """
@@ -44,7 +44,7 @@ async def answer(reader, writer):
 
 
 async def wait(seconds, reader):
-    """Waits, but not longer than the client does."""
+    """Waits, but not longer than the client stays."""
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
     while clock() < end and not reader.at_eof():
@@ -52,7 +52,7 @@ async def wait(seconds, reader):
 
 
 async def respond(path, query, reader, writer):
-    """Whether the connection may be used again."""
+    """Sends the response; returns whether the connection may be used again."""
     if path == "/stream":
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         data = b"d" * int(query.get("n", 1000))

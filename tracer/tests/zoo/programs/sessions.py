@@ -1,9 +1,9 @@
 """A session of `requests` for each thread, before a server that closes idle connections after 5 s.
 
 --workers N  threads of a pool, each with a session in a `threading.local`, as in many applications: they are used in
-             bursts of random size (half of them of all threads), 0.5 to 3 times `--idle` apart, so that most of the sessions have a dead connection
-             beside them, one by one, threads that live for one job and close their session
---leak       a list keeps the sessions of the latter for statistics, 25 of them
+             bursts of random size (half of them of all threads), 0.5 to 3 × `--idle` apart, so that most of the sessions have a dead connection;
+             in addition, one by one, threads that run one job and close their session
+--leak       a list keeps 25 sessions of the latter for statistics
 """
 
 import threading

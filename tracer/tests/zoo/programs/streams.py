@@ -1,9 +1,9 @@
-"""A client of PORT + 1 with long responses that it reads in its own time, in one process.
+"""A client of PORT + 1 that reads long responses slowly, in one process.
 
-Eight readers take 16 KiB of a response without an end and work between a third of `--idle` and two and a half times
-`--idle` on it. Every fifth of `--idle`, one more stream is opened, of which only the status is of interest.
+Eight readers read 16 KiB of an endless response and work on it for between a third of `--idle` and
+2.5 × `--idle`, repeatedly. Every fifth of `--idle`, one more stream is opened, of which only the status is needed.
 
---leak   does not close the streams of which it wanted the status, 25 of them, and keeps them in a list
+--leak   does not close 25 of the latter streams, and keeps them in a list
 """
 
 import http.client
@@ -24,7 +24,7 @@ def open_stream():
 
 def read_slowly():
     _connection, response = open_stream()
-    # The first pause is the longest, so that a pause is never three times as long as one before it.
+    # The first pause is the longest, so that no pause is three times as long as an earlier one.
     time.sleep(2.5 * zoo.IDLE)
     while response.read(16000):
         zoo.between(zoo.IDLE / 3, 2.5 * zoo.IDLE)

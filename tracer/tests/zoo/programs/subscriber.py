@@ -2,7 +2,7 @@
 
 Twenty subscribers read every message. A further one renews its subscription every fifth of `--idle`.
 
---leak   it forgets the connection of the old subscription, 25 times; redis goes on to send to it
+--leak   it forgets the connection of the old subscription, 25 times; redis continues to send to it
 """
 
 import time

@@ -1,7 +1,7 @@
-"""What the Python programs of the zoo have in common.
+"""Shared by the Python programs of the zoo.
 
 The harness sets the environment: PORT, the first of 20 ports of this exhibit, DIR, its directory, and IDLE, the
-tracer's `--idle` in seconds. A program that is started with `--leak` leaks; without it, it is the healthy partner.
+tracer's `--idle` in seconds. A program leaks if it is started with `--leak`, and is healthy otherwise.
 """
 
 import argparse
@@ -16,17 +16,17 @@ PORT = int(os.environ["PORT"])
 IDLE = float(os.environ["IDLE"])
 DIR = pathlib.Path(os.environ["DIR"])
 
-# Leaks one by one are this far apart: farther than the twelfth of `--idle` that separates two events.
+# Time between leaks that are one by one: longer than the twelfth of `--idle` that separates two clusters.
 PACE = IDLE / 5
-# And so far where a pool is used beside them, so that several bursts come in between.
+# The same where a pool is also used, so that several bursts are in between.
 SLOW_PACE = 2 * PACE
 LEAKS = 25
-# The server closes a connection when it has been idle for this long.
+# The server closes a connection that has been idle for this long.
 KEEP = 5
 
 
 def arguments(*more):
-    """The options of the command line; `more` has names and defaults beside `--leak`."""
+    """The options of the command line; `more` has further names, with their defaults."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--leak", action="store_true")
     for name, default in more:
@@ -35,7 +35,7 @@ def arguments(*more):
 
 
 def event(after=0):
-    """Writes down that a leak happens in `after` seconds, when the server will close; the harness reads the last time."""
+    """Records that a leak happens in `after` seconds, when the server will close; the harness reads the latest time."""
     draft = DIR / "last-event.draft"
     draft.write_text(f"{time.time() + after:.3f}\n")
     draft.rename(DIR / "last-event")
@@ -47,8 +47,8 @@ def between(low, high):
 
 
 def depth(least, most):
-    """How many connections a burst uses at the same time. Every second burst or so uses all: a leaked connection that
-    was open during the largest burst could otherwise not be told from one that the pool keeps for the next such burst.
+    """How many connections a burst uses at once. About every second burst uses all: otherwise, a leaked connection that
+    was open during the largest burst could not be distinguished from one that the pool keeps for the next such burst.
     """
     return random.choice([most, random.randint(least, most)])
 
@@ -65,12 +65,12 @@ def forever():
 
 
 def sockets():
-    """How many sockets this process has."""
+    """The number of sockets of this process."""
     links = (os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd"))
     return sum(os.path.islink(link) and os.readlink(link).startswith("socket:") for link in links)
 
 
 def many_files():
-    """As many file descriptors as this process may have."""
+    """Raises the fd limit of this process as far as permitted."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

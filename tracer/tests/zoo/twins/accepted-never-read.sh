@@ -1,4 +1,4 @@
-# As strange-requests, but the server never reads 25 connections with such requests, beside those of busy clients.
+# As strange-requests, but the server never reads 25 connections with such requests; those of busy clients are read.
 reduced=no
 
 start() {

@@ -1,4 +1,4 @@
-# As forwarder-restart, but it forgets the backend's connection when a client closes first: 25, beside the 50 that wait.
+# As forwarder-restart, but it forgets the backend's connection when a client closes first: 25, in addition to the 50 that wait.
 reduced=no
 
 start() {

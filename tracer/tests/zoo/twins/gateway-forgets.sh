@@ -1,4 +1,4 @@
-# As gateway-stalled, but it forgets the upstream connection of clients that give up: 25, beside the 10 that it waits for.
+# As gateway-stalled, but it forgets the upstream connection of clients that give up: 25, in addition to the 10 that it waits for.
 reduced=yes
 
 start() {

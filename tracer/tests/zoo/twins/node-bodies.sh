@@ -1,4 +1,4 @@
-# As node-fetch, but 25 responses of which only the status was of interest are kept in a log.
+# As node-fetch, but 25 responses of which only the status was needed are kept in a log.
 packages="nodejs"
 reduced=no
 

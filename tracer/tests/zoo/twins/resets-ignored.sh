@@ -1,4 +1,4 @@
-# As resets-pool, but 25 responses that a list of errors keeps are never looked at again after the reset.
+# As resets-pool, but 25 responses that a list of errors keeps are never used again after the reset.
 pip="requests"
 reduced=no
 

@@ -1,4 +1,4 @@
-# As gateway-forgets, but the gateway is under SIGSTOP for two idle times when it has leaked 25, and its clients stay.
+# As gateway-forgets, but the gateway is under SIGSTOP for 2 × --idle when it has leaked 25, and its clients stay.
 reduced=no
 
 start() {

@@ -1,4 +1,4 @@
-# As error-path, but the process is under SIGSTOP for two idle times when 25 have leaked.
+# As error-path, but the process is under SIGSTOP for 2 × --idle when 25 have leaked.
 reduced=yes
 
 start() {

@@ -1,4 +1,4 @@
-# As slow-streams, but 25 streams of which only the status was of interest are not closed.
+# As slow-streams, but 25 streams of which only the status was needed are not closed.
 reduced=yes
 
 start() {

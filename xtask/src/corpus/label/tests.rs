@@ -80,7 +80,7 @@ fn an_upper_bound_holds() {
 #[test]
 fn a_healthy_case_may_be_possible_at_most() {
     use Confidence::{Info, Likely, Possible};
-    for expect in ["", "inseparable = 'the kernel shows the same'"] {
+    for expect in ["", "ambiguous = 'the kernel shows the same'"] {
         let label = label(expect, ServerName::Keep);
         assert_eq!(compare(&label, &[]), Ok(()));
         assert_eq!(compare(&label, &[("ghost", Possible, 9), ("stale-pool", Info, 1)]), Ok(()));

@@ -1,4 +1,4 @@
-//! Requests that workers have failed at, or that take long.
+//! Requests that workers failed to answer, or that take long.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ impl Remembered {
         self.0.contains(&(task.process(), task.kind()))
     }
 
-    /// Whether there is any kind of this process.
+    /// Whether a request of any kind about this process is among them.
     pub(super) fn has_process(&self, process: ProcessKey) -> bool {
         let of_process = (process, TaskKind::Process)..=(process, TaskKind::Resolve);
         self.0.range(of_process).next().is_some()
@@ -39,11 +39,11 @@ impl Remembered {
     }
 }
 
-/// What remains of a task.
+/// What is still asked of a task, given what workers failed to answer.
 pub(super) enum Possible {
-    /// This task.
+    /// This task, possibly reduced.
     Task(Task),
-    /// Nothing of this task.
+    /// Nothing; this is the original task.
     Nothing(Task),
 }
 
@@ -60,7 +60,7 @@ impl Failed {
         Self { identify: Some(identify), ..Self::default() }
     }
 
-    /// Workers have failed at this task twice.
+    /// Two workers failed to answer this task.
     pub(super) fn insert(&mut self, task: &Task) {
         self.of_processes.insert(task);
         let program = self.identify.and_then(|identify| identify(task.process()));

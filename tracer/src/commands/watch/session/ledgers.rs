@@ -1,4 +1,4 @@
-//! The lists of responses in flight, which are inputs like answers, but come before the questions.
+//! The lists of open responses, which are inputs like answers, but come before the questions.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use crate::{collect::observer::Observer, commands::watch::signals::Signals};
 /// How long a run waits at its start until uprobes are attached: earlier responses are not tracked.
 const UPROBES_PAUSE: Duration = Duration::from_secs(2);
 
-/// The lists of responses in flight of a run.
+/// The lists of open responses of a run.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     /// Lists that arrived after the questions were asked: other questions follow from them.
     pub(super) late: Vec<Input>,
-    /// The questions have not been asked yet, so lists are passed on at once.
+    /// Whether lists are passed on at once, because the questions have not been asked yet.
     pub(super) are_taken: bool,
-    /// The first snapshot was taken.
+    /// Whether the first snapshot has been taken.
     have_begun: bool,
 }
 
 impl Session {
-    /// Begins to read the responses in flight, and takes the lists that arrive soon: the questions
+    /// Begins to read the open responses, and takes the lists that arrive soon: the questions
     /// depend on them.
     pub(super) async fn take_ledgers(&mut self, is_last: bool, signals: &mut Signals) {
         self.pass_on_late_lists();

@@ -55,8 +55,8 @@ fn at_80() {
                 details of python3[903], which has the most:
                 the peer closed 9 connections 1m to 50m ago; the process has sent nothing
                 since
-                the peer closed them one by one (at 37 separate times over 49m); they are
-                still accumulating
+                the peer closed them one by one (at 37 separate times over 49m), the latest
+                1m ago
                 only likely: inferred from timing and counts, not verified inside the
                 process
                 call site unknown: no stack was recorded; only runs with --pid record the
@@ -97,7 +97,7 @@ fn at_200() {
                 pids 903 (9 connections), 906 (9), 909 (9), 912 (9), 902 (8), 905 (8), 908 (8), 911 (8), 901 (7), 904 (7) +2 more
                 details of python3[903], which has the most:
                 the peer closed 9 connections 1m to 50m ago; the process has sent nothing since
-                the peer closed them one by one (at 37 separate times over 49m); they are still accumulating
+                the peer closed them one by one (at 37 separate times over 49m), the latest 1m ago
                 only likely: inferred from timing and counts, not verified inside the process
                 call site unknown: no stack was recorded; only runs with --pid record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15; all opened while tracing; oldest open for 51m

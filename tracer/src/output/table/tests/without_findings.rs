@@ -27,7 +27,7 @@ fn no_findings_and_incomplete_coverage() {
             No leaked connections found, but coverage is incomplete.
 
             Note: accept: not attached (fexit: not permitted); which process accepted a
-                  connection is known only from the next snapshot
+                  connection is known only from the next snapshot on
             Note: tracer runs inside a pid namespace: processes outside it are not visible
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events
             lost. COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in

@@ -11,22 +11,22 @@ import (
 	"corpus/programs/internal/corpus"
 )
 
-// How many connections a healthy program holds.
+// Number of connections of a healthy program.
 const many = 20
 
-// drain reads a body to its end and closes it.
+// drain reads a body to EOF and closes it.
 func drain(response *http.Response) {
 	_, err := io.Copy(io.Discard, response.Body)
 	corpus.Must(err)
 	corpus.Must(response.Body.Close())
 }
 
-// closedUnread closes bodies that it has not read, which ends the connection.
+// closedUnread closes bodies that it has not read, which closes the connection.
 func closedUnread(address string) {
 	corpus.EachPace(func(int) { corpus.Must(get(http.DefaultClient, address).Body.Close()) })
 }
 
-// drainedUnclosed reads to the end and never closes, after which the connection is used again.
+// drainedUnclosed reads to EOF and never closes; the connection is reused.
 func drainedUnclosed(address string) {
 	corpus.EachPace(func(int) {
 		_, err := io.Copy(io.Discard, get(http.DefaultClient, address).Body)
@@ -34,12 +34,12 @@ func drainedUnclosed(address string) {
 	})
 }
 
-// shared is a client as it should be.
+// shared uses one client for all requests.
 func shared(address string) {
 	corpus.EachPace(func(int) { drain(get(http.DefaultClient, address)) })
 }
 
-// atOnce does something many times at the same time.
+// atOnce runs something many times concurrently.
 func atOnce(do func()) {
 	var group sync.WaitGroup
 	for index := 0; index < many; index++ {
@@ -52,14 +52,14 @@ func atOnce(do func()) {
 	group.Wait()
 }
 
-// concurrent asks many times at once, with the default pool of two; the others are closed.
+// concurrent makes many requests at once, with the default pool of two; the others are closed.
 func concurrent(address string) {
 	corpus.EachPace(func(int) {
 		atOnce(func() { drain(get(http.DefaultClient, address)) })
 	})
 }
 
-// burstPool had a busy moment, and its pool has kept the connections.
+// burstPool had a burst of load, and its pool has kept the connections.
 func burstPool(address string) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 	for burst := 0; burst < 3; burst++ {
@@ -68,7 +68,7 @@ func burstPool(address string) {
 	}
 }
 
-// streams opens streams one after the other and reads what comes, if anything does.
+// streams opens streams one after the other and reads what arrives, if anything does.
 func streams(address string) {
 	corpus.EachPace(func(int) {
 		response := get(http.DefaultClient, address)
@@ -79,7 +79,7 @@ func streams(address string) {
 	})
 }
 
-// websocket upgrades connections, says something on each and listens for ever.
+// websocket upgrades connections, sends something on each and reads forever.
 func websocket(address string) {
 	corpus.EachPace(func(int) {
 		request, err := http.NewRequest(http.MethodGet, address, nil)
@@ -98,14 +98,14 @@ func websocket(address string) {
 	})
 }
 
-// pending waits for answers that do not come.
+// pending waits for responses that do not arrive.
 func pending(address string) {
 	corpus.EachPace(func(int) {
 		go func() { drain(get(http.DefaultClient, address)) }()
 	})
 }
 
-// ask does one request over a plain connection, as a database driver does.
+// ask makes one request over a plain connection, as a database driver does.
 func ask(connection net.Conn, address string) {
 	_, err := io.WriteString(connection, requestFor(address))
 	corpus.Must(err)
@@ -126,7 +126,7 @@ func openPool(address string) {
 	})
 }
 
-// databaseParked is a pool whose driver reads all the time, to notice when the server goes.
+// databaseParked is a pool whose driver always has a read pending, to notice when the server closes.
 func databaseParked(address string) {
 	openPool(address)
 	for _, connection := range connections {
@@ -137,12 +137,12 @@ func databaseParked(address string) {
 	}
 }
 
-// database is a pool whose driver reads only what it has asked for.
+// database is a pool whose driver reads only responses to its requests.
 func database(address string) {
 	openPool(address)
 }
 
-// timeout forgets bodies too, but its client closes them after a while.
+// timeout forgets bodies too, but its client's timeout closes them.
 func timeout(address string) {
 	client := &http.Client{Timeout: corpus.Idle() / 2}
 	corpus.EachPace(func(int) { get(client, address) })
@@ -165,7 +165,7 @@ func download(address string) {
 	}
 }
 
-// lateReader lets every response lie for half of T before it reads it, again and again.
+// lateReader waits for half of `--idle` before it reads each response, repeatedly.
 func lateReader(address string) {
 	for index := 0; index < corpus.Count(); index++ {
 		go func() {

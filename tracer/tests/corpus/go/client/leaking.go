@@ -11,12 +11,12 @@ import (
 	"corpus/programs/internal/corpus"
 )
 
-// unread looks at the status and forgets the body.
+// unread checks the status and forgets the body.
 func unread(address string) {
 	corpus.EachPace(func(int) { get(http.DefaultClient, address) })
 }
 
-// unreadOnAndOn does not stop when as many have leaked as usual.
+// unreadOnAndOn does not stop after the usual number of leaks.
 func unreadOnAndOn(address string) {
 	unread(address)
 	go func() {
@@ -27,7 +27,7 @@ func unreadOnAndOn(address string) {
 	}()
 }
 
-// decodeOnly takes the one value out of the body and neither reads to its end nor closes it.
+// decodeOnly decodes one value from the body and neither reads it to EOF nor closes it.
 func decodeOnly(address string) {
 	corpus.EachPace(func(int) {
 		var answer struct{ Text string }
@@ -35,7 +35,7 @@ func decodeOnly(address string) {
 	})
 }
 
-// poolPerRequest makes a transport for each request, and with it a pool that nobody uses again.
+// poolPerRequest creates a transport for each request, with a pool that is never used again.
 func poolPerRequest(address string) {
 	corpus.EachPace(func(int) {
 		response := get(&http.Client{Transport: &http.Transport{}}, address)
@@ -45,10 +45,10 @@ func poolPerRequest(address string) {
 	})
 }
 
-// connections keeps what would be closed when the garbage collector finds it forgotten.
+// connections keeps connections that the garbage collector would close otherwise.
 var connections []net.Conn
 
-// raw sends a request over a connection of its own and forgets that.
+// raw sends a request over a connection of its own and forgets the connection.
 func raw(address string) {
 	corpus.EachPace(func(int) {
 		connection, err := net.Dial("tcp", hostOf(address))
@@ -59,7 +59,7 @@ func raw(address string) {
 	})
 }
 
-// countingConn is what tracing and metrics libraries put around a connection.
+// countingConn wraps a connection, as tracing and metrics libraries do.
 type countingConn struct {
 	label string
 	net.Conn
@@ -78,7 +78,7 @@ func (counting *countingConn) Write(buffer []byte) (int, error) {
 	return length, err
 }
 
-// wrapped forgets bodies, as unread does, over connections that a dialer of its own has wrapped.
+// wrapped forgets bodies, as unread does, over connections that its own dialer wraps.
 func wrapped(address string) {
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
 	dial := func(ctx context.Context, network, host string) (net.Conn, error) {
@@ -100,7 +100,7 @@ func amongGoroutines(address string) {
 	unread(address)
 }
 
-// wander waits at changing depths of its stack.
+// wander sleeps at varying depths of its stack.
 func wander(index int) {
 	for step := 0; ; step++ {
 		descend(1 + (index+step)%200)

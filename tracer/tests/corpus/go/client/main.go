@@ -14,7 +14,7 @@ import (
 	"corpus/programs/internal/corpus"
 )
 
-// scenarios are everything that this program can do; each returns when it has happened.
+// scenarios are what this program can do; each returns when it is done.
 var scenarios = map[string]func(address string){
 	// Leaks.
 	"unread":            unread,
@@ -68,7 +68,7 @@ func trust(path string) {
 	http.DefaultTransport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
 }
 
-// get asks for the address, and ends the program if there is no answer.
+// get requests the URL, and exits if there is no response.
 func get(client *http.Client, address string) *http.Response {
 	response, err := client.Get(address)
 	corpus.Must(err)
@@ -78,14 +78,14 @@ func get(client *http.Client, address string) *http.Response {
 	return response
 }
 
-// hostOf is the host and the port of an address, for connections without net/http.
+// hostOf is the host and the port of a URL, for connections without net/http.
 func hostOf(address string) string {
 	parsed, err := url.Parse(address)
 	corpus.Must(err)
 	return parsed.Host
 }
 
-// requestFor is the text that asks for the address.
+// requestFor is the text of a request for the URL.
 func requestFor(address string) string {
 	parsed, err := url.Parse(address)
 	corpus.Must(err)

@@ -1,5 +1,5 @@
-// Servers and proxies: `service SCENARIO [URL]`. It is judged itself; its clients are a process of
-// their own, `service peer SCENARIO ADDRESS`.
+// Servers and proxies: `service SCENARIO [URL]`. It is judged; its clients are a separate
+// process, `service peer SCENARIO ADDRESS`.
 package main
 
 import (
@@ -25,7 +25,7 @@ var scenarios = map[string]func(listener net.Listener, address string){
 	"proxy":         proxy,
 }
 
-// peers are the other ends, by what they do to the service.
+// peers are the clients, by what they do to the service.
 var peers = map[string]func(address string){
 	"asking":   asking,
 	"leaving":  leaving,
@@ -61,13 +61,13 @@ func main() {
 // lifeline is kept here, because the garbage collector would close it.
 var lifeline io.WriteCloser
 
-// startPeer starts the other end, and returns when that has done what it does.
+// startPeer starts the clients, and returns when they are done.
 func startPeer(name, address string) {
 	program, err := os.Executable()
 	corpus.Must(err)
 	command := exec.Command(program, "peer", name, address)
 	command.Stderr = os.Stderr
-	// It goes when this program does, which holds the other end of the pipe until then.
+	// It exits with this program, which holds the other end of the pipe until then.
 	lifeline, err = command.StdinPipe()
 	corpus.Must(err)
 	output, err := command.StdoutPipe()

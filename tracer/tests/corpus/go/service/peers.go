@@ -11,7 +11,7 @@ import (
 	"corpus/programs/internal/corpus"
 )
 
-// open keeps what would be closed when the garbage collector finds it.
+// open keeps connections that the garbage collector would close otherwise.
 var open []net.Conn
 
 func dial(address string) net.Conn {
@@ -25,7 +25,7 @@ func request(connection net.Conn, path string) {
 	corpus.Must(err)
 }
 
-// asking sends a request on each connection and waits for the answer, whether or not it comes.
+// asking sends a request on each connection and waits for the response, whether or not it arrives.
 func asking(address string) {
 	corpus.EachPace(func(int) {
 		connection := dial(address)
@@ -44,7 +44,7 @@ func leaving(address string) {
 	})
 }
 
-// silent connects and says nothing, as a browser does that expects to need more connections.
+// silent connects and sends nothing, as a browser does that expects to need more connections.
 func silent(address string) {
 	corpus.EachPace(func(int) {
 		connection := dial(address)
@@ -52,7 +52,7 @@ func silent(address string) {
 	})
 }
 
-// stalling asks for something large and stops reading after the header.
+// stalling requests something large and stops reading after the header.
 func stalling(address string) {
 	corpus.EachPace(func(int) {
 		connection := dial(address)

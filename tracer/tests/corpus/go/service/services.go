@@ -11,14 +11,14 @@ import (
 	"corpus/programs/internal/corpus"
 )
 
-// forgotten keeps what would be closed when the garbage collector finds it.
+// forgotten keeps connections that the garbage collector would close otherwise.
 var forgotten []net.Conn
 
 func serve(listener net.Listener, handler http.Handler) {
 	go func() { log.Fatal(http.Serve(listener, handler)) }()
 }
 
-// hijackForgotten takes connections over, answers on them and forgets them.
+// hijackForgotten hijacks connections, responds on them and forgets them.
 func hijackForgotten(listener net.Listener, _ string) {
 	taken := make(chan net.Conn)
 	go func() {
@@ -45,19 +45,19 @@ func acceptForgotten(listener net.Listener, _ string) {
 	}()
 }
 
-// hungHandlers waits for something that does not happen before it answers.
+// hungHandlers waits for something that never happens before it responds.
 func hungHandlers(listener net.Listener, _ string) {
 	serve(listener, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { select {} }))
 }
 
-// plain is a server as it should be.
+// plain is a healthy server.
 func plain(listener net.Listener, _ string) {
 	serve(listener, http.HandlerFunc(func(writer http.ResponseWriter, _ *http.Request) {
 		io.WriteString(writer, "ok")
 	}))
 }
 
-// proxy passes everything on to the server of the corpus.
+// proxy forwards everything to the server of the corpus.
 func proxy(listener net.Listener, address string) {
 	target, err := url.Parse(address)
 	corpus.Must(err)

@@ -58,7 +58,7 @@ async fn fetch(client: &Client, url: &str) -> reqwest::Result<()> {
     client.get(url).send().await?.bytes().await.map(drop)
 }
 
-/// Reads a response to its end, with a pause after each piece.
+/// Reads a response to EOF, with a pause after each chunk.
 async fn follow(client: Client, url: String, pause: Duration) -> reqwest::Result<()> {
     let mut response = client.get(&url).send().await?;
     while response.chunk().await?.is_some() {

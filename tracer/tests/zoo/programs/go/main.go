@@ -23,7 +23,7 @@ var (
 	upstream string
 )
 
-// pace is the time between two leaks: longer than the twelfth of `--idle` that separates two events.
+// pace is the time between two leaks: longer than the twelfth of `--idle` that separates two clusters.
 func pace() time.Duration { return idle / 5 }
 
 // between is a random multiple of `--idle`.
@@ -31,7 +31,7 @@ func between(low, high float64) time.Duration {
 	return time.Duration((low + rand.Float64()*(high-low)) * float64(idle))
 }
 
-// event writes down that a leak happens after this time; the harness reads when the last one did.
+// event records that a leak happens after this time; the harness reads the latest time.
 func event(after time.Duration) {
 	at := float64(time.Now().Add(after).UnixMilli()) / 1000
 	path := filepath.Join(os.Getenv("DIR"), "last-event")

@@ -10,8 +10,8 @@ import (
 
 var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 50}}
 
-// pool: an http.Transport that keeps up to 50 idle connections, used in bursts of random depth. Beside
-// them, the status of one request after the other is 500, on which the leaking one returns without closing the body.
+// pool: an http.Transport that keeps up to 50 idle connections, used in bursts of random size. In
+// addition, requests fail one by one with status 500, on which the twin returns without closing the body.
 func pool() {
 	go func() {
 		for count := 0; !leak || count < leaks; count++ {

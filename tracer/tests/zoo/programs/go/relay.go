@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// relay: an HTTP server on PORT that passes on what it gets from upstream, and waits for its clients while it does.
-// When a client has gone, the leaking one returns without closing the response from upstream.
+// relay: an HTTP server on PORT that forwards what it receives from upstream, and waits for its clients meanwhile.
+// When a client has disconnected, the twin returns without closing the response from upstream.
 func relay() {
 	server := &http.Server{
 		Addr: fmt.Sprintf("127.0.0.1:%d", port),
@@ -28,8 +28,8 @@ func relay() {
 	must(server.ListenAndServe())
 }
 
-// clients of relay: six that take 30 kB a second for as long as the response lasts, and four that stall. Others give
-// up after the beginning of the response, a fifth of `--idle` apart; 25 if relay leaks.
+// clients of relay: six that read 30 kB per second for the whole response, and four that stall. Others give up
+// after the beginning of the response, one per fifth of `--idle`; 25 if relay leaks.
 func clients() {
 	for i := 0; i < 10; i++ {
 		go func(stalls bool) {

@@ -10,9 +10,9 @@ import (
 
 var kept []net.Conn
 
-// slow: eight goroutines read a response that does not end from a plain net.Conn, 2,000 bytes at a time through a
-// bufio.Reader of 4 KiB, and work on each part for up to two and a half times `--idle`. A fifth of `--idle` apart, a
-// further connection is used for the first line of a response; the leaking one keeps it in a slice.
+// slow: eight goroutines read an endless response from a plain net.Conn, 2,000 bytes at a time through a
+// bufio.Reader of 4 KiB, and work on each part for up to 2.5 × `--idle`. Every fifth of `--idle`, a further
+// connection is used for the first line of a response; the twin keeps it in a slice.
 func slow() {
 	for i := 0; i < 8; i++ {
 		go readSlowly()
@@ -44,8 +44,8 @@ func readSlowly() {
 	connection, reader := stream()
 	defer connection.Close()
 	part := make([]byte, 2000)
-	// The first pause is the longest, so that none is three times as long as one before it. Three parts are more than
-	// the buffer holds, so each turn reads from the connection.
+	// The first pause is the longest, so that none is three times as long as an earlier one. Three parts are more
+	// than the buffer holds, so each iteration reads from the connection.
 	work := 2500 * time.Millisecond * idle / time.Second
 	for {
 		for i := 0; i < 3; i++ {

@@ -1,4 +1,4 @@
-// Package corpus is what every program of the corpus has to do, whatever it shows.
+// Package corpus has what all programs of the corpus share.
 package corpus
 
 import (
@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// Pace is the pause between two things that leak.
+// Pace is the pause between two leaks.
 func Pace() time.Duration { return milliseconds("CORPUS_PACE_MS", 1000) }
 
-// Idle is T, how long a connection has to be silent before anything is said of it.
+// Idle is the value of `--idle`.
 func Idle() time.Duration { return milliseconds("CORPUS_IDLE_MS", 10_000) }
 
-// Count is how many things leak.
+// Count is the number of leaks.
 func Count() int { return number("CORPUS_COUNT", 25) }
 
 func milliseconds(name string, otherwise int) time.Duration {
@@ -31,7 +31,7 @@ func number(name string, otherwise int) int {
 	return value
 }
 
-// EachPace does something as often as something is to leak, with the pause in between.
+// EachPace runs something once for each leak, with the pause in between.
 func EachPace(do func(index int)) {
 	for index := 0; index < Count(); index++ {
 		if index > 0 {
@@ -41,16 +41,16 @@ func EachPace(do func(index int)) {
 	}
 }
 
-// Judge says that this process is to be judged, and others of the session are not.
+// Judge tells the runner to judge this process, and no others of the session.
 func Judge() { fmt.Println("judge", os.Getpid()) }
 
-// Stay says that everything has happened, and returns when the runner wants an end.
+// Stay reports ready, and returns when the runner closes standard input.
 func Stay() {
 	fmt.Println("ready")
 	io.Copy(io.Discard, os.Stdin)
 }
 
-// Must ends the program, and so the case, when something does not work.
+// Must exits, which fails the case, if something does not work.
 func Must(err error) {
 	if err != nil {
 		log.Fatal(err)

@@ -1,9 +1,10 @@
 //! A process that closes the file descriptors of `tracer` after `tracer` has exited.
 //!
 //! The kernel takes 17 to 120ms to remove one uprobe, while its last file descriptor is closed, and
-//! neither several threads nor the exit of the process make that faster. The keeper shares the table
-//! of file descriptors (`CLONE_FILES`), so the exit of `tracer` closes nothing, and the keeper does
-//! it in the background. It is started early, so that this holds no matter how `tracer` ends.
+//! neither several threads nor the exit of the process make that faster. The keeper shares the
+//! table of file descriptors (`CLONE_FILES`), so the exit of `tracer` closes nothing, and the
+//! keeper does it in the background. It is started early, so that this holds no matter how `tracer`
+//! ends.
 
 use std::io;
 
@@ -20,7 +21,7 @@ use rustix::{
 };
 
 /// File descriptors with higher numbers are closed by the exit of the keeper.
-const DESCRIPTORS_MAX: u64 = 1 << 20;
+const FDS_MAX: u64 = 1 << 20;
 
 /// Starts the keeper of this process.
 ///
@@ -56,12 +57,12 @@ fn keep(tracer: &OwnedFd) -> ! {
     let _ = set_no_new_privs(true).and_then(|()| set_capabilities(None, sets));
     let wait = || poll(&mut [PollFd::new(tracer, PollFlags::IN)], None);
     while matches!(wait(), Ok(0) | Err(Errno::INTR)) {}
-    // One by one and in ascending order, because the kernel closes the last one first when a process
-    // exits: standard streams, files and the socket of the launcher come before uprobes.
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS_MAX);
-    for descriptor in 0..limit.min(DESCRIPTORS_MAX) {
+    // One by one and in ascending order, because the kernel closes the last one first when a
+    // process exits: standard streams, files and the socket of the launcher come before uprobes.
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(FDS_MAX);
+    for fd in 0..limit.min(FDS_MAX) {
         // SAFETY: nothing here uses a file descriptor afterwards.
-        unsafe { libc::close(i32::try_from(descriptor).unwrap_or(i32::MAX)) };
+        unsafe { libc::close(i32::try_from(fd).unwrap_or(i32::MAX)) };
     }
     // SAFETY: it ends this process.
     unsafe { libc::_exit(0) }
@@ -71,7 +72,8 @@ fn keep(tracer: &OwnedFd) -> ! {
 /// keeper has the signal handlers of `tracer`, which must not run in it.
 fn block_signals() -> io::Result<libc::sigset_t> {
     let mut before = std::mem::MaybeUninit::uninit();
-    // SAFETY: both point to memory for one set, which `sigfillset` and `pthread_sigmask` initialize.
+    // SAFETY: both point to memory for one set, which `sigfillset` and `pthread_sigmask`
+    // initialize.
     unsafe {
         let mut all = std::mem::MaybeUninit::uninit();
         libc::sigfillset(all.as_mut_ptr());

@@ -43,8 +43,8 @@ pub struct Received {
     pub file: Option<OwnedFd>,
 }
 
-/// Receives what has arrived. The kernel closes file descriptors for which there is no room: all but
-/// one.
+/// Receives what has arrived. The kernel closes file descriptors for which there is no room: all
+/// but one.
 ///
 /// # Errors
 /// Nothing has arrived on a socket that does not wait, or the socket failed.

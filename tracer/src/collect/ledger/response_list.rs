@@ -1,4 +1,4 @@
-//! The responses in flight of one process, assigned to their connections. Pure.
+//! The open responses of one process, assigned to their connections. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,12 +28,12 @@ impl Entry {
     }
 }
 
-/// What follows in the making of a list.
+/// The next step in building a list.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// The connections of these objects have to be found in the memory of the process.
     Resolve(Vec<HttpObject>),
-    /// The responses in flight, the oldest first, each with its connection; and why the list is
+    /// The open responses, the oldest first, each with its connection; and why the list is
     /// incomplete.
     Listed(Vec<OpenResponse>, Option<Limit>),
     /// The process could not be inspected this time, but could be the previous time.
@@ -42,18 +42,18 @@ pub(super) enum Step {
 
 /// The responses of one process, as of the latest snapshot.
 #[derive(Debug, Default)]
-pub(super) struct ResponsesInFlight {
+pub(super) struct ResponseList {
     /// Responses whose connection was found to be the same twice in a row.
     confirmed: BTreeMap<ResponseKey, ResolvedConnection>,
     /// Responses whose connection was not found.
     missing: BTreeSet<ResponseKey>,
     /// Whether the process could not be inspected after the latest snapshot.
     was_refused: bool,
-    /// The list that is being made.
+    /// The list that is being built.
     pending: Option<Pending>,
 }
 
-/// A list that is being made.
+/// A list that is being built.
 #[derive(Debug)]
 struct Pending {
     /// The oldest responses first.
@@ -62,14 +62,21 @@ struct Pending {
     total: usize,
     /// The responses whose connections are being searched.
     wanted: Vec<ResponseKey>,
+    /// Their objects.
+    asked: Vec<HttpObject>,
     /// The connections found the first time, during the second search.
     first: Option<BTreeMap<ResponseKey, ResolvedConnection>>,
 }
 
-impl ResponsesInFlight {
-    /// Whether a list is being made.
+impl ResponseList {
+    /// Whether a list is being built.
     pub(super) const fn is_pending(&self) -> bool {
         self.pending.is_some()
+    }
+
+    /// Whether the list that is being built waits for the connections of these objects.
+    pub(super) fn is_asked(&self, objects: &[HttpObject]) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.asked == objects)
     }
 
     /// Begins a list.
@@ -82,7 +89,7 @@ impl ResponsesInFlight {
         entries.truncate(RESOLVED_MAX);
         let wanted = entries.iter().map(Entry::key).collect();
         let objects: Vec<HttpObject> = entries.iter().map(|entry| entry.object).collect();
-        let pending = Pending { entries, total, wanted, first: None };
+        let pending = Pending { entries, total, wanted, asked: objects.clone(), first: None };
         if objects.is_empty() {
             return self.list(pending, BTreeMap::new());
         }
@@ -126,11 +133,12 @@ impl ResponsesInFlight {
         if objects.is_empty() {
             return self.list(pending, found);
         }
-        self.pending = Some(Pending { wanted, first: Some(found), ..pending });
+        let asked = objects.clone();
+        self.pending = Some(Pending { wanted, asked, first: Some(found), ..pending });
         Step::Resolve(objects)
     }
 
-    /// The list that is being made cannot be continued.
+    /// Drops the list that is being built, because it cannot be continued.
     pub(super) fn abandon(&mut self) {
         self.pending = None;
     }

@@ -20,11 +20,11 @@ pub(crate) fn send(path: &str, stream: &TcpStream) -> io::Result<()> {
         // SAFETY: the message's control buffer is 64 zeroed bytes, more than CMSG_SPACE of one file
         // descriptor, so the first header and its data are within it.
         unsafe {
-            message.msg_controllen = libc::CMSG_SPACE(DESCRIPTOR_LENGTH) as _;
+            message.msg_controllen = libc::CMSG_SPACE(FD_LENGTH) as _;
             let header = libc::CMSG_FIRSTHDR(message);
             (*header).cmsg_level = libc::SOL_SOCKET;
             (*header).cmsg_type = libc::SCM_RIGHTS;
-            (*header).cmsg_len = libc::CMSG_LEN(DESCRIPTOR_LENGTH) as _;
+            (*header).cmsg_len = libc::CMSG_LEN(FD_LENGTH) as _;
             libc::CMSG_DATA(header).cast::<RawFd>().write_unaligned(stream.as_raw_fd());
         }
         // SAFETY: `with_message` made every pointer in the message valid for the call.
@@ -41,7 +41,7 @@ pub(crate) fn receive(listener: &UnixListener) -> io::Result<TcpStream> {
         // SAFETY: the kernel wrote the control buffer that the message describes.
         let header = unsafe { libc::CMSG_FIRSTHDR(message) };
         if header.is_null() {
-            return Err(io::Error::other("the message brought no descriptor"));
+            return Err(io::Error::other("the message carries no file descriptor"));
         }
         // SAFETY: a header that CMSG_FIRSTHDR returns is within the control buffer, and so is the
         // file descriptor after it, the only data that `send` puts there.
@@ -52,7 +52,7 @@ pub(crate) fn receive(listener: &UnixListener) -> io::Result<TcpStream> {
     })
 }
 
-const DESCRIPTOR_LENGTH: u32 = 4;
+const FD_LENGTH: u32 = 4;
 
 /// Calls `action` with a message of one byte and room for one file descriptor.
 fn with_message<T>(action: impl FnOnce(&mut libc::msghdr) -> io::Result<T>) -> io::Result<T> {

@@ -20,7 +20,7 @@ impl FakeProcess {
 
     fn update(
         &mut self,
-        responses: &mut ResponsesInFlight,
+        responses: &mut ResponseList,
         entries: &[Entry],
     ) -> (Vec<u32>, Option<Limit>) {
         self.try_update(responses, entries).unwrap()
@@ -28,7 +28,7 @@ impl FakeProcess {
 
     fn try_update(
         &mut self,
-        responses: &mut ResponsesInFlight,
+        responses: &mut ResponseList,
         entries: &[Entry],
     ) -> Option<(Vec<u32>, Option<Limit>)> {
         let mut step = responses.begin(entries.to_vec());
@@ -76,7 +76,7 @@ fn entry(at_ns: u64, address: u64) -> Entry {
 
 #[test]
 fn connections_found_twice_are_reported_oldest_first() {
-    let (mut responses, mut process) = (ResponsesInFlight::default(), FakeProcess::default());
+    let (mut responses, mut process) = (ResponseList::default(), FakeProcess::default());
     process.set(0x10, &[on(5)]);
     process.set(0x20, &[on(6)]);
     let entries = [entry(200, 0x10), entry(100, 0x20)];
@@ -88,7 +88,7 @@ fn connections_found_twice_are_reported_oldest_first() {
 
 #[test]
 fn connections_that_differ_are_not_reported() {
-    let (mut responses, mut process) = (ResponsesInFlight::default(), FakeProcess::default());
+    let (mut responses, mut process) = (ResponseList::default(), FakeProcess::default());
     process.set(0x10, &[on(5), on(6), on(6)]);
     let entries = [entry(100, 0x10)];
     assert_eq!(process.update(&mut responses, &entries).0, [0; 0]);
@@ -100,7 +100,7 @@ fn connections_that_differ_are_not_reported() {
 
 #[test]
 fn a_connection_that_changes_must_be_found_twice_again() {
-    let (mut responses, mut process) = (ResponsesInFlight::default(), FakeProcess::default());
+    let (mut responses, mut process) = (ResponseList::default(), FakeProcess::default());
     process.set(0x10, &[on(5), on(5), on(9), on(8), on(9)]);
     let entries = [entry(100, 0x10)];
     let mut fds = || process.update(&mut responses, &entries).0;
@@ -109,7 +109,7 @@ fn a_connection_that_changes_must_be_found_twice_again() {
 
 #[test]
 fn a_stream_is_identified_by_its_id_and_has_its_current_byte_count() {
-    let (mut responses, mut process) = (ResponsesInFlight::default(), FakeProcess::default());
+    let (mut responses, mut process) = (ResponseList::default(), FakeProcess::default());
     process.set(0x10, &[stream(5, 1, 10), stream(5, 1, 20), stream(5, 1, 30)]);
     process.set(0x20, &[stream(5, 3, 0), stream(5, 5, 0), stream(5, 3, 0)]);
     let entries = [entry(100, 0x10), entry(100, 0x20)];
@@ -121,7 +121,7 @@ fn a_stream_is_identified_by_its_id_and_has_its_current_byte_count() {
 
 #[test]
 fn responses_without_a_connection_are_counted_the_second_time() {
-    let (mut responses, mut process) = (ResponsesInFlight::default(), FakeProcess::default());
+    let (mut responses, mut process) = (ResponseList::default(), FakeProcess::default());
     process.set(0x10, &[None]);
     process.set(0x20, &[on(5)]);
     let entries = [entry(100, 0x10), entry(100, 0x20)];
@@ -137,7 +137,7 @@ fn responses_without_a_connection_are_counted_the_second_time() {
 
 #[test]
 fn only_the_oldest_responses_are_resolved() {
-    let (mut responses, mut process) = (ResponsesInFlight::default(), FakeProcess::default());
+    let (mut responses, mut process) = (ResponseList::default(), FakeProcess::default());
     let count = RESOLVED_MAX as u64 + 10;
     let entries: Vec<Entry> = (1..=count).rev().map(|at| entry(at, at)).collect();
     for entry in &entries {
@@ -151,7 +151,7 @@ fn only_the_oldest_responses_are_resolved() {
 
 #[test]
 fn a_process_that_cannot_be_inspected_twice_has_a_limit() {
-    let (mut responses, mut process) = (ResponsesInFlight::default(), FakeProcess::default());
+    let (mut responses, mut process) = (ResponseList::default(), FakeProcess::default());
     process.set(0x10, &[on(5)]);
     let entries = [entry(100, 0x10)];
     process.update(&mut responses, &entries);
@@ -172,7 +172,7 @@ fn a_process_that_cannot_be_inspected_twice_has_a_limit() {
 
 #[test]
 fn a_list_that_is_abandoned_changes_nothing() {
-    let (mut responses, mut process) = (ResponsesInFlight::default(), FakeProcess::default());
+    let (mut responses, mut process) = (ResponseList::default(), FakeProcess::default());
     process.set(0x10, &[on(5)]);
     let entries = [entry(100, 0x10)];
     assert_eq!(process.update(&mut responses, &entries), (vec![5], None));
@@ -182,4 +182,29 @@ fn a_list_that_is_abandoned_changes_nothing() {
     assert_eq!(responses.resolved(Ok(vec![on(6)])), Step::Unknown);
     assert_eq!(process.update(&mut responses, &entries), (vec![5], None));
     assert_eq!(process.asked, 3, "it is still confirmed");
+}
+
+/// A process that executes another program may begin another list before the outcome of a request
+/// for its earlier one arrives.
+#[test]
+fn only_the_outcome_for_its_own_objects_continues_a_list() {
+    let entry = |address| Entry {
+        object: HttpObject { kind: LedgerKind::Connection, address },
+        since: Timestamp::from_ms(address),
+        stack: None,
+    };
+    let mut responses = ResponseList::default();
+    let Step::Resolve(earlier) = responses.begin(vec![entry(1), entry(2)]) else { unreachable!() };
+    assert!(responses.is_asked(&earlier));
+    let mut responses = ResponseList::default();
+    assert!(!responses.is_asked(&earlier));
+    let Step::Resolve(objects) = responses.begin(vec![entry(3), entry(4)]) else { unreachable!() };
+    assert!(!responses.is_asked(&earlier));
+    assert!(responses.is_asked(&objects));
+    let connection = |fd| Some(ResolvedConnection { fd, stream: None, is_awaited: false });
+    // One of the two is searched again.
+    let step = responses.resolved(Ok(vec![connection(5), None]));
+    assert_eq!(step, Step::Resolve(vec![entry(3).object]));
+    assert!(!responses.is_asked(&objects));
+    assert!(responses.is_asked(&[entry(3).object]));
 }
