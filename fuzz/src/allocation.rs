@@ -24,7 +24,7 @@ struct Counting;
 static ALLOCATOR: Counting = Counting;
 
 fn add(size: usize) {
-    // A thread that ends has no count any more.
+    // A thread that is exiting no longer has a count.
     let _ = ALLOCATED.try_with(|allocated| {
         let (now, most) = allocated.get();
         let now = now.saturating_add(size);

@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.check {
         check()?;
-        println!("the committed BPF object belongs to the sources");
+        println!("the committed BPF object matches the sources");
         return Ok(());
     }
     let toolchain = toolchain::find()?;

@@ -119,7 +119,7 @@ impl Outstanding {
         }
     }
 
-    /// Forgets the questions without an answer that are not asked any more.
+    /// Forgets the questions without an answer that are no longer asked.
     pub(super) fn forget_unanswered(&mut self, is_asked: impl Fn(Subject) -> bool) {
         self.unanswered.retain(|subject, _| is_asked(*subject));
     }
@@ -133,7 +133,7 @@ impl Outstanding {
         counts
     }
 
-    /// No answer to a question of the detector is awaited any more. Returns the processes whose
+    /// No answer to a question of the detector is awaited from now on. Returns the processes whose
     /// readers were asked for.
     pub(super) fn give_up_all(&mut self) -> Vec<ProcessKey> {
         let is_question = |subject: &Subject| !matches!(subject, Subject::Responses(_));

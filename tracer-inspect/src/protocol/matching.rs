@@ -6,7 +6,7 @@ use tracer_core::{ConnectionId, Readers, Timestamp};
 
 use super::{Answer, Reply, Request, Task};
 
-/// Why a reply does not match its request. The worker that sent it cannot be trusted any more.
+/// Why a reply does not match its request. The worker that sent it can no longer be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
     /// It has the number of another request.

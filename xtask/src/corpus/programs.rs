@@ -278,7 +278,7 @@ impl Entry {
                 return None;
             }
             Ok(false) if !late => return Some(()),
-            Ok(false) => format!("it did not get ready; {}", program.stderr_tail()),
+            Ok(false) => format!("it did not become ready; {}", program.stderr_tail()),
             Err(error) => format!("{error:#}"),
         };
         self.state = State::Done(Outcome::Broken(broken));

@@ -102,7 +102,7 @@ impl Outcome {
         for (observation, finding) in first_of_each(&observations.all) {
             if !expectations.iter().any(|expectation| expectation.is_about(finding)) {
                 let what = describe(observation, finding, began_s);
-                mistakes.push(format!("flagged beside its leak: {what}"));
+                mistakes.push(format!("flagged in addition to its leak: {what}"));
             }
         }
         Self::Twin { leaks, mistakes }
@@ -147,7 +147,7 @@ fn mistakes_of(
             (idle * FOUND_WITHIN).as_secs()
         )),
         Some(_) if !leak.at_end[0] => {
-            mistakes.push(format!("not so at the end: {what}; {at_end} were counted then"));
+            mistakes.push(format!("not found at the end: {what}; {at_end} were counted then"));
         }
         Some(_) => {}
     }

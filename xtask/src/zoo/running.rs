@@ -119,7 +119,7 @@ impl Running {
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.supervisor.try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("it ended with {status}; {}", self.output_tail()),
+            Some(status) => bail!("it exited with {status}; {}", self.output_tail()),
         }
     }
 
@@ -168,7 +168,7 @@ impl Running {
     fn send(&mut self, function: &str) -> Result<()> {
         let commands = self.commands.as_mut().context("it was killed")?;
         if writeln!(commands, "{function}").is_err() {
-            bail!("it ended before `{function}`; {}", self.output_tail());
+            bail!("it exited before `{function}`; {}", self.output_tail());
         }
         Ok(())
     }
@@ -176,12 +176,12 @@ impl Running {
     fn reply(&self, function: &str, longest: Duration) -> Result<()> {
         match self.replies.recv_timeout(longest) {
             Ok(reply) if reply == function => Ok(()),
-            Ok(reply) => bail!("`{function}` was called, and `{reply}` replied"),
+            Ok(reply) => bail!("called `{function}`, and got the reply `{reply}`"),
             Err(RecvTimeoutError::Timeout) => {
                 bail!("`{function}` has not returned; {}", self.output_tail())
             }
             Err(RecvTimeoutError::Disconnected) => {
-                bail!("it ended in `{function}`; {}", self.output_tail())
+                bail!("it exited in `{function}`; {}", self.output_tail())
             }
         }
     }
@@ -199,7 +199,7 @@ impl Running {
         }
         let status = self.supervisor.wait()?;
         if !status.success() {
-            bail!("its supervisor ended with {status}");
+            bail!("its supervisor exited with {status}");
         }
         Ok(())
     }

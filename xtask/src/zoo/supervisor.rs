@@ -49,7 +49,7 @@ fn kill_descendants() -> Result<()> {
             }
         }
         if Instant::now() > deadline {
-            bail!("processes do not end: {descendants:?}");
+            bail!("processes do not exit: {descendants:?}");
         }
         thread::sleep(Duration::from_millis(20));
     }

@@ -41,7 +41,7 @@ fn a_twin_is_found_in_time_and_to_the_end() {
     check(vec![observation(Live, 149.0, 24)], leak, &["never found with this count"]);
     check(vec![], leak, &["never found with this count"]);
     let retracted = [found.clone(), vec![observation(Live, 200.0, 0)]].concat();
-    check(retracted, leak, &["not so at the end"]);
+    check(retracted, leak, &["not found at the end"]);
     let more = [found, vec![observation(Live, 200.0, 26), observation(Live, 210.0, 25)]].concat();
     check(more, leak, &["too many"]);
     let audited = vec![observation(Live, 149.0, 25), observation(Source::Audit, 160.0, 60)];
@@ -52,7 +52,7 @@ fn a_twin_is_found_in_time_and_to_the_end() {
 fn nothing_else_of_a_twin_is_flagged() {
     let found = vec![observation(Source::Live, 120.0, 25)];
     let expected =
-        ["never found with this count", "flagged beside its leak: live, at 120 s: \"api\""];
+        ["never found with this count", "flagged in addition to its leak: live, at 120 s: \"api\""];
     check(found, "ghost 127.0.0.1:82 25", &expected);
 }
 
