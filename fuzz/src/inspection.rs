@@ -3,8 +3,7 @@
 use tracer_core::{Asked, ConnectionId, ProcessKey, Timestamp};
 use tracer_inspect::protocol::{Reply, Request, Task, frame::FrameBuffer};
 
-/// The longest reply that is read here. What is read takes at most some hundred times as much
-/// memory.
+/// The longest reply that is read here.
 const REPLY_MAX: usize = 64 << 10;
 
 /// Frames with replies to a request about readers.
@@ -18,7 +17,7 @@ pub fn reply(bytes: &[u8]) {
     let mut buffer = FrameBuffer::default();
     buffer.extend(bytes);
     while let Ok(Some(message)) = buffer.next_message(REPLY_MAX) {
-        let Ok(reply) = Reply::read(&message) else { return };
+        let Ok(reply) = Reply::read(&message, REPLY_MAX) else { return };
         let _ = reply.check(&request, Timestamp::from_ms(1_000), Timestamp::from_ms(1_020));
         let written = reply.to_frame(REPLY_MAX);
         assert!(written.ends_with(&message), "one value has one form");

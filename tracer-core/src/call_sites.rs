@@ -34,11 +34,7 @@ struct Answer {
 impl CallSites {
     /// The stacks to resolve now: of those in `wanted` without an answer, the ones that have waited
     /// longest.
-    pub(crate) fn ask(
-        &mut self,
-        wanted: &BTreeSet<ProcessStack>,
-        round: u64,
-    ) -> BTreeSet<ProcessStack> {
+    pub(crate) fn ask(&mut self, wanted: &BTreeSet<ProcessStack>, round: u64) -> Vec<ProcessStack> {
         let unknown: Vec<ProcessStack> =
             wanted.iter().filter(|key| !self.known.contains_key(key)).copied().collect();
         if self.known.len() + unknown.len() > CALL_SITES_MAX {

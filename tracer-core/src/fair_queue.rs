@@ -1,17 +1,21 @@
 //! Selects the keys to serve when there are more than can be served at once.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, vec::Vec};
 
 /// Serves the keys that have waited longest.
 #[derive(Debug)]
 pub(crate) struct FairQueue<K> {
-    /// The round in which each key was last served.
-    served: BTreeMap<K, u64>,
+    /// When each key was served.
+    served: BTreeMap<K, Served>,
     /// The number of keys that were not served in the latest round.
     pub(crate) waiting: usize,
+}
+
+/// The rounds in which a key was served.
+#[derive(Clone, Copy, Debug)]
+struct Served {
+    latest: u64,
+    before: Option<u64>,
 }
 
 impl<K> Default for FairQueue<K> {
@@ -22,28 +26,57 @@ impl<K> Default for FairQueue<K> {
 
 impl<K: Copy + Ord> FairQueue<K> {
     /// At most `max` of these keys: first those that were never served, then those that were
-    /// served longest ago.
+    /// served longest ago. They should be served in this order, because there may not be enough time
+    /// for all of them.
     pub(crate) fn take(
         &mut self,
         keys: impl IntoIterator<Item = K>,
         round: u64,
         max: usize,
-    ) -> BTreeSet<K> {
+    ) -> Vec<K> {
         let mut keys: Vec<K> = keys.into_iter().collect();
-        keys.sort_by_key(|key| (self.served.get(key).copied(), *key));
+        let latest = |key: &K| self.served.get(key).map(|served| served.latest);
+        keys.sort_by_cached_key(|key| (latest(key), *key));
         self.waiting = keys.len().saturating_sub(max);
         keys.truncate(max);
-        self.served.extend(keys.iter().map(|key| (*key, round)));
-        keys.into_iter().collect()
+        for key in &keys {
+            let before = self.served.get(key).map(|served| served.latest);
+            self.served.insert(*key, Served { latest: round, before });
+        }
+        keys
     }
 
-    /// Treats a key as never served, because its question was not answered.
-    pub(crate) fn forget(&mut self, key: &K) {
-        self.served.remove(key);
+    /// The key was not served in its latest round, because there was no time: it keeps its place.
+    pub(crate) fn not_served(&mut self, key: &K) {
+        match self.served.get_mut(key) {
+            Some(Served { latest, before: Some(before) }) => *latest = *before,
+            Some(_) => drop(self.served.remove(key)),
+            None => {}
+        }
     }
 
     /// Forgets the keys that no longer exist.
     pub(crate) fn retain(&mut self, exists: impl Fn(&K) -> bool) {
         self.served.retain(|key, _| exists(key));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_key_cannot_take_all_the_time_of_every_round() {
+        let mut queue = FairQueue::default();
+        // In each round, there is time for two keys. Those after them are not served.
+        let mut served = Vec::new();
+        for round in 1..=5 {
+            let keys = queue.take(0..5, round, 4);
+            served.extend(keys.iter().copied().take(2));
+            for late in &keys[2..] {
+                queue.not_served(late);
+            }
+        }
+        assert_eq!(served, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
     }
 }

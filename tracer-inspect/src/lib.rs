@@ -25,4 +25,5 @@ pub mod native;
 pub mod process;
 pub mod protocol;
 mod readers;
+pub mod unprivileged_user;
 pub mod worker;

@@ -13,7 +13,7 @@ pub mod identity;
 pub mod image;
 pub mod maps;
 pub mod memory;
-mod mounts;
+pub mod mounts;
 pub mod pages;
 pub mod regular_file;
 pub mod script;

@@ -52,7 +52,7 @@ impl Detector {
     pub(super) fn take_no_answer(&mut self, subject: Subject, reason: NoAnswer) {
         self.outstanding.give_up(subject, reason);
         if let (Subject::Readers(process), NoAnswer::OutOfTime) = (subject, reason) {
-            self.processes.readers_queue.forget(&process);
+            self.processes.readers_queue.not_served(&process);
         }
     }
 
@@ -61,7 +61,7 @@ impl Detector {
     pub(super) fn take_unanswered(&mut self, count: u64) {
         self.unanswered = count;
         for process in self.outstanding.give_up_all() {
-            self.processes.readers_queue.forget(&process);
+            self.processes.readers_queue.not_served(&process);
         }
     }
 

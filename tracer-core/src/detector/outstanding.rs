@@ -110,9 +110,10 @@ impl Outstanding {
         self.unanswered.remove(&subject);
     }
 
-    /// There will be no answer.
+    /// There will be no answer. If the process has ended or executed another program, an earlier
+    /// question without an answer does not matter any more either.
     pub(super) fn give_up(&mut self, subject: Subject, reason: NoAnswer) {
-        self.awaited.remove(&subject);
+        self.answered(subject);
         if reason != NoAnswer::Ended {
             self.unanswered.insert(subject, reason);
         }

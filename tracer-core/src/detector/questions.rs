@@ -52,7 +52,9 @@ impl Detector {
         let processes = self.processes.facts_queue.take(suspected, self.snapshots, PROCESSES_MAX);
         let wanted = readers.keys().copied();
         let inspected = self.processes.readers_queue.take(wanted, self.snapshots, INSPECTIONS_MAX);
-        readers.retain(|key, _| inspected.contains(key));
+        // In the order of the queue: there may be no time for the last ones.
+        let readers: Vec<(ProcessKey, Vec<Asked>)> =
+            inspected.into_iter().filter_map(|key| Some((key, readers.remove(&key)?))).collect();
         let stacks = self.processes.call_sites.ask(&stacks, self.snapshots);
         for process in &processes {
             self.outstanding.ask_process(*process, self.processes.snapshot_at());

@@ -197,9 +197,13 @@ fn a_process_is_not_judged_while_its_open_responses_are_read() {
     let mut history: Vec<_> = names.clone().map(open).chain(names.map(receive)).collect();
     history.extend([(60_000, Action::Snapshot), (2_000, Action::Snapshot)]);
     let process = facts(1).key;
-    let ledger = |at| Input::Ledger(Ledger { process, at, open: Vec::new(), limits: Vec::new() });
-    let no_answer = |reason| move |_| Input::NoAnswer(Subject::Responses(process), reason);
-    let found = |ending: &dyn Fn(Timestamp) -> Input| {
+    let ledger =
+        |at| vec![Input::Ledger(Ledger { process, at, open: Vec::new(), limits: Vec::new() })];
+    let no_answers = |reasons: &'static [NoAnswer]| {
+        let no_answer = move |reason| Input::NoAnswer(Subject::Responses(process), reason);
+        move |_| reasons.iter().copied().map(no_answer).collect()
+    };
+    let found = |ending: &dyn Fn(Timestamp) -> Vec<Input>| {
         let mut detector = Detector::new(options());
         let mut ticks = 0;
         for input in play(&history, &[]).1 {
@@ -213,8 +217,10 @@ fn a_process_is_not_judged_while_its_open_responses_are_read() {
                     }
                     detector.handle(Input::Tick(at));
                     assert!(ticks > 1 || detector.report().findings.is_empty());
-                    detector.handle(ending(at));
-                    detector.handle(Input::Tick(at));
+                    for input in ending(at) {
+                        detector.handle(input);
+                        detector.handle(Input::Tick(at));
+                    }
                 }
                 input => detector.handle(input),
             }
@@ -226,8 +232,10 @@ fn a_process_is_not_judged_while_its_open_responses_are_read() {
         )
     };
     assert_eq!(found(&ledger), (true, false));
-    assert_eq!(found(&no_answer(NoAnswer::Ended)), (true, false));
-    assert_eq!(found(&no_answer(NoAnswer::Failed)), (true, true));
+    assert_eq!(found(&no_answers(&[NoAnswer::Ended])), (true, false));
+    assert_eq!(found(&no_answers(&[NoAnswer::Failed])), (true, true));
+    // The process has executed a program without responses.
+    assert_eq!(found(&no_answers(&[NoAnswer::Failed, NoAnswer::Ended])), (true, false));
 }
 
 proptest! {

@@ -81,8 +81,8 @@ fn shares(elf: &Elf) -> bool {
     SHARED.iter().any(|name| elf.section(name).is_some())
 }
 
-/// Only root and this user can change it. The worker of a `tracer` that was started by root runs as
-/// `nobody`, who may also be the user of a watched process.
+/// Only root and this user can change it. If `tracer` was started by `nobody`, that may also be the
+/// user of a watched process.
 fn is_trusted(metadata: &Metadata) -> bool {
     let own = Some(rustix::process::geteuid().as_raw()).filter(|own| *own != NOBODY);
     let owner = metadata.uid();

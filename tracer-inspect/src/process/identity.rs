@@ -8,7 +8,7 @@ use super::stat::{has_ended, is_dead, look_up, main_thread};
 /// architecture that has eBPF.
 pub const TICK_NS: u64 = 10_000_000;
 
-/// The user and the group `nobody`, which a worker that was started by root becomes.
+/// The user `nobody`, as whom processes may run that have nothing to do with each other.
 pub(crate) const NOBODY: u32 = 65_534;
 
 /// Start time of a process in clock ticks since boot (`starttime` in `/proc/PID/stat`); `None` if

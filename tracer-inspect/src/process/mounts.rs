@@ -21,6 +21,9 @@ use crate::{budget::Budget, clock};
 const LINE_MAX: u64 = 64 << 10;
 /// Maximum length of a type in the result, in bytes.
 const TYPE_MAX: usize = 32;
+/// The type of a file system that is on no mount that is visible.
+pub(super) const UNKNOWN: &str = "unknown";
+const OVERLAY: &str = "overlay";
 /// How long the type of a mount is remembered: its number is used again once it is unmounted.
 const REMEMBERED_MS: u64 = 5_000;
 /// Maximum number of mounts that are remembered.
@@ -85,6 +88,59 @@ pub(super) fn filesystem(file: impl AsFd, pid: u32, budget: &Budget) -> io::Resu
     Ok(Some(found))
 }
 
+/// The type of the file system that a file of process `pid` is on, if another host or a process
+/// without privileges may decide when operations on it return: FUSE, a network file system, or an
+/// overlay in a user namespace, where it may be on top of FUSE. An overlay of a container that root
+/// has started is visible to the init process or to this one. `None` if there is no such file system.
+///
+/// # Errors
+/// Its mount cannot be determined.
+pub fn untrusted(file: impl AsFd + Copy, pid: u32, budget: &Budget) -> io::Result<Option<String>> {
+    let filesystem = filesystem(file, pid, budget)?.unwrap_or_else(|| UNKNOWN.to_owned());
+    let is_trusted = match &*filesystem {
+        UNKNOWN => false,
+        OVERLAY => {
+            let id = status(file, StatxFlags::empty())?.stx_mnt_id;
+            overlay_device(pid, id, budget).is_some_and(|device| {
+                ["1", "self"].iter().any(|process| has_overlay(process, device, budget))
+            })
+        }
+        other => is_local(other),
+    };
+    Ok((!is_trusted).then_some(filesystem))
+}
+
+/// The device number of the overlay with this mount number. The files on it may have others.
+fn overlay_device(pid: u32, id: u64, budget: &Budget) -> Option<(u32, u32)> {
+    ["self", &pid.to_string()].iter().find_map(|process| {
+        let is_wanted = |mount: &Mount, kind: &str| mount.id == id && kind == OVERLAY;
+        first(process, is_wanted, budget).map(|mount| mount.device)
+    })
+}
+
+fn has_overlay(process: &str, device: (u32, u32), budget: &Budget) -> bool {
+    let is_wanted = |mount: &Mount, kind: &str| mount.device == device && kind == OVERLAY;
+    first(process, is_wanted, budget).is_some()
+}
+
+/// The first wanted mount that a process sees, as far as the budget allows.
+fn first(
+    process: &str,
+    is_wanted: impl Fn(&Mount, &str) -> bool,
+    budget: &Budget,
+) -> Option<Mount> {
+    let mut text = BufReader::new(File::open(format!("/proc/{process}/mountinfo")).ok()?);
+    let mut line = Vec::new();
+    while next_line(&mut text, &mut line, budget)? {
+        if let Some((mount, kind)) = parse(&line)
+            && is_wanted(&mount, &kind)
+        {
+            return Some(mount);
+        }
+    }
+    None
+}
+
 /// These facts about a file, as far as the kernel knows them without asking the file system, and in
 /// any case its mount and device.
 pub(super) fn status(file: impl AsFd, facts: StatxFlags) -> io::Result<Statx> {
@@ -144,18 +200,22 @@ enum Found {
 fn find(mut text: impl BufRead, mount: Mount, budget: &Budget) -> Found {
     let mut of_device = Found::Nothing;
     let mut line = Vec::new();
-    loop {
-        line.clear();
-        let length = text.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).unwrap_or(0);
-        if length == 0 || budget.step_bytes(length).is_none() {
-            return of_device;
-        }
+    while next_line(&mut text, &mut line, budget) == Some(true) {
         match parse(&line) {
             Some((known, kind)) if known.id == mount.id => return Found::Mount(kind),
             Some((known, kind)) if known.device == mount.device => of_device = Found::Device(kind),
             _ => {}
         }
     }
+    of_device
+}
+
+/// Reads the next line; false at the end, and `None` if the budget is exceeded.
+fn next_line(text: &mut impl BufRead, line: &mut Vec<u8>, budget: &Budget) -> Option<bool> {
+    line.clear();
+    let length = text.take(LINE_MAX).read_until(b'\n', line).unwrap_or(0);
+    budget.step_bytes(length)?;
+    Some(length > 0)
 }
 
 /// Parses a line such as
@@ -186,6 +246,8 @@ fn printable(kind: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     const MOUNTINFO: &str = "\
@@ -226,6 +288,35 @@ mod tests {
         for kind in ["ext4", "xfs", "btrfs", "overlay", "tmpfs", "squashfs", "virtiofs", "proc"] {
             assert!(is_local(kind), "{kind}");
         }
+    }
+
+    /// Whoever may mount an overlay in a user namespace may mount FUSE below it.
+    #[test]
+    fn an_overlay_of_a_user_namespace_is_not_trusted() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = "mkdir lower upper work merged && cp /bin/sleep lower \
+            && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged \
+            && exec merged/sleep 600";
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+        let mut child =
+            unshare.current_dir(directory.path()).stderr(Stdio::null()).spawn().unwrap();
+        let exe = format!("/proc/{}/exe", child.id());
+        let is_started =
+            || std::fs::read_link(&exe).is_ok_and(|path| path.ends_with("merged/sleep"));
+        while !is_started() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        // The kernel may not allow user namespaces.
+        if is_started() {
+            let untrusted = |path: &str| {
+                untrusted(&File::open(path).unwrap(), child.id(), &Budget::default()).unwrap()
+            };
+            assert_eq!(untrusted(&exe).as_deref(), Some(OVERLAY));
+            assert_eq!(untrusted("/proc/self/exe"), None);
+        }
+        let _ = child.kill();
+        child.wait().unwrap();
     }
 
     #[test]

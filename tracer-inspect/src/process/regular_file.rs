@@ -21,16 +21,13 @@ use rustix::{
     io::Errno,
 };
 
-use super::mounts;
+use super::mounts::{self, UNKNOWN};
 use crate::budget::Budget;
 
 /// Maximum number of symbolic links that are followed (`MAXSYMLINKS` of `include/linux/namei.h`).
 const LINKS_MAX: usize = 40;
 /// Maximum number of components that are followed, those of links included.
 const COMPONENTS_MAX: usize = 2_048;
-/// The type of a file system that is on no mount that is visible.
-const UNKNOWN: &str = "unknown";
-
 /// A file of a watched process.
 #[derive(Clone, Copy, Debug)]
 pub enum Place<'a> {

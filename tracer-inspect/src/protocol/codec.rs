@@ -5,10 +5,6 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Maximum number of elements for which memory is allocated before they are read: the length of a
-/// list may be wrong.
-const ROOM_MAX: usize = 1_024;
-
 /// A type that crosses the boundary.
 pub(super) trait Wire: Sized {
     /// Appends the value to `out`.
@@ -22,8 +18,13 @@ pub(super) trait Wire: Sized {
 }
 
 /// The bytes that have not been read yet.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bytes<'a>(&'a [u8]);
+#[derive(Debug)]
+pub(super) struct Bytes<'a> {
+    rest: &'a [u8],
+    /// How many bytes of memory lists and strings may still take. An element of a list may take one
+    /// byte here and many in memory.
+    memory: usize,
+}
 
 impl<'a> Bytes<'a> {
     /// The next `length` bytes.
@@ -31,32 +32,35 @@ impl<'a> Bytes<'a> {
     /// # Errors
     /// There are fewer.
     fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(Malformed)?;
-        self.0 = rest;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Malformed)?;
+        self.rest = rest;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (taken, rest) = self.0.split_first_chunk().ok_or(Malformed)?;
-        self.0 = rest;
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(Malformed)?;
+        self.rest = rest;
         Ok(*taken)
     }
 
-    /// The length of a list or a string: each element takes at least one byte.
-    fn length(&mut self) -> Result<usize, Malformed> {
+    /// The length of a list or a string, whose elements take at least one byte here and `size` bytes
+    /// in memory.
+    fn length(&mut self, size: usize) -> Result<usize, Malformed> {
         let length = usize::try_from(u32::read(self)?).map_err(|_| Malformed)?;
-        if length > self.0.len() { Err(Malformed) } else { Ok(length) }
+        let memory = length.checked_mul(size).and_then(|bytes| self.memory.checked_sub(bytes));
+        self.memory = memory.ok_or(Malformed)?;
+        if length > self.rest.len() { Err(Malformed) } else { Ok(length) }
     }
 }
 
-/// The value of exactly these bytes.
+/// The value of exactly these bytes, whose lists and strings take at most `memory_max` bytes.
 ///
 /// # Errors
-/// They are not a value of this type, or more than one.
-pub(super) fn from_bytes<T: Wire>(bytes: &[u8]) -> Result<T, Malformed> {
-    let mut input = Bytes(bytes);
+/// They are not a value of this type, or more than one, or it would take more memory.
+pub(super) fn from_bytes<T: Wire>(bytes: &[u8], memory_max: usize) -> Result<T, Malformed> {
+    let mut input = Bytes { rest: bytes, memory: memory_max };
     let value = T::read(&mut input)?;
-    if input.0.is_empty() { Ok(value) } else { Err(Malformed) }
+    if input.rest.is_empty() { Ok(value) } else { Err(Malformed) }
 }
 
 macro_rules! integers {
@@ -106,7 +110,7 @@ impl Wire for String {
     }
 
     fn read(input: &mut Bytes<'_>) -> Result<Self, Malformed> {
-        let length = input.length()?;
+        let length = input.length(1)?;
         let text = str::from_utf8(input.take(length)?).map_err(|_| Malformed)?;
         Ok(text.to_owned())
     }
@@ -121,8 +125,8 @@ impl<T: Wire> Wire for Vec<T> {
     }
 
     fn read(input: &mut Bytes<'_>) -> Result<Self, Malformed> {
-        let length = input.length()?;
-        let mut list = Self::with_capacity(length.min(ROOM_MAX));
+        let length = input.length(size_of::<T>())?;
+        let mut list = Self::with_capacity(length);
         for _ in 0..length {
             list.push(T::read(input)?);
         }

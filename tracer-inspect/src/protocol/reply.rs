@@ -93,11 +93,13 @@ impl Reply {
         frame::frame(self, max).or_else(too_long).unwrap_or_default()
     }
 
-    /// Reads a message.
+    /// Reads a message that may be `max` bytes long. It takes not much more memory than that.
     ///
     /// # Errors
-    /// It is malformed.
-    pub fn read(message: &[u8]) -> Result<Self, Malformed> {
-        codec::from_bytes(message)
+    /// It is malformed, or would take more memory.
+    pub fn read(message: &[u8], max: usize) -> Result<Self, Malformed> {
+        // The strings of a reply are not longer than the reply, and besides them, the facts about a
+        // connection take a small part of the bytes for which `Request::reply_max` has room.
+        codec::from_bytes(message, max.saturating_add(max / 8))
     }
 }

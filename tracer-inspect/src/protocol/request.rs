@@ -105,7 +105,7 @@ impl Setup {
     /// # Errors
     /// It is malformed.
     pub fn read(message: &[u8]) -> Result<Self, Malformed> {
-        codec::from_bytes(message)
+        codec::from_bytes(message, usize::MAX)
     }
 }
 
@@ -120,7 +120,7 @@ impl Request {
     /// # Errors
     /// It is malformed.
     pub fn read(message: &[u8]) -> Result<Self, Malformed> {
-        codec::from_bytes(message)
+        codec::from_bytes(message, usize::MAX)
     }
 
     /// Maximum length of the reply in bytes.

@@ -139,7 +139,7 @@ fn every_message_survives() {
     }
     for (task, answer) in answers() {
         let (request, reply) = (Request { sequence: 1, task }, reply(answer));
-        let read = Reply::read(&message(&reply.to_frame(request.reply_max())));
+        let read = Reply::read(&message(&reply.to_frame(request.reply_max())), request.reply_max());
         assert_eq!(read.as_ref(), Ok(&reply));
         assert_eq!(reply.check(&request, SENT, NOW), Ok(()), "{reply:?}");
     }
@@ -150,17 +150,41 @@ fn a_message_that_is_too_short_or_too_long_is_malformed() {
     for (_, answer) in answers() {
         let whole = message(&reply(answer).to_frame(frame::MESSAGE_MAX));
         for length in 0..whole.len() {
-            assert_eq!(Reply::read(&whole[..length]), Err(Malformed));
+            assert_eq!(Reply::read(&whole[..length], frame::MESSAGE_MAX), Err(Malformed));
         }
-        assert_eq!(Reply::read(&[&whole[..], &[0]].concat()), Err(Malformed));
+        assert_eq!(Reply::read(&[&whole[..], &[0]].concat(), frame::MESSAGE_MAX), Err(Malformed));
     }
 }
 
 #[test]
 fn a_list_is_not_longer_than_its_bytes() {
-    assert_eq!(codec::from_bytes::<Vec<u8>>(&[2, 0, 0, 0, 7]), Err(Malformed));
-    assert_eq!(codec::from_bytes::<String>(&[255, 255, 255, 255, 7]), Err(Malformed));
-    assert_eq!(codec::from_bytes::<String>(&[1, 0, 0, 0, 0xff]), Err(Malformed), "not UTF-8");
+    assert_eq!(codec::from_bytes::<Vec<u8>>(&[2, 0, 0, 0, 7], 9), Err(Malformed));
+    assert_eq!(codec::from_bytes::<String>(&[255, 255, 255, 255, 7], usize::MAX), Err(Malformed));
+    assert_eq!(codec::from_bytes::<String>(&[1, 0, 0, 0, 0xff], 9), Err(Malformed), "not UTF-8");
+}
+
+#[test]
+fn a_list_of_short_elements_takes_no_more_memory_than_a_reply() {
+    let asked: Vec<Asked> = asked().into_iter().cycle().take(1_000).collect();
+    let objects = vec![objects()[0]; 1_000];
+    for (task, many, few) in [
+        (
+            Task::Readers { process: PROCESS, asked },
+            Answer::Readers(Readers { limits: vec![Limit::NotGo; 4_000_000], ..readers() }),
+            Answer::Readers(Readers { limits: vec![Limit::NotGo; 1_000], ..readers() }),
+        ),
+        (
+            Task::Resolve { process: PROCESS, objects },
+            Answer::Resolved(Ok(vec![None; 4_000_000])),
+            Answer::Resolved(Ok(vec![None; 1_000])),
+        ),
+    ] {
+        let max = Request { sequence: 1, task }.reply_max();
+        let [many, few] =
+            [many, few].map(|answer| Reply::read(&message(&reply(answer).to_frame(max)), max));
+        assert_eq!(many, Err(Malformed));
+        assert!(few.is_ok_and(|reply| reply.answer != Answer::TooLong));
+    }
 }
 
 #[test]
@@ -223,7 +247,7 @@ fn a_frame_that_is_too_long_is_refused_before_it_arrives() {
     assert_eq!(buffer.next_message(11), Ok(None));
     assert_eq!(buffer.next_message(10), Err(Malformed));
     let long = Answer::Readers(Readers { limits: vec![Limit::NotGo; 1_000], ..readers() });
-    let read = Reply::read(&message(&reply(long).to_frame(100)));
+    let read = Reply::read(&message(&reply(long).to_frame(100)), 100);
     assert_eq!(read, Ok(reply(Answer::TooLong)));
 }
 
@@ -239,7 +263,7 @@ proptest! {
             let (part, after) = rest.split_at(cut.min(rest.len()));
             buffer.extend(part);
             while let Some(message) = buffer.next_message(frame::MESSAGE_MAX).unwrap() {
-                read.push(Reply::read(&message).unwrap());
+                read.push(Reply::read(&message, frame::MESSAGE_MAX).unwrap());
             }
             rest = after;
             if rest.is_empty() {
@@ -264,7 +288,7 @@ proptest! {
             changed[at] = byte;
             bytes = changed;
         }
-        if let Ok(reply) = Reply::read(&bytes) {
+        if let Ok(reply) = Reply::read(&bytes, frame::MESSAGE_MAX) {
             prop_assert_eq!(message(&reply.to_frame(frame::MESSAGE_MAX)), bytes);
         }
     }

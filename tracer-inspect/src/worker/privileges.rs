@@ -3,14 +3,11 @@
 use anyhow::{Context as _, Result};
 use caps::{CapSet, Capability, CapsHashSet};
 use rustix::{
-    process::{DumpableBehavior, getuid, set_dumpable_behavior},
-    thread::{
-        set_keep_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
-        set_thread_res_uid,
-    },
+    process::{DumpableBehavior, set_dumpable_behavior},
+    thread::set_no_new_privs,
 };
 
-use crate::process::identity::NOBODY;
+use crate::unprivileged_user::stop_being_root;
 
 /// The capabilities for reading the processes of other users.
 const KEPT: [Capability; 3] = [
@@ -39,13 +36,9 @@ fn drop_all() -> Result<()> {
     if may(Capability::CAP_SETPCAP) {
         caps::clear(None, CapSet::Bounding)?;
     }
-    if may(Capability::CAP_SETGID) {
-        set_thread_groups(&[])?;
-    }
-    // In a user namespace, this user may not exist.
-    if getuid().is_root()
-        && may(Capability::CAP_SETUID)
-        && let Err(error) = become_nobody()
+    // Without `CAP_KILL`, the launcher could not kill a process of another user.
+    if may(Capability::CAP_KILL)
+        && let Err(error) = stop_being_root()
     {
         log::debug!("the inspection worker keeps the user root: {error}");
     }
@@ -57,15 +50,5 @@ fn drop_all() -> Result<()> {
     set_no_new_privs(true)?;
     // No other process of the same user may attach to this one.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    Ok(())
-}
-
-/// Changes user and group. The capabilities stay permitted.
-fn become_nobody() -> Result<()> {
-    use rustix::process::{Gid, Uid};
-    set_keep_capabilities(true)?;
-    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-    set_thread_res_gid(group, group, group)?;
-    set_thread_res_uid(user, user, user)?;
     Ok(())
 }

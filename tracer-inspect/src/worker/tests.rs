@@ -24,9 +24,14 @@ fn start_after(first: fn()) -> (UnixStream, JoinHandle<io::Result<()>>) {
         run(&its)
     });
     ours.write_all(&Setup::default().to_frame().unwrap()).unwrap();
-    let ready = Reply::read(&frame::read_from(&mut ours).unwrap().unwrap()).unwrap();
+    let ready = read_reply(&mut ours);
     assert!(ready.is_ready());
     (ours, worker)
+}
+
+fn read_reply(socket: &mut UnixStream) -> Reply {
+    let message = frame::read_from(socket).unwrap().unwrap();
+    Reply::read(&message, frame::MESSAGE_MAX).unwrap()
 }
 
 fn this_process() -> ProcessKey {
@@ -46,7 +51,7 @@ fn requests_are_answered_in_their_order_until_the_tracer_closes_the_socket() {
         socket.write_all(&request.to_frame().unwrap()).unwrap();
     }
     for request in &requests {
-        let reply = Reply::read(&frame::read_from(&mut socket).unwrap().unwrap()).unwrap();
+        let reply = read_reply(&mut socket);
         assert_eq!(reply.check(request, sent_at, clock::now()), Ok(()));
         let is_ended = request.task == Task::Process(ended);
         assert_eq!(reply.answer == Answer::Ended, is_ended);
@@ -62,7 +67,7 @@ fn answers(first: fn(), tasks: &[Task]) -> Vec<Answer> {
     for (sequence, task) in (1..).zip(tasks) {
         let request = Request { sequence, task: task.clone() };
         socket.write_all(&request.to_frame().unwrap()).unwrap();
-        let reply = Reply::read(&frame::read_from(&mut socket).unwrap().unwrap()).unwrap();
+        let reply = read_reply(&mut socket);
         answers.push(reply.answer);
     }
     drop(socket);

@@ -12,6 +12,7 @@
 mod followed;
 mod lists;
 mod program_file;
+mod reread;
 mod response_list;
 
 use std::{
@@ -27,7 +28,10 @@ use tracer_inspect::{
     protocol::{Answer, Task},
 };
 
-use self::followed::{Followed, Found};
+use self::{
+    followed::{Followed, Found},
+    reread::Reread,
+};
 use super::{
     inspection::{Outcome, Unanswered},
     kernel::{load::Kernel, uprobes::LedgerLinks},
@@ -56,6 +60,9 @@ pub(crate) struct Ledgers {
     /// The uprobes of processes that have exited or called `execve`. The kernel takes long to
     /// remove them.
     ended: Vec<LedgerLinks>,
+    /// Processes that have exited or called `execve` since the latest snapshot.
+    unlisted: Vec<Process>,
+    reread: Reread,
 }
 
 /// A process, identified as in `/proc`: the start time distinguishes it from a later process with
@@ -120,8 +127,15 @@ impl Ledgers {
     /// Ledgers that report only responses that have been open for `age_min_ms`.
     pub(crate) fn new(age_min_ms: u64) -> Self {
         raise_open_files_limit();
-        let attaching = Duration::ZERO;
-        Self { age_min_ms, known: BTreeMap::new(), is_full: false, attaching, ended: Vec::new() }
+        Self {
+            age_min_ms,
+            known: BTreeMap::new(),
+            is_full: false,
+            attaching: Duration::ZERO,
+            ended: Vec::new(),
+            unlisted: Vec::new(),
+            reread: Reread::default(),
+        }
     }
 
     /// Attaches uprobes to the wanted processes that have none, detaches them from processes that
@@ -154,6 +168,11 @@ impl Ledgers {
         })
     }
 
+    /// The outcomes of further requests have arrived.
+    pub(crate) fn outcomes_arrived(&mut self) {
+        self.reread.forget();
+    }
+
     /// Takes the outcome of a request. Returns the ledger, if that completes one.
     pub(crate) fn take(
         &mut self,
@@ -167,7 +186,9 @@ impl Ledgers {
                 self.take_entries(kernel, key, result, program);
                 None
             }
-            Task::Resolve { process, .. } => self.take_resolved(kernel, process, result, ask),
+            Task::Resolve { process, objects } => {
+                self.take_resolved(kernel, process, &objects, result, ask)
+            }
             Task::Process(_) | Task::CallSite { .. } | Task::Readers { .. } => None,
         }
     }
@@ -199,8 +220,12 @@ impl Ledgers {
                     && Image::of(process.pid) == *image
             }
         };
-        let ended = self.known.extract_if(.., |process, state| !is_current(process, state));
-        self.ended.extend(ended.filter_map(|(_, state)| state.into_links()));
+        for (process, state) in
+            self.known.extract_if(.., |process, state| !is_current(process, state))
+        {
+            self.unlisted.push(process);
+            self.ended.extend(state.into_links());
+        }
     }
 
     /// Detaches uprobes of processes that have ended, for a limited time.

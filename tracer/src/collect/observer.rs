@@ -127,7 +127,6 @@ impl Observer {
         };
         let (backend, fallback) = backend.open(options, plan.source)?;
         let has_uprobes = has_uprobes && fallback.is_none();
-        let has_keeper = has_uprobes && ending::start_keeper();
         let has_stacks = options.with_stacks && fallback.is_none();
         let mut observer = Self {
             backend,
@@ -141,7 +140,7 @@ impl Observer {
             holders: Vec::new(),
             clock: None,
             only_tracked,
-            has_keeper,
+            has_keeper: false,
             followed: BTreeSet::new(),
             sockets: 0,
             known: attach.then(KnownSockets::default),
@@ -198,21 +197,22 @@ impl Observer {
         Ok(HostFacts { started_at, suspended_ns, probes, notes: Vec::new() })
     }
 
-    /// Drops the capabilities that are no longer needed. `creates_files`: the run creates files
+    /// Drops the privileges that are no longer needed. `replaces_files`: the run replaces a file
     /// later.
     ///
     /// # Errors
     /// The kernel refused.
-    pub(crate) fn drop_privileges(&self, creates_files: bool) -> Result<()> {
+    pub(crate) fn drop_privileges(&mut self, replaces_files: bool) -> Result<()> {
         #[cfg(test)]
         if matches!(self.backend, Backend::Scripted(_)) {
             return Ok(());
         }
-        privileges::drop_all_but(Needs {
-            programs: matches!(self.backend, Backend::Kernel(_)),
-            uprobes: self.ledgers.is_some(),
-            files: creates_files,
-        })
+        let uprobes = self.ledgers.is_some();
+        let programs = matches!(self.backend, Backend::Kernel(_));
+        privileges::drop_all_but(Needs { programs, uprobes, replaces_files })?;
+        // It has no more privileges than this process, and no uprobe is attached yet.
+        self.has_keeper = uprobes && ending::start_keeper();
+        Ok(())
     }
 
     /// Waits until there are events, or log messages of the BPF programs.

@@ -2,13 +2,15 @@
 //! disk.
 
 use std::{
+    ffi::OsStr,
     fs::{File, OpenOptions, TryLockError},
     io::{self, ErrorKind, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
     path::Path,
 };
 
 use anyhow::{Context as _, Result, bail};
+use rustix::fs::{Mode, OFlags, openat};
 
 /// The fixes to suggest if a path is not a regular file.
 #[derive(Clone, Copy)]
@@ -48,12 +50,13 @@ pub(crate) fn open(path: &Path, remedies: Remedies) -> Result<File> {
     Ok(file)
 }
 
-/// Creates a file that is readable by its owner only, and locks it.
+/// Creates a file in a directory, readable by its owner only, and locks it.
 ///
 /// # Errors
 /// The file exists, or cannot be created.
-pub(crate) fn create_new(path: &Path) -> io::Result<File> {
-    let file = options().create_new(true).open(path)?;
+pub(crate) fn create_new(directory: impl AsFd, name: &OsStr) -> io::Result<File> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::APPEND | OFlags::CLOEXEC;
+    let file = File::from(openat(directory, name, flags, Mode::RUSR | Mode::WUSR)?);
     lock(&file);
     Ok(file)
 }

@@ -65,6 +65,11 @@ impl Recorder {
         Ok(this)
     }
 
+    /// Whether the file is replaced from time to time.
+    pub(crate) const fn replaces_file(&self) -> bool {
+        self.segments.is_limited()
+    }
+
     /// Records an input.
     pub(crate) fn input(&mut self, input: &Input) {
         if self.error.is_some() {

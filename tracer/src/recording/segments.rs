@@ -2,13 +2,18 @@
 
 use std::{
     collections::VecDeque,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
-    path::{Path, PathBuf},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{MetadataExt as _, fchown},
+    },
+    path::Path,
 };
 
 use anyhow::{Context as _, Result, bail};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, renameat, unlinkat};
 
 use super::{
     block::{self, FILE_HEADER_BYTES, Kind},
@@ -24,7 +29,10 @@ const SEGMENTS_PER_LIMIT: u64 = 8;
 
 /// Appends blocks, and deletes the oldest segments to keep the file below its limit.
 pub(super) struct Segments {
-    path: PathBuf,
+    /// The directory of the file, opened before `tracer` drops its privileges.
+    directory: OwnedFd,
+    /// The name of the file in it.
+    name: OsString,
     file: AtomicAppender<File>,
     max_bytes: Option<u64>,
     /// Length of each segment in the file in bytes, the oldest first.
@@ -49,9 +57,10 @@ impl Segments {
                 "cannot write {shown}: the file exists and is not a recording; name another file"
             );
         }
+        let (directory, name) = split(path).with_context(|| format!("cannot open {shown}"))?;
         if length > FILE_HEADER_BYTES as u64 {
             keep_old(path)?;
-            let created = append::create_new(path);
+            let created = append::create_new(&directory, &name);
             file = created.with_context(|| format!("cannot create {shown}; name another file"))?;
         } else {
             // An empty recording.
@@ -62,7 +71,12 @@ impl Segments {
             anyhow::anyhow!("{}: {shown}; name a file on another disk", append::cause(&error))
         })?;
         let lengths = VecDeque::new();
-        Ok(Self { path: path.to_owned(), file, max_bytes, lengths, deleted: 0 })
+        Ok(Self { directory, name, file, max_bytes, lengths, deleted: 0 })
+    }
+
+    /// Whether the size of the file is limited, so that it is replaced from time to time.
+    pub(super) const fn is_limited(&self) -> bool {
+        self.max_bytes.is_some()
     }
 
     /// Whether the current segment is long enough for the next one to begin.
@@ -121,15 +135,18 @@ impl Segments {
     /// Copies the remaining segments to a file next to this one and renames it, so that a complete
     /// recording exists under this name at all times.
     fn delete_oldest(&mut self, count: usize) -> io::Result<()> {
-        let sibling = sibling(&self.path, ".new");
+        let new = with_ending(&self.name, ".new");
         // A crash may have left such a file behind.
-        let _ = fs::remove_file(&sibling);
-        let kept = self.copy_to(&sibling, count);
-        let renamed = kept.and_then(|kept| fs::rename(&sibling, &self.path).map(|()| kept));
+        let _ = unlinkat(&self.directory, &new, AtFlags::empty());
+        let kept = self.copy_to(&new, count);
+        let renamed = kept.and_then(|kept| {
+            renameat(&self.directory, &new, &self.directory, &self.name)?;
+            Ok(kept)
+        });
         match renamed {
             Ok(kept) => self.file = kept,
             Err(error) => {
-                let _ = fs::remove_file(&sibling);
+                let _ = unlinkat(&self.directory, &new, AtFlags::empty());
                 return Err(error);
             }
         }
@@ -138,8 +155,13 @@ impl Segments {
         Ok(())
     }
 
-    fn copy_to(&mut self, path: &Path, count: usize) -> io::Result<AtomicAppender<File>> {
-        let mut copy = append::create_new(path)?;
+    fn copy_to(&mut self, name: &OsStr, count: usize) -> io::Result<AtomicAppender<File>> {
+        let mut copy = append::create_new(&self.directory, name)?;
+        // This process may have another user now than the one who created the file.
+        let (old, new) = (self.file.output.metadata()?, copy.metadata()?);
+        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+            fchown(&copy, Some(old.uid()), Some(old.gid()))?;
+        }
         copy.write_all(&file_header())?;
         let deleted: u64 = self.lengths.iter().take(count).sum();
         let header = FILE_HEADER_BYTES as u64;
@@ -165,10 +187,11 @@ fn is_recording(file: &mut File) -> io::Result<bool> {
 /// Renames an earlier recording to `.old`, unless a file of that name exists and is not a
 /// recording.
 fn keep_old(path: &Path) -> Result<()> {
-    let old = sibling(path, ".old");
+    let old = with_ending(path.as_os_str(), ".old");
+    let old = Path::new(&old);
     let (shown, shown_old) = (path.display(), old.display());
-    if fs::symlink_metadata(&old).is_ok() {
-        let mut file = append::open(&old, REMEDIES)?;
+    if fs::symlink_metadata(old).is_ok() {
+        let mut file = append::open(old, REMEDIES)?;
         let is_recording = is_recording(&mut file);
         if !is_recording.with_context(|| format!("cannot read {shown_old}"))? {
             bail!(
@@ -177,7 +200,7 @@ fn keep_old(path: &Path) -> Result<()> {
             );
         }
     }
-    fs::rename(path, &old).map_err(|error| {
+    fs::rename(path, old).map_err(|error| {
         anyhow::anyhow!(
             "cannot rename the earlier recording {shown} to {shown_old}: {error}; name another file"
         )
@@ -188,8 +211,17 @@ fn file_header() -> [u8; FILE_HEADER_BYTES] {
     block::file_header(Version::CURRENT.number())
 }
 
-fn sibling(path: &Path, ending: &str) -> PathBuf {
-    let mut name: OsString = path.as_os_str().to_owned();
+/// The directory of a file, and the name of the file in it.
+fn split(path: &Path) -> io::Result<(OwnedFd, OsString)> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = openat(CWD, directory.unwrap_or(Path::new(".")), flags, Mode::empty())?;
+    Ok((directory, name))
+}
+
+fn with_ending(name: &OsStr, ending: &str) -> OsString {
+    let mut name = name.to_owned();
     name.push(ending);
-    name.into()
+    name
 }

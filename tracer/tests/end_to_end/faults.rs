@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::Path,
     process::Command,
     thread,
@@ -94,6 +94,8 @@ fn setting_the_wall_clock_changes_no_age_and_no_time() {
     let library = compile_c(&source("clock.c"), directory.path(), "-shared -fPIC");
     let offset = directory.path().join("offset");
     fs::write(&offset, "0").unwrap();
+    // The tracer does not stay root.
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let leak = Leak::of(Kind::Undrained, 5);
     let mut tracer = command(&format!("--pid {} --idle 2s -o json", leak.pid()));
     tracer.env("LD_PRELOAD", &library).env("CLOCK_OFFSET_FILE", &offset);

@@ -42,7 +42,12 @@ struct Hostile {
 
 impl Hostile {
     fn start(executable: &Path, command: &'static str) -> Self {
-        let program = Program::start_ready(executable, "");
+        Self::start_by(executable, "", command)
+    }
+
+    /// Starts it by a program that executes it, with arguments that are split at white space.
+    fn start_by(executable: &Path, arguments: &str, command: &'static str) -> Self {
+        let program = Program::start_ready(executable, arguments);
         let perf_map = format!("/tmp/perf-{}.map", program.pid()).into();
         Self { program, command, perf_map }
     }
@@ -229,26 +234,68 @@ fn programs_with_sections_beyond_all_bounds_and_debug_information_that_recurses(
 
 /// Makes a section 8 GiB long: a hole at the end of the file.
 fn enlarge(program: &Path, name: &str) {
-    const SIZE: u64 = 8 << 30;
+    replace_section(program, name, &[], 8 << 30);
+}
+
+/// Moves a section to the end of the file, with this content and zeros up to this size.
+fn replace_section(program: &Path, name: &str, content: &[u8], size: u64) {
     let bytes = fs::read(program).unwrap();
     let number = |at: usize, length: usize| {
         let digits = bytes[at..at + length].iter().rev();
         digits.fold(0, |number, byte| number << 8 | usize::from(*byte))
     };
     // `Elf64_Ehdr` and `Elf64_Shdr` of elf(5).
-    let (sections, size) = (number(0x28, 8), number(0x3a, 2));
-    let names = number(sections + size * number(0x3e, 2) + 0x18, 8);
+    let (sections, header_size) = (number(0x28, 8), number(0x3a, 2));
+    let names = number(sections + header_size * number(0x3e, 2) + 0x18, 8);
     let of_name = |section: &usize| {
         let start = names + number(*section, 4);
         bytes[start..].starts_with(format!("{name}\0").as_bytes())
     };
-    let mut headers = (0..number(0x3c, 2)).map(|index| sections + size * index);
+    let mut headers = (0..number(0x3c, 2)).map(|index| sections + header_size * index);
     let header = headers.find(of_name).expect("it has the section") as u64;
     let file = File::options().write(true).open(program).unwrap();
     let end = bytes.len() as u64;
     file.write_all_at(&end.to_le_bytes(), header + 0x18).unwrap();
-    file.write_all_at(&SIZE.to_le_bytes(), header + 0x20).unwrap();
-    file.set_len(end + SIZE).unwrap();
+    file.write_all_at(&size.to_le_bytes(), header + 0x20).unwrap();
+    file.write_all_at(content, end).unwrap();
+    file.set_len(end + size).unwrap();
+}
+
+/// An entry of `.eh_frame`, whose CIE is this many bytes before its second field.
+fn unwind_entry(cie: usize, content: &[u8]) -> Vec<u8> {
+    let halves =
+        [content.len() + 4, cie].map(|number| u32::try_from(number).unwrap().to_le_bytes());
+    [halves.as_flattened(), content].concat()
+}
+
+/// The code of the program, as an entry describes it.
+fn all_code() -> Vec<u8> {
+    [0_u64, u64::MAX >> 1].map(u64::to_le_bytes).concat()
+}
+
+#[test]
+fn unwind_tables_that_recurse() {
+    const REMEMBER_STATE: u8 = 0x0a;
+    let directories = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    // The entry is its own CIE.
+    let cyclic = unwind_entry(4, &all_code());
+    // A long CIE (version, augmentation, alignments, return address, instructions), which each of
+    // 50,000 entries refers to, and states within states.
+    let mut nested =
+        unwind_entry(0, &[&[1, 0, 1, 0x78, 16][..], &[REMEMBER_STATE; 1_000]].concat());
+    for _ in 0..50_000 {
+        nested.extend(unwind_entry(nested.len() + 4, &[0; 16]));
+    }
+    let states = [all_code(), vec![REMEMBER_STATE; 60_000]].concat();
+    nested.extend(unwind_entry(nested.len() + 4, &states));
+    let hostile = directories.iter().zip([cyclic, nested]).map(|(directory, table)| {
+        // The innermost function is in the program itself.
+        let program = compile(directory.path(), "-static");
+        replace_section(&program, ".eh_frame", &table, table.len() as u64);
+        Hostile::start(&program, "connect")
+    });
+
+    Siege::of(hostile.collect()).check();
 }
 
 /// Reading a mapping beyond the end of its file is a SIGBUS.
@@ -287,6 +334,33 @@ fn a_file_system_that_never_answers() {
     let directory = tempfile::tempdir().unwrap();
     let mut hostile = Hostile::start(&compile(directory.path(), ""), "connect-generated");
     hostile.ask("hide-tmp");
+
+    let report = Siege::of(vec![hostile]).check();
+
+    let limits = call_site_limits(&report);
+    let is_fuse = |limit: &String| limit.contains("file-not-local") && limit.contains("fuse.hang");
+    assert!(limits.iter().any(is_fuse), "{report}");
+}
+
+/// Neither the worker nor `tracer` opens it.
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
+fn a_program_on_a_file_system_that_no_longer_answers() {
+    if fs::metadata("/dev/fuse").is_err() {
+        eprintln!("skipped: this host has no FUSE");
+        return;
+    }
+    let [directory, mount_point] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let program = compile(directory.path(), "");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/fuse.c");
+    let fuse = compile_c(&source, directory.path(), "");
+    let arguments = format!("{} {}", program.display(), mount_point.path().display());
+    let hostile = Hostile::start_by(&fuse, &arguments, "connect");
+    let pid = hostile.pid();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let server = children.trim().parse().unwrap();
+    // SAFETY: it is a child of a process that this test has started and not waited for.
+    assert_eq!(unsafe { libc::kill(server, libc::SIGSTOP) }, 0);
 
     let report = Siege::of(vec![hostile]).check();
 

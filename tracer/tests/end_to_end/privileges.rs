@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
     path::Path,
     process::Command,
     thread,
@@ -15,7 +16,10 @@ use crate::support::{Kind, Leak, NOBODY, Report, Tracer, found, program_for_all}
 const STATED: &str = "+bpf,+perfmon,+sys_ptrace,+dac_read_search";
 
 /// Bits of capability sets (`include/uapi/linux/capability.h`).
+const CHOWN: u64 = 1 << 0;
+const DAC_OVERRIDE: u64 = 1 << 1;
 const DAC_READ_SEARCH: u64 = 1 << 2;
+const FOWNER: u64 = 1 << 3;
 const SYS_PTRACE: u64 = 1 << 19;
 const SYS_ADMIN: u64 = 1 << 21;
 const PERFMON: u64 = 1 << 38;
@@ -89,11 +93,19 @@ fn without_dac_read_search_and_kernel_programs_other_users_are_unreadable() {
 #[test]
 fn capabilities_that_are_not_needed_after_the_start_are_dropped() {
     let leak = Leak::prepare(Kind::Undrained);
+    let directory = tempfile::tempdir().unwrap();
+    let recording = directory.path().join("run.rec");
+    let recording = recording.display();
     let looks = DAC_READ_SEARCH | SYS_PTRACE | CHECKPOINT_RESTORE;
     for (arguments, allowed) in [
         ("--no-uprobes", looks | BPF),
         ("", looks | BPF | PERFMON | SYS_ADMIN),
         ("--source sock-diag", looks | SYS_ADMIN),
+        (&format!("--no-uprobes --record {recording}"), looks | BPF),
+        (
+            &format!("--no-uprobes --record {recording} --max-size 1MiB"),
+            looks | BPF | CHOWN | DAC_OVERRIDE | FOWNER,
+        ),
     ] {
         let mut tracer = Tracer::start(&format!("--pid {} -o json {arguments}", leak.pid()));
         tracer.wait_for_first_report();
@@ -104,11 +116,27 @@ fn capabilities_that_are_not_needed_after_the_start_are_dropped() {
             let kept = u64::from_str_radix(value.trim(), 16).unwrap();
             assert_eq!(kept & !allowed, 0, "{arguments}: {set} {kept:x}");
         }
-        // An exec brings nothing back, although the user is root.
-        let value = |name| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
-        assert_eq!((value("CapBnd:"), value("NoNewPrivs:")), ("0000000000000000", "1"));
+        assert_exec_gains_nothing(tracer.id());
         tracer.interrupt();
     }
+}
+
+/// The user owns nothing, and no capability can be gained.
+fn assert_exec_gains_nothing(pid: u32) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let value = |name| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+    for ids in ["Uid:", "Gid:"] {
+        let of_user = |id: &str| ["0", &NOBODY.to_string()].contains(&id);
+        assert!(!value(ids).split_whitespace().any(of_user), "{ids} {}", value(ids));
+    }
+    assert_eq!(value("Groups:"), "");
+    for set in ["CapInh:", "CapBnd:", "CapAmb:"] {
+        assert_eq!(value(set), "0000000000000000", "{set}");
+    }
+    assert_eq!(value("NoNewPrivs:"), "1");
+    // It is not dumpable: no process of its user may attach to it.
+    let owner = fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid();
+    assert_eq!(owner, 0);
 }
 
 /// It shares the file descriptors of the tracer, removes its uprobes in the background, and does
@@ -133,7 +161,7 @@ fn the_process_that_outlives_the_tracer_has_no_capabilities() {
     for set in ["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"] {
         assert_eq!(value(set), "0000000000000000", "{set}");
     }
-    assert_eq!(value("NoNewPrivs:"), "1");
+    assert_exec_gains_nothing(keeper);
     tracer.interrupt();
     // It exits, too.
     let deadline = Instant::now() + Duration::from_mins(1);

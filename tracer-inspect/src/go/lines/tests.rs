@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::go::{function_table::Header, layout};
-use crate::process::memory::fake::FakeMemory;
+use crate::{
+    budget::{Allowance, Budget},
+    process::memory::fake::FakeMemory,
+};
 
 const TABLES: u64 = 0x10_000;
 const TEXT: u64 = 0x40_000;
@@ -61,7 +64,14 @@ fn tables(format: Format) -> Vec<u8> {
 
 /// Reads the tables; `None` if they are rejected.
 fn with_lines<T>(bytes: &[u8], ask: impl FnOnce(&Lines, &mut Pages) -> T) -> Option<T> {
-    let mut memory = FakeMemory::default();
+    with_lines_of(&mut FakeMemory::default(), bytes, ask)
+}
+
+fn with_lines_of<T>(
+    memory: &mut FakeMemory,
+    bytes: &[u8],
+    ask: impl FnOnce(&Lines, &mut Pages) -> T,
+) -> Option<T> {
     memory.put_bytes(TABLES, bytes);
     let mut module = vec![0; layout::MODULE];
     let tables = [(8, NAMES, 0x100), (32, UNITS, 4), (56, FILES, 0x80), (80, VALUES, 0x100)];
@@ -73,12 +83,12 @@ fn with_lines<T>(bytes: &[u8], ask: impl FnOnce(&Lines, &mut Pages) -> T) -> Opt
     let data = (TABLES + FUNCTION_DATA as u64).to_le_bytes();
     module[layout::module_function_data(23)..][..8].copy_from_slice(&data);
 
-    let header = Header::read(&memory, TABLES)?;
+    let header = Header::read(memory, TABLES)?;
     let text = (TEXT, TEXT + 0x200);
-    let functions = FunctionTable::read(&memory, (TABLES, header), text, BIAS)?;
-    let tables = LineTables::read(&memory, 23, (TABLES, &module), BIAS)?;
+    let functions = FunctionTable::read(memory, (TABLES, header), text, BIAS)?;
+    let tables = LineTables::read(memory, 23, (TABLES, &module), BIAS)?;
     let lines = Lines { functions: &functions, tables: &tables };
-    Some(ask(&lines, &mut Pages::new(&memory)))
+    Some(ask(&lines, &mut Pages::new(memory)))
 }
 
 /// The calls at each offset from the start of the code.
@@ -171,6 +181,32 @@ fn a_frame_with_inconsistent_tables_is_unknown() {
         bytes[offset..offset + some.len()].copy_from_slice(some);
         assert_eq!(frame_map(&bytes, 0x51), None, "{why}");
     }
+}
+
+/// As many objects as there may be, each of this many words.
+fn with_objects(words: u32) -> Vec<u8> {
+    let mut bytes = framed(GO_1_20);
+    bytes.truncate(FUNCTION_DATA + 0xa0);
+    bytes.extend(65_536_u64.to_le_bytes());
+    let object = [(-32_i32).cast_unsigned(), 8 * words, 0, 0].map(u32::to_le_bytes).concat();
+    bytes.extend(object.repeat(65_536));
+    bytes
+}
+
+/// The product of both is 32 GiB.
+#[test]
+fn as_many_objects_as_possible_of_as_many_words_as_possible() {
+    assert_eq!(frame_map(&with_objects(65_536), 0x51), None);
+    let expected = Some((32, vec![-32, -24, -16, -8, 16, 24]));
+    assert_eq!(frame_map(&with_objects(1), 0x51), expected, "all of them are one word");
+    // Many such frames exceed the budget.
+    let allowance = Allowance { steps_max: 4 << 20, ..Allowance::default() };
+    let mut memory = FakeMemory(Default::default(), Budget::new(allowance));
+    let frames = with_lines_of(&mut memory, &with_objects(1), |lines, pages| {
+        (0..200).map_while(|_| lines.frame_map(pages, BIAS, TEXT + 0x51)).count()
+    });
+    assert!((1..200).contains(&frames.unwrap()), "{frames:?}");
+    assert!(memory.1.is_exceeded());
 }
 
 #[test]

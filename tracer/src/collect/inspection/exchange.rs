@@ -7,14 +7,16 @@
 //! with more time. If that fails too, no request of this kind is made about the process, or about
 //! another one that runs the program, again; a call site is asked for without debug information.
 
+mod received;
 mod remembered;
 
 use std::{collections::VecDeque, os::fd::OwnedFd, time::Duration};
 
+use received::Received;
 use remembered::{Failed, Possible, Remembered};
 pub(super) use remembered::{Identify, Program};
 use tracer_core::{ProcessKey, Timestamp};
-use tracer_inspect::protocol::{Answer, Reply, Request, Task, TaskKind, frame::FrameBuffer};
+use tracer_inspect::protocol::{Answer, Reply, Request, Task, TaskKind};
 
 /// Maximum number of requests that a worker has at a time: enough that it does not wait for the
 /// next one, and few enough that little is lost with it.
@@ -44,9 +46,6 @@ pub(crate) enum Unanswered {
     /// There was no time.
     OutOfTime,
 }
-
-/// A message of a worker, and the file descriptor that came with it.
-type Message = (Vec<u8>, Option<OwnedFd>);
 
 /// The worker has to be killed and replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,12 +86,9 @@ pub(super) struct Exchange {
     sent: VecDeque<Sent>,
     /// When the worker began to work on the oldest of them.
     working_since: Timestamp,
-    received: FrameBuffer,
-    /// File descriptors whose replies are not complete. Each belongs to the reply that contains the
-    /// last byte with which it was received, which is this many bytes from the beginning of
-    /// `received`: the kernel ends a read after the bytes that carry a file descriptor, and may put
-    /// earlier replies in front of them (`unix_stream_read_generic`).
-    files: VecDeque<(OwnedFd, usize)>,
+    /// When a part of the oldest reply was received although its deadline was over.
+    late_since: Option<Timestamp>,
+    received: Received,
     /// The current worker has said that it is ready. If it fails before, no request is to blame.
     is_ready: bool,
     /// The current worker has been sent a request.
@@ -187,7 +183,7 @@ impl Exchange {
             let request = Request { sequence: self.sequence, task };
             if let Some(frame) = request.to_frame() {
                 if self.sent.is_empty() {
-                    self.working_since = now;
+                    self.begin(now);
                 }
                 self.sent.push_back(Sent { request, asked_at: now, attempt });
                 self.is_used = true;
@@ -209,27 +205,39 @@ impl Exchange {
         now: Timestamp,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), WorkerFailed> {
-        self.received.extend(bytes);
-        if let Some(file) = file {
-            self.files.push_back((file, self.received.len()));
-            // Each reply has at most one, and all replies but the last one are complete.
-            if self.files.len() > 2 {
-                return Err(WorkerFailed);
-            }
+        self.received.extend(bytes, file)?;
+        let is_late = self.deadline().is_some_and(|deadline| deadline < now);
+        self.take_replies(now, outcomes)?;
+        // The worker cannot send a long reply at once. The rest may be late because this process was:
+        // it has read nothing meanwhile.
+        if is_late && !self.received.is_empty() && self.late_since.is_none() {
+            self.late_since = Some(now);
         }
+        Ok(())
+    }
+
+    /// Takes the replies that are complete.
+    fn take_replies(
+        &mut self,
+        now: Timestamp,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), WorkerFailed> {
         while !self.received.is_empty() {
             if !self.is_ready {
-                let Some((message, _)) = self.next_message(READY_MAX)? else { return Ok(()) };
-                let ready = Reply::read(&message).ok().filter(Reply::is_ready);
+                let Some((message, _)) = self.received.next_message(READY_MAX)? else {
+                    return Ok(());
+                };
+                let ready = Reply::read(&message, READY_MAX).ok().filter(Reply::is_ready);
                 self.spend(ready.ok_or(WorkerFailed)?.cpu_ns, now);
                 self.is_ready = true;
                 continue;
             }
             let oldest = self.sent.front().ok_or(WorkerFailed)?;
             let reply_max = oldest.request.reply_max();
-            let Some((message, file)) = self.next_message(reply_max)? else { return Ok(()) };
+            let next = self.received.next_message(reply_max)?;
+            let Some((message, file)) = next else { return Ok(()) };
             let oldest = self.sent.front().ok_or(WorkerFailed)?;
-            let reply = Reply::read(&message).map_err(|_| WorkerFailed)?;
+            let reply = Reply::read(&message, reply_max).map_err(|_| WorkerFailed)?;
             reply.check(&oldest.request, oldest.asked_at, now).map_err(|_| WorkerFailed)?;
             self.spend(reply.cpu_ns, now);
             let Some(answered) = self.sent.pop_front() else { return Err(WorkerFailed) };
@@ -249,30 +257,17 @@ impl Exchange {
         Ok(())
     }
 
-    /// The next message, and the file descriptor that came with it.
-    ///
-    /// # Errors
-    /// It is longer than `max` bytes.
-    fn next_message(&mut self, max: usize) -> Result<Option<Message>, WorkerFailed> {
-        let before = self.received.len();
-        let message = self.received.next_message(max).map_err(|_| WorkerFailed)?;
-        let Some(message) = message else { return Ok(None) };
-        let length = before - self.received.len();
-        let is_its = self.files.front().is_some_and(|(_, end)| *end <= length);
-        let file = if is_its { self.files.pop_front() } else { None };
-        let file = file.map(|(file, _)| file);
-        for (_, end) in &mut self.files {
-            *end = end.saturating_sub(length);
-        }
-        Ok(Some((message, file)))
-    }
-
     /// Adds the CPU time that the worker reports: at most the time since its previous reply,
     /// because it has one thread.
     fn spend(&mut self, cpu_ns: u64, now: Timestamp) {
         let most_ns = now.as_ns().saturating_sub(self.working_since.as_ns());
         self.cpu_ns = self.cpu_ns.saturating_add(cpu_ns.min(most_ns));
-        self.working_since = now;
+        self.begin(now);
+    }
+
+    /// The worker begins to work on the oldest request.
+    const fn begin(&mut self, now: Timestamp) {
+        (self.working_since, self.late_since) = (now, None);
     }
 
     /// When the next reply must have arrived; `None` if the worker has no request.
@@ -284,13 +279,12 @@ impl Exchange {
             Attempt::Slow | Attempt::Second => ALONE_TIME_MAX,
         };
         let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        Some(self.working_since.after_ms(limit_ms))
+        Some(self.late_since.unwrap_or(self.working_since).after_ms(limit_ms))
     }
 
     /// The worker has been killed or has exited. The next one is fresh.
     pub(super) fn worker_ended(&mut self) {
-        self.received = FrameBuffer::default();
-        self.files.clear();
+        self.received = Received::default();
         (self.is_ready, self.is_used) = (false, false);
     }
 

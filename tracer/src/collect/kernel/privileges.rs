@@ -4,7 +4,11 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use caps::{CapSet, Capability, CapsHashSet};
-use rustix::thread::set_no_new_privs;
+use rustix::{
+    process::{DumpableBehavior, geteuid, set_dumpable_behavior},
+    thread::set_no_new_privs,
+};
+use tracer_inspect::unprivileged_user::stop_being_root;
 
 /// Whether this process has a capability. True if that is unknown: the kernel checks it anyway.
 pub(crate) fn has(capability: Capability) -> bool {
@@ -49,13 +53,13 @@ pub(crate) struct Needs {
     pub(crate) programs: bool,
     /// The run attaches further uprobes.
     pub(crate) uprobes: bool,
-    /// The run creates files next to those that it has open.
-    pub(crate) files: bool,
+    /// The run replaces a file, in a directory that may belong to another user.
+    pub(crate) replaces_files: bool,
 }
 
 impl Needs {
     /// The capabilities that these require, as far as the process `has` them.
-    fn capabilities(self, has: impl Fn(Capability) -> bool) -> CapsHashSet {
+    fn capabilities(self, has: impl Fn(Capability) -> bool, is_root: bool) -> CapsHashSet {
         // `/proc/PID` of other users' processes, as far as the kernel itself answers.
         let mut wanted = CapsHashSet::from([Capability::CAP_SYS_PTRACE]);
         if self.programs {
@@ -68,8 +72,13 @@ impl Needs {
             // Newer kernels, such as 6.18, require the second one too.
             wanted.extend([Capability::CAP_PERFMON, Capability::CAP_SYS_ADMIN]);
         }
-        if self.files {
+        if self.replaces_files {
             wanted.insert(Capability::CAP_DAC_OVERRIDE);
+            if is_root {
+                // The new file gets the owner of the old one, which may be in a directory in which
+                // only owners may replace files, such as `/tmp`.
+                wanted.extend([Capability::CAP_CHOWN, Capability::CAP_FOWNER]);
+            }
         }
         // `CAP_SYS_ADMIN` implies these if they are missing.
         let implied = [Capability::CAP_BPF, Capability::CAP_PERFMON];
@@ -81,19 +90,22 @@ impl Needs {
     }
 }
 
-/// Permanently drops all capabilities except those that are still needed: an `exec` gains none, not
-/// even as root. It must be called before another thread is started, because capabilities are per
-/// thread.
+/// Permanently drops all capabilities except those that are still needed, and the user root: an
+/// `exec` gains nothing. It must be called before another thread is started, because user and
+/// capabilities are per thread.
 ///
 /// # Errors
 /// The kernel refused.
 pub(crate) fn drop_all_but(needs: Needs) -> Result<()> {
-    let kept = needs.capabilities(has);
+    let kept = needs.capabilities(has, geteuid().is_root());
     log::debug!("capabilities that are kept: {kept:?}");
     let may_bound = has(Capability::CAP_SETPCAP);
     let drop_others = || -> Result<()> {
         if may_bound {
             caps::clear(None, CapSet::Bounding)?;
+        }
+        if let Err(error) = stop_being_root() {
+            log::debug!("tracer keeps the user root: {error}");
         }
         // Linux before 4.3 has no ambient capabilities.
         let _ = caps::clear(None, CapSet::Ambient);
@@ -101,6 +113,10 @@ pub(crate) fn drop_all_but(needs: Needs) -> Result<()> {
         caps::set(None, CapSet::Effective, &kept)?;
         caps::set(None, CapSet::Permitted, &kept)?;
         set_no_new_privs(true)?;
+        if !kept.is_empty() {
+            // No other process of the same user may attach to this one, or use its file descriptors.
+            set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+        }
         Ok(())
     };
     drop_others().context("cannot drop capabilities that are not needed")
@@ -124,24 +140,27 @@ mod tests {
     #[test]
     fn what_is_kept_is_what_is_needed_and_there() {
         use Capability::{
-            CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_PERFMON, CAP_SYS_ADMIN,
-            CAP_SYS_PTRACE,
+            CAP_BPF, CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_PERFMON,
+            CAP_SYS_ADMIN, CAP_SYS_PTRACE,
         };
         let all = |_| true;
         let and = |more: &[Capability]| {
             [CAP_SYS_PTRACE].iter().chain(more).copied().collect::<CapsHashSet>()
         };
-        let needs = Needs { programs: true, uprobes: false, files: false };
-        assert_eq!(needs.capabilities(all), and(&[CAP_BPF]));
-        let more = Needs { uprobes: true, files: true, ..needs };
+        let needs = Needs { programs: true, uprobes: false, replaces_files: false };
+        assert_eq!(needs.capabilities(all, true), and(&[CAP_BPF]));
+        let more = Needs { uprobes: true, ..needs };
+        assert_eq!(more.capabilities(all, true), and(&[CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN]));
+        let files = Needs { replaces_files: true, ..needs };
+        assert_eq!(files.capabilities(all, false), and(&[CAP_BPF, CAP_DAC_OVERRIDE]));
         assert_eq!(
-            more.capabilities(all),
-            and(&[CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, CAP_DAC_OVERRIDE])
+            files.capabilities(all, true),
+            and(&[CAP_BPF, CAP_DAC_OVERRIDE, CAP_CHOWN, CAP_FOWNER])
         );
         let none = Needs { programs: false, ..needs };
-        assert_eq!(none.capabilities(all), and(&[CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN]));
+        assert_eq!(none.capabilities(all, true), and(&[CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN]));
         let old = |capability| capability == CAP_SYS_ADMIN;
-        assert_eq!(needs.capabilities(old), [CAP_SYS_ADMIN].into());
-        assert_eq!(more.capabilities(|_| false), CapsHashSet::default());
+        assert_eq!(needs.capabilities(old, true), [CAP_SYS_ADMIN].into());
+        assert_eq!(more.capabilities(|_| false, false), CapsHashSet::default());
     }
 }

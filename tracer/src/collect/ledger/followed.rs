@@ -71,15 +71,16 @@ impl Followed {
         if !image.is_current() {
             return None;
         }
-        let refused = |detail| Some(Err(Limit::UprobesRefused { detail }));
-        if let Err(error) = checked {
-            return refused(error.to_string());
+        if let Err(limit) = checked {
+            return Some(Err(limit));
         }
         let since = clock::now();
         let path = program_file::path(&file);
         let links = match kernel.attach_ledger(key.pid, &path, &entries.hooks) {
             Ok(links) => links,
-            Err(error) => return refused(format!("{error:#}")),
+            Err(error) => {
+                return Some(Err(Limit::UprobesRefused { detail: format!("{error:#}") }));
+            }
         };
         let followed = Self {
             since,
@@ -100,6 +101,11 @@ impl Followed {
     /// Whether a list is being read.
     pub(super) const fn is_pending(&self) -> bool {
         self.responses.is_pending()
+    }
+
+    /// Whether a list is being read that waits for the connections of these objects.
+    pub(super) fn is_asked(&self, objects: &[HttpObject]) -> bool {
+        self.responses.is_asked(objects)
     }
 
     /// Begins a list with what the BPF map had at `at`.

@@ -1,7 +1,7 @@
 //! Lists of open responses: from the entries of the BPF map to the connections in the memory of
 //! each process.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tracer_common::{LedgerKey, LedgerKind, LedgerRecord, StackKey};
 use tracer_core::{Input, Ledger, NoAnswer, Note, ProcessKey, Subject, Timestamp};
@@ -45,6 +45,14 @@ impl Ledgers {
         let mut open = self.by_process(kernel, stacks, &records, at);
         let exact: BTreeMap<Process, ProcessKey> =
             holders.iter().map(|key| (Process::from(*key), *key)).collect();
+        // A list that could not be read before is not read any more.
+        let ended = std::mem::take(&mut self.unlisted);
+        inputs.extend(
+            ended
+                .iter()
+                .filter_map(|process| exact.get(process))
+                .map(|key| Input::NoAnswer(Subject::Responses(*key), NoAnswer::Ended)),
+        );
         for (process, state) in &mut self.known {
             // A process without sockets has no open responses.
             let Some(&key) = exact.get(process) else { continue };
@@ -84,12 +92,17 @@ impl Ledgers {
         &mut self,
         kernel: &Kernel,
         key: ProcessKey,
+        objects: &[HttpObject],
         result: Result<Answer, Unanswered>,
         ask: Ask<'_>,
     ) -> Option<Input> {
         let none = |reason| Some(Input::NoAnswer(Subject::Responses(key), reason));
         let state = self.known.get_mut(&Process::from(key));
         let Some(ProcessState::Followed(followed)) = state else { return none(NoAnswer::Ended) };
+        // It was for a list of the program that the process ran before.
+        if !followed.is_asked(objects) {
+            return None;
+        }
         let progress = match result {
             Ok(Answer::Resolved(found)) => followed.resolved(found),
             other => {
@@ -112,10 +125,8 @@ impl Ledgers {
             Progress::Unknown => return none(NoAnswer::Ended),
         };
         if followed.is_late() {
-            let Ok(records) = kernel.ledger() else { return none(NoAnswer::OutOfTime) };
-            let of_process = records.iter().filter(|(_, record)| record.pid == key.pid);
-            let since: BTreeSet<Timestamp> =
-                of_process.map(|(_, record)| Timestamp::from_ns(record.at_ns)).collect();
+            let since = self.reread.of_process(key.pid, || kernel.ledger());
+            let Ok(since) = since else { return none(NoAnswer::OutOfTime) };
             open.retain(|response| since.contains(&response.since));
         }
         Some(Input::Ledger(Ledger { process: key, at, open, limits }))

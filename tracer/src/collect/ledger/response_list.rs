@@ -62,6 +62,8 @@ struct Pending {
     total: usize,
     /// The responses whose connections are being searched.
     wanted: Vec<ResponseKey>,
+    /// Their objects.
+    asked: Vec<HttpObject>,
     /// The connections found the first time, during the second search.
     first: Option<BTreeMap<ResponseKey, ResolvedConnection>>,
 }
@@ -70,6 +72,11 @@ impl ResponseList {
     /// Whether a list is being built.
     pub(super) const fn is_pending(&self) -> bool {
         self.pending.is_some()
+    }
+
+    /// Whether the list that is being built waits for the connections of these objects.
+    pub(super) fn is_asked(&self, objects: &[HttpObject]) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.asked == objects)
     }
 
     /// Begins a list.
@@ -82,7 +89,7 @@ impl ResponseList {
         entries.truncate(RESOLVED_MAX);
         let wanted = entries.iter().map(Entry::key).collect();
         let objects: Vec<HttpObject> = entries.iter().map(|entry| entry.object).collect();
-        let pending = Pending { entries, total, wanted, first: None };
+        let pending = Pending { entries, total, wanted, asked: objects.clone(), first: None };
         if objects.is_empty() {
             return self.list(pending, BTreeMap::new());
         }
@@ -126,7 +133,8 @@ impl ResponseList {
         if objects.is_empty() {
             return self.list(pending, found);
         }
-        self.pending = Some(Pending { wanted, first: Some(found), ..pending });
+        let asked = objects.clone();
+        self.pending = Some(Pending { wanted, asked, first: Some(found), ..pending });
         Step::Resolve(objects)
     }
 

@@ -63,6 +63,9 @@ impl Observer {
             if arrived.is_empty() {
                 return answers;
             }
+            if let Some(ledgers) = &mut self.ledgers {
+                ledgers.outcomes_arrived();
+            }
             for arrived in arrived {
                 answers.extend(match arrived {
                     Arrived::Input(input) => Some(input),

@@ -111,15 +111,14 @@ impl Session {
         backend: BackendSource,
         recording: Option<(RecordingOptions, Head)>,
     ) -> Result<Self> {
-        let (observer, host) = Observer::start(plan, backend)?;
+        let (mut observer, host) = Observer::start(plan, backend)?;
         // Created only after the observer has started: if it cannot start, an existing recording is
         // not renamed.
         let record = |(recording, head): (RecordingOptions, Head)| {
             Recorder::create(&recording.path, recording.max_bytes, head)
         };
         let recorder = recording.map(record).transpose()?;
-        // A recording with a size limit is rewritten to a new file from time to time.
-        observer.drop_privileges(recorder.is_some())?;
+        observer.drop_privileges(recorder.as_ref().is_some_and(Recorder::replaces_file))?;
         let mut detector = RecordedDetector::new(plan.options, recorder);
         detector.handle(host);
         let idle = Duration::from_millis(plan.options.idle_ms);
@@ -154,6 +153,7 @@ impl Session {
         self.asked_at = self.observer.inspection_time();
         self.take_ledgers(is_last, signals).await;
         let reconciled = self.observer.cpu_time();
+        self.asked_at = self.observer.inspection_time();
         self.ask_questions();
         self.wait_for_answers(is_last, signals).await;
         let answered = self.observer.cpu_time();

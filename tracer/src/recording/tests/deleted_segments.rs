@@ -149,3 +149,44 @@ fn an_earlier_recording_is_kept_and_no_other_file_is_touched() {
     assert!(create().contains("the file exists and is not a recording"), "{}", create());
     assert_eq!(fs::read_to_string(test.path()).unwrap(), "more data");
 }
+
+/// The directory was opened before, and the owner stays the same.
+#[cfg(feature = "root-tests")]
+#[test]
+fn the_file_is_replaced_without_being_root() {
+    use std::{
+        os::unix::fs::{MetadataExt as _, chown},
+        thread,
+    };
+
+    use crate::collect::kernel::privileges::{Needs, drop_all_but};
+
+    let test = TestFile::new();
+    // Like `/tmp`, but of another user and closed to all others.
+    let nobody = Some(65_534);
+    chown(test.0.path(), nobody, nobody).unwrap();
+    fs::set_permissions(test.0.path(), fs::Permissions::from_mode(0o1700)).unwrap();
+    // Privileges are those of a thread.
+    let (before, user) = thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let mut recorder = Recorder::create(&test.path(), Some(MAX_BYTES), head()).unwrap();
+            let before = fs::metadata(test.path()).unwrap();
+            let replaces_files = recorder.replaces_file();
+            assert!(replaces_files);
+            drop_all_but(Needs { programs: false, uprobes: false, replaces_files }).unwrap();
+            (1..=300).flat_map(round).for_each(|step| write(&mut recorder, &step));
+            recorder.finish().unwrap();
+            (before, rustix::process::geteuid())
+        });
+        thread.join().unwrap()
+    });
+
+    assert!(!user.is_root());
+    let after = fs::metadata(test.path()).unwrap();
+    assert_ne!(after.ino(), before.ino());
+    assert_eq!(
+        (after.uid(), after.gid(), after.mode()),
+        (before.uid(), before.gid(), before.mode())
+    );
+    assert_eq!(fs::read_dir(test.0.path()).unwrap().count(), 1);
+}

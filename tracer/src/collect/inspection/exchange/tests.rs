@@ -3,7 +3,7 @@
 mod files;
 
 use tracer_core::{ConnectionId, Limit, Reader, ReaderFacts, Readers, StackId};
-use tracer_inspect::protocol::frame::MESSAGE_MAX;
+use tracer_inspect::protocol::frame::{FrameBuffer, MESSAGE_MAX};
 
 use super::*;
 
@@ -359,4 +359,34 @@ fn what_fails_for_a_process_is_not_asked_about_others_that_run_its_program() {
     play.ask(Task::Entries(process(6)));
     play.start();
     assert_eq!(play.send(), [5, 6]);
+}
+
+/// The rest of a reply is awaited once more, because the worker can only send it while its first part
+/// is received.
+#[test]
+fn a_reply_in_parts_is_late_only_if_it_stays_incomplete() {
+    let mut play = Play::asking([1, 2]);
+    play.start();
+    play.send();
+    let part = |play: &mut Play, bytes: &[u8]| {
+        play.exchange.receive(bytes, None, play.now(), &mut play.outcomes).unwrap();
+        play.exchange.deadline().is_some_and(|deadline| deadline < play.now())
+    };
+    let reply = |play: &mut Play| {
+        let sequence = play.requests.pop_front().unwrap().sequence;
+        let reply = Reply { sequence, read_at: play.now(), cpu_ns: 0, answer: Answer::Ended };
+        reply.to_frame(MESSAGE_MAX)
+    };
+    let first = reply(&mut play);
+    play.now_ms += 5_000;
+    assert!(!part(&mut play, &first[..5]), "this process was late");
+    play.now_ms += 500;
+    assert!(!part(&mut play, &first[5..]));
+    assert_eq!(play.take(), [(1, true)]);
+
+    let second = reply(&mut play);
+    play.now_ms += 1_500;
+    assert!(!part(&mut play, &second[..5]));
+    play.now_ms += 1_500;
+    assert!(part(&mut play, &second[5..9]), "it had time for the rest");
 }

@@ -183,3 +183,28 @@ fn a_list_that_is_abandoned_changes_nothing() {
     assert_eq!(process.update(&mut responses, &entries), (vec![5], None));
     assert_eq!(process.asked, 3, "it is still confirmed");
 }
+
+/// A process that executes another program may begin another list before the outcome of a request
+/// for its earlier one arrives.
+#[test]
+fn only_the_outcome_for_its_own_objects_continues_a_list() {
+    let entry = |address| Entry {
+        object: HttpObject { kind: LedgerKind::Connection, address },
+        since: Timestamp::from_ms(address),
+        stack: None,
+    };
+    let mut responses = ResponseList::default();
+    let Step::Resolve(earlier) = responses.begin(vec![entry(1), entry(2)]) else { unreachable!() };
+    assert!(responses.is_asked(&earlier));
+    let mut responses = ResponseList::default();
+    assert!(!responses.is_asked(&earlier));
+    let Step::Resolve(objects) = responses.begin(vec![entry(3), entry(4)]) else { unreachable!() };
+    assert!(!responses.is_asked(&earlier));
+    assert!(responses.is_asked(&objects));
+    let connection = |fd| Some(ResolvedConnection { fd, stream: None, is_awaited: false });
+    // One of the two is searched again.
+    let step = responses.resolved(Ok(vec![connection(5), None]));
+    assert_eq!(step, Step::Resolve(vec![entry(3).object]));
+    assert!(!responses.is_asked(&objects));
+    assert!(responses.is_asked(&[entry(3).object]));
+}
