@@ -56,7 +56,7 @@ pub(crate) enum ResponseSelection<'a> {
 pub(crate) struct ProcessView {
     /// Why it cannot have acted on its connections.
     pub(crate) stop: Option<Stop>,
-    /// Whether it is still unknown if the process is stopped.
+    /// Whether it is not yet known whether the process is stopped.
     pub(crate) is_unidentified: bool,
     /// Whether `/proc` of the process cannot be read without more privileges.
     pub(crate) is_unreadable: bool,

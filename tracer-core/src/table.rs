@@ -156,11 +156,11 @@ impl Table {
         }
     }
 
-    /// Sets [`Tracked::outlived`], which matters only when a connection is judged for another
-    /// reason.
-    pub(crate) fn set_outlived(&mut self, id: ConnectionId, outlived: usize) {
+    /// Sets [`Tracked::alive_max_since`]. The connection does not count as changed, because this
+    /// matters only when it is judged for another reason.
+    pub(crate) fn set_alive_max_since(&mut self, id: ConnectionId, alive_max_since: usize) {
         if let Some(entry) = self.connections.get_mut(&id) {
-            entry.tracked.outlived = outlived;
+            entry.tracked.alive_max_since = alive_max_since;
         }
     }
 

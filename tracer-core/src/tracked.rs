@@ -44,7 +44,7 @@ pub(crate) struct Tracked {
     pub(crate) seen_at: Timestamp,
     /// The number of that snapshot.
     pub(crate) snapshot: u64,
-    /// What merging the same facts again would change, in case the next snapshot shows no others.
+    /// The effect of a snapshot that shows the same facts again, computed in advance.
     pub(crate) repetition: Repetition,
     /// How many snapshots have shown it.
     pub(crate) snapshots_seen: u64,
@@ -62,7 +62,7 @@ pub(crate) struct Tracked {
     /// Whether a read returned EOF to the application.
     pub(crate) eof_received: bool,
     /// The largest number of connections of its group that were alive at once since it died.
-    pub(crate) outlived: usize,
+    pub(crate) alive_max_since: usize,
     /// The answer of the latest inspection of the process, if neither holders nor byte counters
     /// have changed since. Boxed, because most connections are never asked about.
     pub(crate) reader: Option<Box<SeenReader>>,
@@ -135,7 +135,7 @@ impl Tracked {
             reads: 0,
             never_seen_reading: true,
             eof_received: false,
-            outlived: 0,
+            alive_max_since: 0,
             reader: None,
             waits: None,
             pause_max_ms: 0,

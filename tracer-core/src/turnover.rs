@@ -35,7 +35,7 @@ const COLLECTOR_IDLES: u64 = 4;
 /// A dead connection is closed promptly if that takes at most `--idle` divided by this.
 const PROMPT: u64 = 4;
 /// The maximum number of times that `--min-count` is raised for one group.
-const STEPS_MAX: u64 = 4;
+const RAISES_MAX: u64 = 4;
 
 /// A dead connection that the process closed or used.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,7 @@ pub(crate) struct Cleaned {
     /// When its peer closed it, if it did.
     pub(crate) peer_closed: Option<Interval>,
     /// The largest number of connections of the group that were alive at once since then.
-    pub(crate) outlived: usize,
+    pub(crate) alive_max_since: usize,
     /// Whether it was used, not closed.
     pub(crate) was_used: bool,
     /// Whether a snapshot showed it dead.
@@ -73,7 +73,7 @@ enum ClosedBy {
     Either,
 }
 
-/// The turnover of one group. Constant size.
+/// The turnover of one group. Its size does not depend on the number of connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Turnover {
     /// When the group was first observed.
@@ -102,9 +102,10 @@ pub(crate) struct Turnover {
     collected_at: Option<Timestamp>,
     /// The longest time between two collections, in milliseconds.
     collector_pause_ms: u64,
-    /// How often connections of the group were used again after they had a verdict, and when last.
-    steps: u64,
-    stepped_at: Timestamp,
+    /// How many times `--min-count` was raised, because connections of the group were used again
+    /// after they had a verdict, and when it last was.
+    raises: u64,
+    raised_at: Timestamp,
 }
 
 impl Turnover {
@@ -123,8 +124,8 @@ impl Turnover {
             cleaned_at: Timestamp::default(),
             collected_at: None,
             collector_pause_ms: 0,
-            steps: 0,
-            stepped_at: since,
+            raises: 0,
+            raised_at: since,
         }
     }
 
@@ -150,9 +151,9 @@ impl Turnover {
         options: &Options,
     ) {
         let gap_ms = options.gap_ms();
-        if cleaned.iter().any(|cleaned| cleaned.was_used) && at.ms_since(self.stepped_at) > gap_ms {
-            self.steps = (self.steps + 1).min(STEPS_MAX);
-            self.stepped_at = at;
+        if cleaned.iter().any(|cleaned| cleaned.was_used) && at.ms_since(self.raised_at) > gap_ms {
+            self.raises = (self.raises + 1).min(RAISES_MAX);
+            self.raised_at = at;
         }
         let closed: Vec<&Cleaned> = cleaned.iter().filter(|cleaned| !cleaned.was_used).collect();
         let is_replaced = replaced(&closed, &remaining.opened_at) >= closed.len();
@@ -180,7 +181,7 @@ impl Turnover {
         let is_continued = self.cleaned > 0 && at.ms_since(self.cleaned_at) <= gap_ms;
         (self.cleaned, self.cleaned_at) = (self.cleaned.saturating_add(returned.len()), at);
         // The process returned to a connection beyond the number that it uses at once.
-        if returned.iter().any(|cleaned| cleaned.outlived >= self.alive_max.max(1)) {
+        if returned.iter().any(|cleaned| cleaned.alive_max_since >= self.alive_max.max(1)) {
             (self.measured, self.excess_grew) = (0, false);
             return;
         }
@@ -264,9 +265,9 @@ impl Turnover {
     /// How many times `--min-count` is added to itself at `now`: once for each time that
     /// connections of the group were used again after they had a verdict, less one per 10 ×
     /// `--idle` since.
-    pub(crate) fn steps(&self, now: Timestamp, idle_ms: u64) -> usize {
-        let decayed = now.ms_since(self.stepped_at) / idle_ms.saturating_mul(10).max(1);
-        usize::try_from(self.steps.saturating_sub(decayed)).unwrap_or(usize::MAX)
+    pub(crate) fn raises(&self, now: Timestamp, idle_ms: u64) -> usize {
+        let decayed = now.ms_since(self.raised_at) / idle_ms.saturating_mul(10).max(1);
+        usize::try_from(self.raises.saturating_sub(decayed)).unwrap_or(usize::MAX)
     }
 }
 

@@ -71,7 +71,7 @@ impl Budget {
     }
 
     /// Counts steps before they are taken; `None` if there are not as many left.
-    #[must_use = "the steps may not be taken"]
+    #[must_use = "`None` means that the steps must not be taken"]
     pub fn step(&self, count: u64) -> Option<()> {
         if self.is_exceeded() {
             return None;
@@ -85,14 +85,14 @@ impl Budget {
     }
 
     /// Like [`step`](Self::step), for parsing or copying `length` bytes.
-    #[must_use = "the bytes may not be parsed"]
+    #[must_use = "`None` means that the bytes must not be parsed"]
     pub fn step_bytes(&self, length: usize) -> Option<()> {
         self.step(as_u64(length) / 8 + 1)
     }
 
     /// Counts bytes that are allocated until the question is answered; `None` if there are not as
     /// many left.
-    #[must_use = "the bytes may not be allocated"]
+    #[must_use = "`None` means that the bytes must not be allocated"]
     pub fn hold(&self, bytes: usize) -> Option<()> {
         let left = self.room_for(bytes).or_else(|| {
             let _ = self.exceeded.replace(self.exceeded.get().or(Some(Resource::Bytes)));
@@ -104,7 +104,7 @@ impl Budget {
 
     /// Counts bytes that are allocated for as long as the result exists; `None` if there are not as
     /// many left.
-    #[must_use = "the bytes may not be allocated"]
+    #[must_use = "`None` means that the bytes must not be allocated"]
     pub fn reserve(&self, bytes: usize) -> Option<Reservation<'_>> {
         self.hold(bytes)?;
         Some(Reservation { budget: self, bytes: as_u64(bytes) })

@@ -38,7 +38,8 @@ Examples:
   tracer replay night.rec --idle 10s  re-analyze it with another threshold
   tracer diff before.json after.json  compare two audits: is the leak fixed?
 
-Exit codes: 0 no findings, 1 findings, 2 error, 3 none, but coverage incomplete";
+Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
+coverage incomplete. --fail-on changes this: certain, likely or possible.";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:
@@ -47,18 +48,21 @@ Examples:
   sudo tracer audit --pid 4711 --for 2m  check one process thoroughly
   sudo tracer audit -o json              print one JSON document
 
-Exit codes: 0 no findings, 1 findings, 2 error, 3 none, but coverage incomplete";
+Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
+coverage incomplete. --fail-on changes this: certain, likely or possible.";
 
 const RECORDED_THRESHOLDS: &str = "\
 Thresholds default to the recorded ones.
 
-Exit codes: 0 no findings, 1 findings, 2 error, 3 none, but coverage incomplete";
+Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
+coverage incomplete. --fail-on changes this: certain, likely or possible.";
 
 const REPORT_NOTES: &str = "\
 Prints a summary to stdout, unless --html - sends the report there.
 Thresholds default to the recorded ones.
 
-Exit codes: 0 no findings, 1 findings, 2 error, 3 none, but coverage incomplete";
+Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
+coverage incomplete. --fail-on changes this: certain, likely or possible.";
 
 const DIFF_NOTES: &str = "\
 Leaks are matched by process name, destination, kind of leak and function; pids

@@ -133,7 +133,7 @@ impl Detector {
                 at,
                 dead_since,
                 peer_closed: tracked.peer_closed,
-                outlived: tracked.outlived,
+                alive_max_since: tracked.alive_max_since,
                 was_used,
                 was_seen_dead: tracked.is_dead(),
             },
@@ -168,7 +168,7 @@ impl Detector {
             }
         }
         self.histories.retain(|_, history| history.is_kept(at, &self.options));
-        self.update_outlived(&changed, &sizes);
+        self.update_alive_max_since(&changed, &sizes);
     }
 
     /// Measures the groups of these processes.
@@ -219,15 +219,15 @@ impl Detector {
         remaining
     }
 
-    /// Updates the number of live connections that each dead one has outlived.
-    fn update_outlived(&mut self, processes: &ProcessSet, sizes: &BTreeMap<GroupKey, GroupSize>) {
+    /// Updates [`Tracked::alive_max_since`] of the dead connections.
+    fn update_alive_max_since(&mut self, processes: &ProcessSet, sizes: &BTreeMap<GroupKey, GroupSize>) {
         let dead = self.table.open_of(processes).filter(|tracked| tracked.is_dead());
-        let outlived = dead.filter_map(|tracked| {
+        let changed = dead.filter_map(|tracked| {
             let alive = sizes.get(&self.group(tracked)?)?.alive;
-            (alive > tracked.outlived).then_some((tracked.id, alive))
+            (alive > tracked.alive_max_since).then_some((tracked.id, alive))
         });
-        for (id, alive) in outlived.collect::<Vec<_>>() {
-            self.table.set_outlived(id, alive);
+        for (id, alive) in changed.collect::<Vec<_>>() {
+            self.table.set_alive_max_since(id, alive);
         }
     }
 

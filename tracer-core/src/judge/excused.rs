@@ -61,7 +61,7 @@ impl WaitedFor {
         }
     }
 
-    const fn is_nobody(&self) -> bool {
+    const fn is_empty(&self) -> bool {
         self.slow.is_empty() && self.half_closed.is_empty()
     }
 
@@ -215,7 +215,7 @@ fn is_confirmed(view: &ConnectionView<'_>) -> bool {
 pub(super) fn excuse(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, WaitedFor>) {
     let mut claimed: BTreeMap<ProcessKey, Vec<ConnectionView<'_>>> = BTreeMap::new();
     for (group, members) in &*groups {
-        if waited_for.get(&group.process).is_some_and(|peers| !peers.is_nobody()) {
+        if waited_for.get(&group.process).is_some_and(|peers| !peers.is_empty()) {
             let of_process = claimed.entry(group.process).or_default();
             of_process.extend(members.iter().filter(|view| rules::is_excusable(view)));
         }
@@ -303,7 +303,8 @@ pub(super) fn limit(
         });
     }
     if slow + half_closed > 0 {
-        // What those peers do decides it, not what the group does later.
+        // Whether this is a leak depends on those peers, so watching the group for longer does not
+        // help.
         caveats.retain(|caveat| !matches!(caveat, Caveat::Undecided { .. }));
     }
     let is_uninspected = |view: &&ConnectionView<'_>| view.excuse == Some(Excuse::NotInspected);

@@ -39,7 +39,7 @@ fn is_response(view: &ConnectionView<'_>) -> bool {
 /// The dead connections that are not evidence, because the process returns to others like them.
 ///
 /// A pool has no more connections than were alive at once. Connections of the group beyond that
-/// number do not belong to it: first those that outlived the most, because a pool would have used
+/// number do not belong to it: first those since whose death the most were alive at once, because a pool would have used
 /// its own when it needed that many.
 fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<ConnectionId> {
     if !turnover.has_clean_ups() {
@@ -48,13 +48,13 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
     let mut dead: Vec<&ConnectionView<'_>> =
         all.iter().filter(|view| view.tracked.is_dead() && !is_response(view)).collect();
     dead.sort_by_key(|view| {
-        (Reverse(view.tracked.outlived), view.tracked.dead_since(), view.tracked.id)
+        (Reverse(view.tracked.alive_max_since), view.tracked.dead_since(), view.tracked.id)
     });
     let pool = pool_size(&dead, turnover);
     // Leaked ones may have been among those that were alive then.
-    let is_outside = |view: &&&ConnectionView<'_>| view.tracked.outlived >= turnover.peak.max(1);
-    let outlived = dead.iter().filter(is_outside).count();
-    let beyond = all.len().saturating_sub(pool).max(outlived).min(dead.len());
+    let is_outside = |view: &&&ConnectionView<'_>| view.tracked.alive_max_since >= turnover.peak.max(1);
+    let outside = dead.iter().filter(is_outside).count();
+    let beyond = all.len().saturating_sub(pool).max(outside).min(dead.len());
     let is_leaked = |view: &ConnectionView<'_>| turnover.excess_grew || view.has_accumulated();
     let kept = dead.iter().enumerate().filter(|(rank, view)| *rank >= beyond || !is_leaked(view));
     kept.map(|(_, view)| view.tracked.id).collect()
@@ -68,6 +68,6 @@ fn pool_size(dead: &[&ConnectionView<'_>], turnover: &Turnover) -> usize {
             && view.tracked.dead_since() > Some(turnover.peak_at)
     };
     let candidates = dead.iter().filter(was_alive).take(ALIVE_MAX.min(largest / 20 + 1));
-    let leaked = candidates.zip(1..).filter(|(view, rank)| view.tracked.outlived + rank >= largest);
+    let leaked = candidates.zip(1..).filter(|(view, rank)| view.tracked.alive_max_since + rank >= largest);
     largest.saturating_sub(leaked.map(|(_, rank)| rank).max().unwrap_or(0))
 }

@@ -57,8 +57,8 @@ impl<'a> Claimed<'_, 'a> {
 
     /// `--min-count`, raised if connections of the group were used again after they had a verdict.
     pub(crate) fn count_min(&self) -> usize {
-        let steps = self.turnover.map_or(0, |it| it.steps(self.now, self.options.idle_ms));
-        self.options.count_min.saturating_mul(steps.saturating_add(1))
+        let raises = self.turnover.map_or(0, |it| it.raises(self.now, self.options.idle_ms));
+        self.options.count_min.saturating_mul(raises.saturating_add(1))
     }
 
     pub(crate) fn count(&self) -> usize {

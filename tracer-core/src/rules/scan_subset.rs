@@ -131,8 +131,8 @@ impl Rule {
     }
 }
 
-/// If the scan was incomplete, only its rest may be missing from a confirmation. Occurrence at
-/// separate times indicates a leak as well, and the two together make it *likely*.
+/// An incomplete scan that found no reference is weaker than a confirmation, but together with
+/// occurrences at separate times it makes the finding *likely*.
 fn raise_scan_incomplete(claimed: &Claimed<'_, '_>, assessment: Assessment) -> Assessment {
     let is_likely = claimed.count() >= claimed.options.count_min
         && claimed.is_still_accumulating()

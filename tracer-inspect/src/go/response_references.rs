@@ -218,7 +218,8 @@ impl<'a, 'memory> Search<'a, 'memory> {
     fn check(&mut self, address: u64) -> bool {
         match self.responses.owner(address, &mut self.pages) {
             Some(BelongsTo::Connections(connections)) => {
-                // Without these steps the objects would not be searched.
+                // Several objects can lead to the same list, so each copy of it is charged. If the
+                // budget is exceeded, nothing is concluded from the scan.
                 let steps = 4 * u64::try_from(connections.len()).unwrap_or(u64::MAX);
                 if self.pages.budget().step(steps).is_some() {
                     self.held.extend(connections);

@@ -35,9 +35,9 @@ pub(super) struct Thresholds {
     /// Report growth when the number of connections rises for this long [default: 3m]
     #[arg(long, value_name = "DURATION", value_parser = growth, hide_short_help = true)]
     growth_for: Option<Duration>,
-    /// Exit 1 at certain, likely or possible [default: likely]
+    /// Exit 1 for findings at LEVEL or above [default: likely]
     ///
-    /// Only active findings at this confidence or above count.
+    /// From high to low: certain, likely, possible. Retracted findings do not count.
     #[arg(long, value_name = "LEVEL", ignore_case = true, hide_possible_values = true)]
     fail_on: Option<FailOn>,
     /// Also report connections without a finding

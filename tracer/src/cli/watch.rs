@@ -44,7 +44,7 @@ pub(crate) struct Watch {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection (default: all processes and connections)")]
 struct Selection {
-    /// Watch only these processes (attaches uprobes to Go)
+    /// Watch only these processes (adds uprobes to Go ones)
     ///
     /// A comma-separated list of pids, as seen by the shell that runs tracer. Options that take a
     /// list can also be repeated. Uprobes are attached to Go programs unless --no-uprobes is given
@@ -61,7 +61,7 @@ struct Selection {
     #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(hide_short_help = true)]
     cgroup: Option<String>,
-    /// Watch only this container (ID prefix, 4+ digits)
+    /// Watch only this container (ID prefix, 4+ hex digits)
     #[arg(long, value_name = "ID", value_parser = container)]
     container: Option<String>,
     /// Watch only connections with these local ports
@@ -95,7 +95,7 @@ struct Observation {
     no_uprobes: bool,
     /// Set the time between snapshots [default: adaptive, from 1s to 10s]
     ///
-    /// tracer lengthens it if it would otherwise use more than 1% of a CPU.
+    /// tracer lengthens it, to at most 30s, if it would otherwise use more than 1% of a CPU.
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     interval: Option<Duration>,
     /// At the end of an audit or of --for, wait at most this long for process inspections [default: 5s]

@@ -185,7 +185,7 @@ fn a_frame_with_inconsistent_tables_is_unknown() {
     }
 }
 
-/// So many objects, each of so many words.
+/// A function table with `count` stack objects of `words` words each.
 fn with_objects(count: usize, words: u32) -> Vec<u8> {
     let mut bytes = framed(GO_1_20);
     bytes.truncate(FUNCTION_DATA + 0xa0);
@@ -197,7 +197,7 @@ fn with_objects(count: usize, words: u32) -> Vec<u8> {
     bytes
 }
 
-/// The product of both is 32 GiB.
+/// All objects together have 32 GiB of words.
 #[test]
 fn as_many_objects_as_possible_of_as_many_words_as_possible() {
     assert_eq!(frame_map(&with_objects(65_536, 65_536), 0x51), None);

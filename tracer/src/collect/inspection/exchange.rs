@@ -3,9 +3,9 @@
 //!
 //! A worker answers one request at a time, in order. So it works on the oldest one that was sent,
 //! and if the worker fails (it exits, takes too long, or sends something that is not an answer),
-//! that request is to blame. It is sent once more, alone, to a fresh worker, after all others and
-//! with more time. If that fails too, no request of this kind is made about the process, or about
-//! another one that runs the program, again; a call site is asked for without debug information.
+//! that request is treated as the cause. It is sent once more, alone, to a fresh worker, after all others and
+//! with more time. If that fails too, no request of this kind is made again about any process of the
+//! same user that runs the same program; a call site is asked for without debug information.
 
 mod received;
 mod remembered;
@@ -86,10 +86,10 @@ pub(super) struct Exchange {
     sent: VecDeque<Sent>,
     /// When the worker began to work on the oldest of them.
     working_since: Timestamp,
-    /// When a part of the oldest reply was received although its deadline was over.
+    /// When a part of the oldest reply was received although its deadline had passed.
     late_since: Option<Timestamp>,
     received: Received,
-    /// The current worker has said that it is ready. If it fails before, no request is to blame.
+    /// The current worker has said that it is ready. If it fails before, no request is the cause.
     is_ready: bool,
     /// The current worker has been sent a request.
     is_used: bool,
@@ -103,7 +103,7 @@ pub(super) struct Exchange {
     cpu_ns: u64,
 }
 
-/// How long a worker may take for a request while others are waiting.
+/// How long a worker may take to answer a request while others are waiting.
 const fn first_time_max(kind: TaskKind) -> Duration {
     Duration::from_secs(match kind {
         TaskKind::Process => 1,
@@ -293,15 +293,15 @@ impl Exchange {
         self.is_ready
     }
 
-    /// The worker has failed. All its requests are sent again; the oldest one, which is to blame,
+    /// The worker has failed. All its requests are sent again; the oldest one, which is treated as the cause,
     /// alone.
     pub(super) fn worker_failed(&mut self, outcomes: &mut Vec<Outcome>) {
-        let to_blame = if self.is_ready { self.sent.pop_front() } else { None };
+        let cause = if self.is_ready { self.sent.pop_front() } else { None };
         self.worker_ended();
         while let Some(Sent { request, attempt, .. }) = self.sent.pop_back() {
             self.waiting.push_front(Waiting { task: request.task, attempt });
         }
-        let Some(Sent { request: Request { task, .. }, attempt, .. }) = to_blame else { return };
+        let Some(Sent { request: Request { task, .. }, attempt, .. }) = cause else { return };
         if attempt != Attempt::Second {
             self.postpone(task.process());
             self.waiting.push_back(Waiting { task, attempt: Attempt::Second });
@@ -310,8 +310,8 @@ impl Exchange {
         log::debug!("two workers failed at {:?} of process {}", task.kind(), task.process().pid);
         self.failed.insert(&task);
         let waiting = std::mem::take(&mut self.waiting).into_iter();
-        let to_blame = Waiting { task, attempt: Attempt::Slow };
-        for Waiting { task, attempt } in waiting.chain([to_blame]) {
+        let cause = Waiting { task, attempt: Attempt::Slow };
+        for Waiting { task, attempt } in waiting.chain([cause]) {
             match self.failed.possible(task) {
                 Possible::Task(task) => self.waiting.push_back(Waiting { task, attempt }),
                 Possible::Nothing(task) => {

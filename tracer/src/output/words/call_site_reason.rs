@@ -10,11 +10,12 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
     match reason {
         CallSiteReason::OpenedBeforeTracing => {
             "opened before tracing began, so no stack was recorded; only connections opened during \
-             a run with --pid have a call site"
+             a run with --pid or --go have a call site"
                 .to_owned()
         }
         CallSiteReason::StackNotRecorded => {
-            "no stack was recorded; only runs with --pid record the stacks of new connections"
+            "no stack was recorded; only runs with --pid or --go record the stacks of new \
+             connections"
                 .to_owned()
         }
         CallSiteReason::NotResolved => "the stack has not been resolved yet".to_owned(),

@@ -135,8 +135,9 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             grouped(*to as u64)
         ),
         Evidence::HalfClosedRose { windows, from, to } => format!(
-            "the number of connections that may be waiting for another peer to close rose in {windows} \
-             consecutive time windows, from {} to {}: half-closed tunnels, one end of which stays open",
+            "the number of connections that the process may be keeping only until another peer closes \
+             rose in {windows} consecutive time windows, from {} to {}; tunnels of which one end never \
+             closes look like this",
             grouped(*from as u64),
             grouped(*to as u64)
         ),

@@ -35,7 +35,9 @@ pub(crate) fn limit(limit: &Limit) -> String {
             "built with Go 1.{minor}, newer than the newest tested version, Go 1.{newest_minor}, \
              and data structures did not have the expected layout"
         ),
-        Limit::NothingVerified => "none of the data that was read passed verification".to_owned(),
+        Limit::NothingVerified => "what was read from process memory did not match the kernel's \
+             list of file descriptors, so it was not used"
+            .to_owned(),
         Limit::GoFunctionTableMissing => "Go's function table was not found".to_owned(),
         Limit::GoroutineListMissing => "the list of goroutines was not found".to_owned(),
         Limit::GoroutineListMoved => {

@@ -65,11 +65,13 @@ pub(crate) fn note(note: &Note) -> String {
             processes(*count)
         ),
         Note::SocketsNotInspected { count: 1 } => format!(
-            "{} could not be inspected: it is dead, or its process is hidden",
+            "{} could not be inspected: it is dead, or the process that holds it is not \
+             visible to tracer",
             counted(1, "TCP socket", "TCP sockets")
         ),
         Note::SocketsNotInspected { count } => format!(
-            "{} could not be inspected: they are dead, or their processes are hidden",
+            "{} could not be inspected: they are dead, or the processes that hold them are \
+             not visible to tracer",
             counted(*count, "TCP socket", "TCP sockets")
         ),
         Note::ReaderLimit { processes: count, limit: reason } => format!(
@@ -85,9 +87,12 @@ pub(crate) fn note(note: &Note) -> String {
         Note::CallSiteLimit { stacks, reason } => {
             format!("{}: {}", call_sites_unknown(*stacks as u64), call_site_reason(reason))
         }
-        Note::InsidePidNamespace | Note::OutsideNotVisible => {
+        Note::InsidePidNamespace => {
             "tracer runs inside a pid namespace: processes outside it are not visible".to_owned()
         }
+        Note::OutsideNotVisible => "tracer runs inside a pid namespace: processes outside it were \
+             not checked; run tracer on the host, or name the processes with --pid"
+            .to_owned(),
         Note::WithoutKernelPrograms { reason } => format!(
             "snapshots come from sock_diag and /proc, without BPF programs: {}",
             fallback_reason(reason)
@@ -151,8 +156,9 @@ pub(crate) fn note(note: &Note) -> String {
             counted(*count, "connection", "connections")
         ),
         Note::ResponsesNotKept { count } => format!(
-            "{} did not fit in the list",
-            counted(*count, "open response", "open responses")
+            "{} did not fit in the list of open responses, so {} not tracked",
+            counted(*count, "open response", "open responses"),
+            if *count == 1 { "it is" } else { "they are" }
         ),
         Note::Recorded { text } => text.clone(),
     }
@@ -233,11 +239,12 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
             QuestionKind::Process | QuestionKind::Readers | QuestionKind::Responses,
             NoAnswer::Ended,
         ) => {
-            format!("{what} ended before the inspection")
+            let they = if count == 1 { "it" } else { "they" };
+            format!("{what} ended before {they} could be inspected")
         }
         (QuestionKind::CallSite, NoAnswer::Ended) => {
-            let process = if count == 1 { "process" } else { "processes" };
-            format!("the {process} of {what} ended before the inspection")
+            let process = if count == 1 { "its process" } else { "their processes" };
+            format!("{what} could not be resolved to {}: {process} ended first", call_sites(count))
         }
     }
 }
