@@ -1,4 +1,4 @@
-//! What an inspection worker says, which may have been taken over by a process that it reads.
+//! What an inspection worker says, which may have been compromised by a process that it reads.
 
 use tracer_core::{Asked, ConnectionId, ProcessKey, Timestamp};
 use tracer_inspect::protocol::{Reply, Request, Task, frame::FrameBuffer};

@@ -20,7 +20,7 @@ pub mod recording;
 /// in `seeds/`.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All parsers.
 pub const TARGETS: [Target; 18] = [
     ("ring_records", kernel::ring_records),
     ("iterator_stream", kernel::iterator_stream),

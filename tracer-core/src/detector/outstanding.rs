@@ -111,7 +111,7 @@ impl Outstanding {
     }
 
     /// There will be no answer. If the process has ended or executed another program, an earlier
-    /// question without an answer does not matter any more either.
+    /// question without an answer no longer matters either.
     pub(super) fn give_up(&mut self, subject: Subject, reason: NoAnswer) {
         self.answered(subject);
         if reason != NoAnswer::Ended {

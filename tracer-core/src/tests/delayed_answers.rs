@@ -234,7 +234,7 @@ fn a_process_is_not_judged_while_its_open_responses_are_read() {
     assert_eq!(found(&ledger), (true, false));
     assert_eq!(found(&no_answers(&[NoAnswer::Ended])), (true, false));
     assert_eq!(found(&no_answers(&[NoAnswer::Failed])), (true, true));
-    // The process has executed a program without responses.
+    // The program that the process now runs has no responses.
     assert_eq!(found(&no_answers(&[NoAnswer::Failed, NoAnswer::Ended])), (true, false));
 }
 

@@ -21,7 +21,7 @@ use crate::{budget::Budget, clock};
 const LINE_MAX: u64 = 64 << 10;
 /// Maximum length of a type in the result, in bytes.
 const TYPE_MAX: usize = 32;
-/// The type of a file system that is on no mount that is visible.
+/// The type of a file system that is on no visible mount.
 pub(super) const UNKNOWN: &str = "unknown";
 const OVERLAY: &str = "overlay";
 /// How long the type of a mount is remembered: its number is used again once it is unmounted.

@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn nothing_is_looked_up_on_a_file_system_of_unknown_type() {
         let budget = Budget::default();
-        // A pipe is on no mount that is visible.
+        // A pipe is on no visible mount.
         let (pipe, _) = io::pipe().unwrap();
         let error = check_filesystem(&pipe.into(), std::process::id(), &budget).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::Unsupported);

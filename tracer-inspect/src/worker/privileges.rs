@@ -20,7 +20,7 @@ const KEPT: [Capability; 3] = [
 ];
 
 /// Permanently drops everything that reading does not need: capabilities, including those that an
-/// `exec` could gain, supplementary groups, and the user root. It must be called before another
+/// `exec` could gain, supplementary groups, and being root. It must be called before another
 /// thread is started.
 ///
 /// # Errors
@@ -40,7 +40,7 @@ fn drop_all() -> Result<()> {
     if may(Capability::CAP_KILL)
         && let Err(error) = stop_being_root()
     {
-        log::debug!("the inspection worker keeps the user root: {error}");
+        log::debug!("the inspection worker stays root: {error}");
     }
     // Linux before 4.3 has no ambient capabilities.
     let _ = caps::clear(None, CapSet::Ambient);

@@ -7,7 +7,7 @@ mod launcher;
 mod program;
 
 use std::{
-    io::{self, ErrorKind, Read as _},
+    io::{self, ErrorKind, Read as _, Write as _},
     os::{fd::AsFd as _, unix::net::UnixStream as StdUnixStream},
     time::Duration,
 };
@@ -83,6 +83,11 @@ impl Inspections {
             starts: 0,
             outcomes: Vec::new(),
         })
+    }
+
+    /// Starts a worker before there is a request, so that it is ready when there is one.
+    pub(crate) fn start_early(&mut self) {
+        self.start_worker();
     }
 
     /// Makes a request that is not a question of the detector. Its outcome is an
@@ -206,8 +211,10 @@ impl Inspections {
         let (ours, its) = StdUnixStream::pair()?;
         self.launcher.start_worker(&its)?;
         ours.set_nonblocking(true)?;
+        // Sent at once, as far as there is room, so that the worker gets ready meanwhile.
+        let taken = (&ours).write(&self.setup).unwrap_or(0);
         let socket = UnixStream::from_std(ours)?;
-        Ok(Worker { socket, unsent: self.setup.clone(), taken: 0 })
+        Ok(Worker { socket, unsent: self.setup.clone(), taken })
     }
 
     fn kill_worker(&mut self) {

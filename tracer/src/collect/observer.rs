@@ -108,7 +108,7 @@ impl Observer {
             selection::check_names(&plan.filter.comms)?;
         }
         let frame_rules = Rules::user_rules(plan.call_sites.as_deref())?;
-        let inspections = match backend {
+        let mut inspections = match backend {
             BackendSource::Host => {
                 let setup = Setup { with_cmdline: plan.cmdline, frame_rules };
                 Some(Inspections::start(&setup, plan.verbose)?)
@@ -121,6 +121,11 @@ impl Observer {
         let only_tracked = attach && targets.is_some();
         let has_uprobes = attach
             && matches!(plan.uprobes, UprobeTargets::TargetProcesses | UprobeTargets::AllProcesses);
+        // It gets ready while the BPF programs are loaded: the first report waits for the functions
+        // to which uprobes are attached.
+        if has_uprobes && let Some(inspections) = &mut inspections {
+            inspections.start_early();
+        }
         let options = KernelOptions {
             only_tracked,
             with_stacks: only_tracked || has_uprobes,

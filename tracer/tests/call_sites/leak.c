@@ -1,11 +1,11 @@
-/* Opens and accepts connections and never closes them, each in a function of its own: whose stack
- * the tests look for. Commands come line by line, each is answered with "ok" and a number.
+/* Opens and accepts connections and never closes them, each in a separate function, whose stack
+ * the tests look for. Reads commands line by line and answers each with "ok" and a number.
  *
  *     connect PORT           in leak_one
  *     connect-other PORT     in leak_other
- *     connect-thread PORT    in leak_one, on a thread of its own
- *     connect-nested PORT    in leak_inlined, which the compiler may put into its caller
- *     listen                 gives the port
+ *     connect-thread PORT    in leak_one, on a new thread
+ *     connect-nested PORT    in leak_inlined, which the compiler may inline
+ *     listen                 the number is the port
  *     accept                 in accept_one
  */
 #include <pthread.h>

@@ -1,4 +1,4 @@
-/* Shifts the wall clock by as many seconds as the file says that CLOCK_OFFSET_FILE names. */
+/* Shifts the wall clock by the number of seconds in the file that CLOCK_OFFSET_FILE names. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Leaks connections, and is as difficult to inspect as a process can be. Commands come line by line,
- * each is answered with "ok" and a number.
+/* Leaks connections, and is as difficult to inspect as a process can be. Reads commands line
+ * by line and answers each with "ok" and a number.
  *
  *     connect PORT             in leak_one
  *     connect-generated PORT   in generated code at 0x200000000000

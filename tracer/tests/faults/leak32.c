@@ -1,5 +1,5 @@
-/* Connects six times, every 500 ms, to the port of 127.0.0.1 that it is given, and never reads. It has no library,
- * so that any compiler for amd64 can make a program of 32 bits of it. */
+/* Connects six times, every 500 ms, to the given port of 127.0.0.1, and never reads. It uses no library,
+ * so that any compiler for amd64 can compile it to a 32-bit program. */
 struct address {
     unsigned short family, port;
     unsigned int ip;

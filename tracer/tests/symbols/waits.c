@@ -1,4 +1,4 @@
-/* Waits for input, several calls deep, so that a test can look at its stack. How it waits is the
+/* Waits for input, several calls deep, so that a test can inspect its stack. How it waits is the
  * first argument; without one, as programs do. */
 
 #include <string.h>
@@ -50,7 +50,7 @@ NOT_INLINED static void ask_with(void **frame)
 	result += 1;
 }
 
-/* Calls a function that keeps no frame pointer, and says where that returns to. */
+/* Calls a function that keeps no frame pointer, and prints the address that it returns to. */
 void *return_address_without_frame(void);
 __asm__("without_frame:\n\t"
 	"mov (%rsp), %rax\n\t"

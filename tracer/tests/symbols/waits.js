@@ -1,4 +1,4 @@
-// Waits for input, so that a test can look at its stack.
+// Waits for input, so that a test can inspect its stack.
 
 const fs = require('fs');
 

@@ -1,6 +1,9 @@
 //! A connection in synthetic memory, with the layout of each Go version.
 
+use std::cell::Cell;
+
 use super::*;
+use crate::budget::Budget;
 use crate::go::{follower::WantedFds, goroutine::StackBounds, layout::Layout};
 use crate::process::{
     maps::Mappings,
@@ -99,8 +102,11 @@ impl Example {
     }
 
     fn follow(&self, read_loops: &[&ReadLoop]) -> Option<Connection> {
+        self.follow_in(&self.memory, read_loops)
+    }
+
+    fn follow_in(&self, memory: &dyn Memory, read_loops: &[&ReadLoop]) -> Option<Connection> {
         let mappings = mappings();
-        let memory: &dyn Memory = &self.memory;
         let mut pages = Pages::new(memory);
         let wanted = WantedFds::from([(FD, (3, vec![POLL]))]);
         let mut follower = Follower {
@@ -204,4 +210,65 @@ fn stale_values_are_distinguished_by_their_position() {
     stale.words[1] = other;
     stale.words[2] = CONNECTION;
     assert_eq!(example.follow(&[&stale, &example.read_loop]), None);
+}
+
+/// Memory in which some words are different at each read.
+struct Changing<'a> {
+    memory: &'a FakeMemory,
+    noise: Cell<u64>,
+}
+
+impl Changing<'_> {
+    /// Pseudo-random numbers (Knuth's linear congruential generator).
+    fn below(&self, limit: u64) -> u64 {
+        let noise = self.noise.get().wrapping_mul(6_364_136_223_846_793_005);
+        self.noise.set(noise.wrapping_add(1_442_695_040_888_963_407));
+        (self.noise.get() >> 33) % limit
+    }
+
+    fn word(&self) -> u64 {
+        match self.below(4) {
+            0 => HEAP + 8 * self.below(0x2000),
+            1 => PROGRAM + 8 * self.below(0x200),
+            2 => self.below(1 << 20),
+            _ => u64::MAX - self.below(16),
+        }
+    }
+}
+
+impl Memory for Changing<'_> {
+    fn budget(&self) -> &Budget {
+        self.memory.budget()
+    }
+
+    fn read(&self, ranges: &[(u64, usize)]) -> Vec<Option<Box<[u8]>>> {
+        let mut read = self.memory.read(ranges);
+        for bytes in read.iter_mut().flatten() {
+            for word in bytes.chunks_exact_mut(8) {
+                if self.below(200) == 0 {
+                    word.copy_from_slice(&self.word().to_le_bytes());
+                }
+            }
+        }
+        read
+    }
+}
+
+#[test]
+fn memory_that_changes_at_each_read_gives_no_other_connection_and_no_panic() {
+    for minor in layout::OLDEST..=layout::NEWEST {
+        let example = Example::new(minor);
+        let mut found = 0;
+        for noise in 0..500 {
+            let memory = Changing { memory: &example.memory, noise: Cell::new(noise) };
+            if let Some(connection) = example.follow_in(&memory, &[&example.read_loop]) {
+                found += 1;
+                assert_eq!(connection.index, 3, "the only file descriptor that is wanted");
+                let length = connection.description.map_or(0, |it| it.len());
+                assert!(length < 4_096, "{length}");
+            }
+            assert!(!memory.budget().is_exceeded());
+        }
+        assert!((1..500).contains(&found), "{found}");
+    }
 }

@@ -90,7 +90,7 @@ impl Needs {
     }
 }
 
-/// Permanently drops all capabilities except those that are still needed, and the user root: an
+/// Permanently drops all capabilities except those that are still needed, and stops being root: an
 /// `exec` gains nothing. It must be called before another thread is started, because user and
 /// capabilities are per thread.
 ///
@@ -105,7 +105,7 @@ pub(crate) fn drop_all_but(needs: Needs) -> Result<()> {
             caps::clear(None, CapSet::Bounding)?;
         }
         if let Err(error) = stop_being_root() {
-            log::debug!("tracer keeps the user root: {error}");
+            log::debug!("tracer stays root: {error}");
         }
         // Linux before 4.3 has no ambient capabilities.
         let _ = caps::clear(None, CapSet::Ambient);

@@ -45,7 +45,7 @@ impl Ledgers {
         let mut open = self.by_process(kernel, stacks, &records, at);
         let exact: BTreeMap<Process, ProcessKey> =
             holders.iter().map(|key| (Process::from(*key), *key)).collect();
-        // A list that could not be read before is not read any more.
+        // A list that could not be read before is no longer read.
         let ended = std::mem::take(&mut self.unlisted);
         inputs.extend(
             ended

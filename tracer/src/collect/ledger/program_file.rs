@@ -15,7 +15,7 @@ use tracer_inspect::{
     process::mounts,
 };
 
-/// The file system is not asked.
+/// The file system is not queried.
 const FLAGS: AtFlags = AtFlags::STATX_DONT_SYNC;
 const FACTS: StatxFlags = StatxFlags::TYPE.union(StatxFlags::SIZE).union(StatxFlags::INO);
 

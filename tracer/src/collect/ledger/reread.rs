@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracer_common::{LedgerKey, LedgerRecord};
 use tracer_core::Timestamp;
 
-/// When the responses in flight of each process were requested. The map is read at most once for the
-/// lists that arrive together: it has up to 65,536 entries.
+/// When the open responses of each process were requested. The map is read at most once for the lists
+/// that arrive together: it has up to 65,536 entries.
 #[derive(Debug, Default)]
 pub(super) struct Reread(Option<BTreeMap<u32, BTreeSet<Timestamp>>>);
 

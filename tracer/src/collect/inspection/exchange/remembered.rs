@@ -47,7 +47,7 @@ pub(super) enum Possible {
     Nothing(Task),
 }
 
-/// Kinds of requests that are not made any more, about processes and about programs.
+/// Kinds of requests that are no longer made, about processes and about programs.
 #[derive(Debug, Default)]
 pub(super) struct Failed {
     of_processes: Remembered,
@@ -75,7 +75,7 @@ impl Failed {
         self.of_processes.has_process(process)
     }
 
-    /// What remains of the task without the kinds that are not made any more.
+    /// What remains of the task without the kinds that are no longer made.
     pub(super) fn possible(&self, task: Task) -> Possible {
         let mut task = task;
         while self.contains(&task) {
