@@ -122,8 +122,10 @@ impl Observer {
         let has_uprobes = attach
             && matches!(plan.uprobes, UprobeTargets::TargetProcesses | UprobeTargets::AllProcesses);
         // It gets ready while the BPF programs are loaded: the first report waits for the functions
-        // to which uprobes are attached.
-        if has_uprobes && let Some(inspections) = &mut inspections {
+        // to which uprobes are attached, and that of an audit for all answers.
+        if (has_uprobes || plan.once)
+            && let Some(inspections) = &mut inspections
+        {
             inspections.start_early();
         }
         let options = KernelOptions {

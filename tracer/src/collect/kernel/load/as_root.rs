@@ -115,7 +115,7 @@ impl Watch {
         let stats = self
             .kernel
             .walk(Extent::All, Reading::Overlapped, &mut |record: &SocketRecord| {
-                records.push(*record)
+                records.push(*record);
             })
             .unwrap();
         assert_eq!(stats.records, records.len() as u64);
