@@ -23,7 +23,8 @@ const END: &str = "<!-- end -->\n";
 /// If a file cannot be read or written.
 pub(crate) fn publish_corpus(figures: &str) -> Result<()> {
     let text = format!(
-        "# Results of the corpus\n\nWritten by `cargo xtask corpus --markdown`.\n\n{}\n",
+        "# Results of the corpus\n\nWritten by `cargo xtask corpus --markdown`. [correctness.md](correctness.md#the-corpus) explains \
+         the columns.\n\n{}\n",
         figures.trim_end()
     );
     publish("docs/corpus.md", &text, CORPUS, figures)
@@ -35,7 +36,8 @@ pub(crate) fn publish_corpus(figures: &str) -> Result<()> {
 /// If a file cannot be read or written.
 pub(crate) fn publish_zoo(figures: &str) -> Result<()> {
     let text = format!(
-        "# Results of the zoo\n\nWritten by `cargo xtask zoo --markdown`.\n\n{}\n",
+        "# Results of the zoo\n\nWritten by `cargo xtask zoo --markdown`. [correctness.md](correctness.md#the-zoo) explains the \
+         rows.\n\n{}\n",
         figures.trim_end()
     );
     publish("docs/zoo.md", &text, ZOO, figures)

@@ -220,7 +220,11 @@ impl Detector {
     }
 
     /// Updates [`Tracked::alive_max_since`] of the dead connections.
-    fn update_alive_max_since(&mut self, processes: &ProcessSet, sizes: &BTreeMap<GroupKey, GroupSize>) {
+    fn update_alive_max_since(
+        &mut self,
+        processes: &ProcessSet,
+        sizes: &BTreeMap<GroupKey, GroupSize>,
+    ) {
         let dead = self.table.open_of(processes).filter(|tracked| tracked.is_dead());
         let changed = dead.filter_map(|tracked| {
             let alive = sizes.get(&self.group(tracked)?)?.alive;

@@ -52,7 +52,8 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
     });
     let pool = pool_size(&dead, turnover);
     // Leaked ones may have been among those that were alive then.
-    let is_outside = |view: &&&ConnectionView<'_>| view.tracked.alive_max_since >= turnover.peak.max(1);
+    let is_outside =
+        |view: &&&ConnectionView<'_>| view.tracked.alive_max_since >= turnover.peak.max(1);
     let outside = dead.iter().filter(is_outside).count();
     let beyond = all.len().saturating_sub(pool).max(outside).min(dead.len());
     let is_leaked = |view: &ConnectionView<'_>| turnover.excess_grew || view.has_accumulated();
@@ -68,6 +69,7 @@ fn pool_size(dead: &[&ConnectionView<'_>], turnover: &Turnover) -> usize {
             && view.tracked.dead_since() > Some(turnover.peak_at)
     };
     let candidates = dead.iter().filter(was_alive).take(ALIVE_MAX.min(largest / 20 + 1));
-    let leaked = candidates.zip(1..).filter(|(view, rank)| view.tracked.alive_max_since + rank >= largest);
+    let leaked =
+        candidates.zip(1..).filter(|(view, rank)| view.tracked.alive_max_since + rank >= largest);
     largest.saturating_sub(leaked.map(|(_, rank)| rank).max().unwrap_or(0))
 }

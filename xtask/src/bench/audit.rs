@@ -90,9 +90,9 @@ pub(super) fn run(
 ) -> Result<()> {
     let mut rows = Vec::new();
     for &(sockets, processes) in cells {
-        let cell = format!("{} in {}", grouped(sockets), grouped(processes));
+        let cell = cell(sockets, processes);
         if let Some(reason) = holders::impossible(sockets, processes) {
-            let [none, rest @ ..] = ["impossible", "", "", "", "", ""].map(str::to_owned);
+            let [none, rest @ ..] = ["skipped", "", "", "", "", ""].map(str::to_owned);
             let [a, b, c, d, _] = rest;
             rows.push([format!("{cell}: {none}, {reason}"), a, b, c, d, String::new()]);
             continue;
@@ -103,7 +103,7 @@ pub(super) fn run(
     }
     report.table(
         "Audit of open sockets",
-        ["sockets in processes", "wall, s", "× tracer's", "CPU, s", "memory", "complete"],
+        ["", "wall, s", "× tracer's", "CPU, s", "memory", "sockets found"],
         rows,
     );
     Ok(())
@@ -181,13 +181,19 @@ fn conclude(
             "tracer < 3s, < 512 MiB".to_owned()
         };
         report.summarize([
-            &format!("audit of {cell} processes"),
+            &format!("audit of {cell}"),
             &format!("{median:.2}s, {}", mebibytes(peak)),
             &format!("{} {}: {theirs:.1}s", tool.name, tool.arguments.join(" ")),
             &format!("{:.0}×", theirs / median),
             &wanted,
         ]);
     }
+}
+
+/// `100,000 sockets in 10 processes`.
+fn cell(sockets: usize, processes: usize) -> String {
+    let plural = if processes == 1 { "process" } else { "processes" };
+    format!("{} sockets in {} {plural}", grouped(sockets), grouped(processes))
 }
 
 fn fraction(part: usize, whole: usize) -> f64 {

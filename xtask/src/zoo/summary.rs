@@ -143,7 +143,7 @@ pub(crate) fn figures(rounds: &[OfRound]) -> Table {
         let right = count(it.of(Kind::Twin), |outcome| outcome.mistakes().is_empty());
         format!("{right} of {}", it.of(Kind::Twin).count())
     });
-    row("of these, in a second run without the other exhibits".to_owned(), &|it| {
+    row("of these, in a second run without the other programs".to_owned(), &|it| {
         let found = it.of(Kind::Twin).filter(|it| it.outcome.mistakes().is_empty());
         found.filter(|it| it.is_second_run).count().to_string()
     });
