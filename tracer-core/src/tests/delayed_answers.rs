@@ -22,7 +22,7 @@ const QUIET: usize = 12;
 /// A run whose answers are late.
 struct LateRun<'a> {
     detector: Detector,
-    /// By how many judgments each answer is late, cyclically.
+    /// By how many judgments each answer is late; the list is repeated.
     late: &'a [usize],
     asked: usize,
     /// Answers that have not arrived, with the judgment before which they do.

@@ -211,7 +211,7 @@ impl Inspections {
         let (ours, its) = StdUnixStream::pair()?;
         self.launcher.start_worker(&its)?;
         ours.set_nonblocking(true)?;
-        // Sent at once, as far as there is room, so that the worker gets ready meanwhile.
+        // Sent now if the socket has room, so that the worker can start to get ready.
         let taken = (&ours).write(&self.setup).unwrap_or(0);
         let socket = UnixStream::from_std(ours)?;
         Ok(Worker { socket, unsent: self.setup.clone(), taken })

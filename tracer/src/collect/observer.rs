@@ -59,7 +59,7 @@ pub(crate) struct Observer {
     targets: Option<TargetProcesses>,
     /// Answers the questions of the detector; `None` if the backend answers them.
     inspections: Option<Inspections>,
-    /// Answers those about processes that the latest pass of the iterator answers.
+    /// Answers questions about processes from the latest pass over file tables, where that suffices.
     process_answers: ProcessAnswers,
     /// Answers that have not been returned yet.
     answered: Vec<Input>,

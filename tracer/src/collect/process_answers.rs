@@ -27,7 +27,7 @@ const LASTS_MS: u64 = 300_000;
 /// same snapshot.
 const LASTS_SPREAD_MS: u64 = 300_000;
 
-/// What is known about processes without a question.
+/// What is known about processes without asking the worker.
 #[derive(Debug, Default)]
 pub(crate) struct ProcessAnswers {
     /// The processes in the latest pass.
@@ -95,7 +95,7 @@ impl ProcessAnswers {
         })
     }
 
-    /// Keeps an answer of the worker.
+    /// Stores an answer of the worker for later questions.
     pub(crate) fn keep(&mut self, facts: &ProcessFacts, now: Timestamp) {
         let Some(marks) = self.asked.remove(&facts.key) else { return };
         if self.facts.len() >= PROCESSES_MAX && !self.facts.contains_key(&facts.key) {
@@ -160,7 +160,7 @@ mod tests {
         Timestamp::from_ms(ms)
     }
 
-    /// Knows the process.
+    /// Answers that include the process.
     fn known() -> ProcessAnswers {
         let mut answers = ProcessAnswers::default();
         answers.observe(&[PROCESS]);

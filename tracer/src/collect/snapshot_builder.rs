@@ -82,8 +82,8 @@ impl SnapshotBuilder {
         self.add_new(record, Fingerprints::default().of(record), constants);
     }
 
-    /// Adds one file descriptor if the previous snapshot has decoded the same record. Returns
-    /// whether it has.
+    /// Adds one file descriptor if the same record was decoded for the previous snapshot. Returns
+    /// whether it was.
     pub(crate) fn add_known(&mut self, fingerprint: &Fingerprint) -> bool {
         let Some(facts) = self.before.facts(fingerprint) else { return false };
         let place = self.add_shared(facts);
@@ -91,7 +91,7 @@ impl SnapshotBuilder {
         true
     }
 
-    /// Adds one file descriptor that is not known.
+    /// Adds one file descriptor whose record was not decoded before.
     pub(crate) fn add_new(
         &mut self,
         record: &SocketRecord,

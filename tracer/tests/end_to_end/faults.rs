@@ -94,7 +94,7 @@ fn setting_the_wall_clock_changes_no_age_and_no_time() {
     let library = compile_c(&source("clock.c"), directory.path(), "-shared -fPIC");
     let offset = directory.path().join("offset");
     fs::write(&offset, "0").unwrap();
-    // The tracer does not stay root.
+    // `tracer` continues as another user, which must be able to read the directory.
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let leak = Leak::of(Kind::Undrained, 5);
     let mut tracer = command(&format!("--pid {} --idle 2s -o json", leak.pid()));

@@ -45,7 +45,7 @@ impl Hostile {
         Self::start_by(executable, "", command)
     }
 
-    /// Starts it by a program that executes it, with arguments that are split at white space.
+    /// Starts it through a program that executes it; `arguments` are split at white space.
     fn start_by(executable: &Path, arguments: &str, command: &'static str) -> Self {
         let program = Program::start_ready(executable, arguments);
         let perf_map = format!("/tmp/perf-{}.map", program.pid()).into();

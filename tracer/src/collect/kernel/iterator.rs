@@ -135,7 +135,7 @@ impl Kernel {
 /// Passes on the records of sockets that have a cookie.
 struct WithCookies<'a> {
     records: &'a mut dyn SocketRecords,
-    /// The others, by process and file descriptor.
+    /// Sockets without a cookie, by process and file descriptor.
     without_cookie: BTreeSet<(u32, u32)>,
     /// Those that were probably created just before and will be connected, in this pass and in the
     /// previous one: process, file descriptor and inode. They are not connections yet.

@@ -1,22 +1,21 @@
 //! Huge pages for a large heap.
 //!
-//! Each snapshot reads most of the heap once, in no order of addresses. With pages of 4 KiB, nearly
-//! every connection costs a miss of the translation cache (TLB), which takes longest in a virtual
-//! machine.
+//! Each snapshot reads most of the heap once, and not in the order of addresses. With pages of 4 KiB,
+//! nearly every connection causes a TLB miss, which is most expensive in a virtual machine.
 
 /// The size of a huge page on x86-64, and on arm64 with pages of 4 KiB, in bytes. With another size,
 /// the kernel rounds.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
-/// A smaller heap is left alone: it has few pages.
+/// Huge pages are not requested for less: it has few pages.
 const GROWTH_BYTES: usize = 4 * HUGE_PAGE_BYTES;
-/// `MADV_COLLAPSE` of `include/uapi/asm-generic/mman-common.h`, since Linux 6.1. Before that, the
-/// kernel does the same after some time.
+/// `MADV_COLLAPSE` of `include/uapi/asm-generic/mman-common.h`, since Linux 6.1. Before that,
+/// khugepaged does the same after some time.
 const COLLAPSE: i32 = 25;
 
 /// The part of the heap (`brk`) for which huge pages were requested.
 #[derive(Debug)]
 pub(super) struct Heap {
-    /// Its end: an address.
+    /// The address at which it ends.
     end: usize,
 }
 
@@ -26,8 +25,8 @@ impl Heap {
         Self { end: program_break() }
     }
 
-    /// Requests huge pages for what was added to the heap, if that is much. They do not change
-    /// what is in memory, so a failure has no consequence.
+    /// Requests huge pages for what was added to the heap, if it is large enough. They do not
+    /// change the contents of memory, so a failure has no consequence.
     pub(super) fn use_huge_pages(&mut self) {
         let begin = self.end.next_multiple_of(HUGE_PAGE_BYTES);
         let end = program_break() / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
