@@ -26,7 +26,9 @@ pub(super) fn run(
     processes: usize,
 ) -> Result<()> {
     if let Some(reason) = holders::impossible(sockets, processes) {
-        report.text(&format!("Burst of {sockets} sockets in {processes} processes: skipped, {reason}"));
+        report.text(&format!(
+            "Burst of {sockets} sockets in {processes} processes: skipped, {reason}"
+        ));
         return Ok(());
     }
     let mut holders = Holders::start(&programs.puppet, processes)?;

@@ -93,7 +93,15 @@ pub(super) fn run(
             "{} connections opened, accepted and closed, one after the other by one thread",
             grouped(connections)
         ),
-        ["", "connections/s", "ratio", "CPU µs per connection", "of which tracer", "memory", "lost"],
+        [
+            "",
+            "connections/s",
+            "ratio",
+            "CPU µs per connection",
+            "of which tracer",
+            "memory",
+            "lost",
+        ],
         rows,
     );
     kernel_programs(&programs.tracer, report, &mut client, connections)

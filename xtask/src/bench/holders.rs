@@ -50,8 +50,7 @@ impl Holders {
 pub(super) fn impossible(sockets: usize, processes: usize) -> Option<String> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
     let needed = u64::try_from(sockets.div_ceil(processes) + SPARE_FDS).ok()?;
-    (needed > limit)
-        .then(|| format!("the fd limit is {} per process", group(&limit.to_string())))
+    (needed > limit).then(|| format!("the fd limit is {} per process", group(&limit.to_string())))
 }
 
 /// Opens connections on an address of this process alone, so that ports do not run out.
