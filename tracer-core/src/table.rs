@@ -93,7 +93,7 @@ impl Table {
         self.open_entries().map(|(_, tracked)| tracked)
     }
 
-    /// Those of these processes.
+    /// The [`open`](Self::open) connections of these processes.
     pub(crate) fn open_of(&self, processes: &ProcessSet) -> impl Iterator<Item = &Tracked> {
         let entries = self.open_entries().take(if processes.is_empty() { 0 } else { usize::MAX });
         entries.filter(|(process, _)| processes.contains(*process)).map(|(_, tracked)| tracked)

@@ -80,8 +80,8 @@ pub(crate) struct Tracked {
 pub(crate) enum OpeningCall {
     Seen,
     NotSeen,
-    /// It was not, and events were lost around the first snapshot that showed the connection, so
-    /// its own event may be among them.
+    /// It was not seen, and events were lost around the first snapshot that showed the connection,
+    /// so the event of the call may be among them.
     Lost,
 }
 

@@ -69,7 +69,7 @@ pub(crate) struct Remaining {
 enum ClosedBy {
     Pool,
     Collector,
-    /// It may have been either.
+    /// It may have been a pool or a collector.
     Either,
 }
 

@@ -49,7 +49,7 @@ impl Detector {
 
     fn notes(&self) -> Vec<Note> {
         let mut notes = self.host.notes.clone();
-        // It is one of the gaps.
+        // `Coverage::gaps` adds this one.
         notes.retain(|note| *note != Note::OutsideNotVisible);
         let mut add = |count: u64, note: fn(u64) -> Note| {
             notes.extend((count > 0).then(|| note(count)));

@@ -41,7 +41,7 @@ impl Detector {
             Subject::Process(process) => suspected.contains(&process),
             Subject::Readers(process) => readers.contains_key(&process),
             Subject::CallSite(process, stack) => stacks.contains(&(process, stack)),
-            // They are read after every snapshot.
+            // Open responses are read after every snapshot.
             Subject::Responses(_) => true,
         });
         // Questions that have not been answered yet are not asked again.

@@ -106,7 +106,7 @@ impl Resolver<'_> {
         let now = poll::read_again(self.memory, self.layout, &polls);
         let is_same =
             |poll: &&PollDescriptor| (self.socket)(poll.fd) == sockets.get(&poll.fd).copied();
-        // These values apply to both readings: the second reads again what the first found.
+        // The addresses apply to both readings: the second reads again what the first found.
         let polls: HashMap<u32, u64> =
             now.iter().flatten().filter(is_same).map(|poll| (poll.fd, poll.address)).collect();
         let mut resolved: Vec<_> = first

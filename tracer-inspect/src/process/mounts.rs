@@ -141,8 +141,8 @@ fn first(
     None
 }
 
-/// These facts about a file, as far as the kernel knows them without asking the file system, and in
-/// any case its mount and device.
+/// The `facts` about a file that the kernel knows without asking the file system. Its mount and
+/// device are always among them.
 pub(super) fn status(file: impl AsFd, facts: StatxFlags) -> io::Result<Statx> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     Ok(statx(file, "", flags, facts)?)

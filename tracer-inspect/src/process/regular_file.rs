@@ -146,7 +146,7 @@ fn file_type(file: &OwnedFd) -> io::Result<FileType> {
 /// Checks that operations on the file do not wait for another host or process.
 ///
 /// # Errors
-/// They may. The budget notes that.
+/// They may wait. The budget records this as a reason for an incomplete result.
 fn check_filesystem(file: &OwnedFd, pid: u32, budget: &Budget) -> io::Result<()> {
     let filesystem = match mounts::filesystem(file, pid, budget) {
         Ok(Some(filesystem)) if mounts::is_local(&filesystem) => return Ok(()),

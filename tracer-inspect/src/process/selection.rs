@@ -85,7 +85,7 @@ pub fn check_container(prefix: &str) -> Result<()> {
 /// Processes and their descendants.
 #[derive(Clone, Debug, Default)]
 pub struct Family {
-    /// Those that run: start times in clock ticks since boot (`starttime` in `/proc/PID/stat`) by pid.
+    /// The members that are running: start times in clock ticks since boot (`starttime` in `/proc/PID/stat`) by pid.
     pub members: BTreeMap<u32, u64>,
     /// The start times of the leaders of sessions and process groups whose leader is or was a
     /// member, by the leader's pid. A session contains only descendants of its leader, and a

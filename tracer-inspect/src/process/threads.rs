@@ -166,7 +166,7 @@ impl Call {
         })
     }
 
-    /// Those of the wanted file descriptors whose becoming readable would end this call.
+    /// The wanted file descriptors for which this call waits to become readable.
     fn waits_for(&self, wanted: &BTreeMap<u32, Asked>, lists: &mut WaitLists<'_>) -> Vec<u32> {
         let [first, second, ..] = self.arguments;
         let mut fds = match self.fd_arguments() {

@@ -79,9 +79,9 @@ struct Process {
 enum ProcessState {
     /// The functions of its program are being searched.
     Asked { image: Option<Image> },
-    /// They are attached after the next snapshot.
+    /// The functions were found; uprobes are attached after the next snapshot.
     Found(Box<Found>),
-    /// They are attached.
+    /// Uprobes are attached.
     Followed(Box<Followed>),
     /// None are attached, and none will be while it runs this program.
     NotFollowed { image: Option<Image>, reason: Untracked },
@@ -211,7 +211,7 @@ impl Ledgers {
     /// uprobes.
     fn forget_ended(&mut self, wanted: &BTreeMap<u32, u64>) {
         let is_current = |process: &Process, state: &ProcessState| match state {
-            // Its outcome is still to come.
+            // The functions have not been found yet.
             ProcessState::Asked { .. } => true,
             ProcessState::Found(found) => found.image.is_current(),
             ProcessState::Followed(followed) => followed.is_current(),
