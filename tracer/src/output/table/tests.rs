@@ -47,7 +47,7 @@ fn mixed_at_80() {
                 1m ago
                 only likely: inferred from timing and counts, not verified inside the
                 process
-                call site unknown: no stack was recorded; only runs with --pid record the
+                call site unknown: no stack was recorded; only runs with --pid or --go record the
                 stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while
                 tracing, 14 before or unseen; oldest open for 51m
@@ -61,7 +61,7 @@ fn mixed_at_80() {
                 only possible: a single cause, such as a restart of the peer, may explain
                 all of them
                 call site unknown: opened before tracing began, so no stack was recorded;
-                only connections opened during a run with --pid have a call site
+                only connections opened during a run with --pid or --go have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -70,7 +70,7 @@ fn mixed_at_80() {
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; only runs with --pid record the
+                call site unknown: no stack was recorded; only runs with --pid or --go record the
                 stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
@@ -104,7 +104,7 @@ fn mixed_at_200() {
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent nothing since
                 the peer closed them one by one (at 37 separate times over 49m), the latest 1m ago
                 only likely: inferred from timing and counts, not verified inside the process
-                call site unknown: no stack was recorded; only runs with --pid record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid or --go record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while tracing, 14 before or unseen; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
@@ -112,14 +112,14 @@ fn mixed_at_200() {
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: a single cause, such as a restart of the peer, may explain all of them
-                call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid have a call site
+                call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid or --go have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; only runs with --pid record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid or --go record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would avoid it.
 
@@ -160,7 +160,7 @@ fn wide_at_200() {
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: a single cause, such as a restart of the peer, may explain all of them
-                call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid have a call site
+                call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid or --go have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
@@ -188,7 +188,7 @@ fn wide_at_80_names_hidden_columns() {
 
             #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; only runs with --pid record the
+                call site unknown: no stack was recorded; only runs with --pid or --go record the
                 stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
@@ -241,7 +241,7 @@ fn colored() {
                 only possible: a single cause, such as a restart of the peer, may explain
                 all of them
                 call site unknown: opened before tracing began, so no stack was recorded;
-                only connections opened during a run with --pid have a call site
+                only connections opened during a run with --pid or --go have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -250,7 +250,7 @@ fn colored() {
 
             ^[[1m#2  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT^[[0m
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; only runs with --pid record the
+                call site unknown: no stack was recorded; only runs with --pid or --go record the
                 stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would

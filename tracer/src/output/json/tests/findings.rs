@@ -123,7 +123,7 @@ fn an_outbound_finding() {
                       "call_site": "main.(*Client).doSomething billing.go:23",
                       "call_site_reason": {
                         "code": "stack-not-recorded",
-                        "text": "no stack was recorded; only runs with --pid record the stacks of new connections"
+                        "text": "no stack was recorded; only runs with --pid or --go record the stacks of new connections"
                       },
                       "request": "GET http://billing/charge",
                       "origin": "traced"
@@ -238,7 +238,7 @@ fn an_inbound_finding() {
                   "call_site": null,
                   "call_site_reason": {
                     "code": "opened-before-tracing",
-                    "text": "opened before tracing began, so no stack was recorded; only connections opened during a run with --pid have a call site"
+                    "text": "opened before tracing began, so no stack was recorded; only connections opened during a run with --pid or --go have a call site"
                   },
                   "request": null,
                   "evidence": [
@@ -300,7 +300,7 @@ fn an_inbound_finding() {
                       "call_site": null,
                       "call_site_reason": {
                         "code": "stack-not-recorded",
-                        "text": "no stack was recorded; only runs with --pid record the stacks of new connections"
+                        "text": "no stack was recorded; only runs with --pid or --go record the stacks of new connections"
                       },
                       "request": null,
                       "origin": "seeded"

@@ -59,7 +59,7 @@ fn at_80() {
                 1m ago
                 only likely: inferred from timing and counts, not verified inside the
                 process
-                call site unknown: no stack was recorded; only runs with --pid record the
+                call site unknown: no stack was recorded; only runs with --pid or --go record the
                 stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15; all opened while tracing; oldest open
                 for 51m
@@ -99,7 +99,7 @@ fn at_200() {
                 the peer closed 9 connections 1m to 50m ago; the process has sent nothing since
                 the peer closed them one by one (at 37 separate times over 49m), the latest 1m ago
                 only likely: inferred from timing and counts, not verified inside the process
-                call site unknown: no stack was recorded; only runs with --pid record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid or --go record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15; all opened while tracing; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
