@@ -47,8 +47,8 @@ fn mixed_at_80() {
                 1m ago
                 only likely: inferred from timing and counts, not verified inside the
                 process
-                call site unknown: no stack was recorded; only runs with --pid or --go record the
-                stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid or --go
+                record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while
                 tracing, 14 before or unseen; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
@@ -70,8 +70,8 @@ fn mixed_at_80() {
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; only runs with --pid or --go record the
-                stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid or --go
+                record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
                 avoid it.
@@ -188,8 +188,8 @@ fn wide_at_80_names_hidden_columns() {
 
             #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; only runs with --pid or --go record the
-                stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid or --go
+                record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
                 avoid it.
@@ -250,8 +250,8 @@ fn colored() {
 
             ^[[1m#2  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT^[[0m
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; only runs with --pid or --go record the
-                stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid or --go
+                record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
                 avoid it.

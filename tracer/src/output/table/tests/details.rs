@@ -194,8 +194,8 @@ fn hostile_strings_are_shown_as_text() {
                 requests: GET /\x1b[8mhidden text (1)
                 only likely: inferred from timing and counts, not verified inside the
                 process
-                call site unknown: no stack was recorded; only runs with --pid or --go record the
-                stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid or --go
+                record the stacks of new connections
                 fd 7; all opened while tracing; oldest open for 51m
                 also held by \x9b31m\u{200b}\r[666] fd 8
                 container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh

@@ -59,8 +59,8 @@ fn at_80() {
                 1m ago
                 only likely: inferred from timing and counts, not verified inside the
                 process
-                call site unknown: no stack was recorded; only runs with --pid or --go record the
-                stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid or --go
+                record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15; all opened while tracing; oldest open
                 for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.

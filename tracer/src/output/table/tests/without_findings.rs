@@ -56,8 +56,8 @@ fn only_information() {
 
             #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; only runs with --pid or --go record the
-                stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid or --go
+                record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
                 avoid it.
