@@ -39,8 +39,8 @@ fn is_response(view: &ConnectionView<'_>) -> bool {
 /// The dead connections that are not evidence, because the process returns to others like them.
 ///
 /// A pool has no more connections than were alive at once. Connections of the group beyond that
-/// number do not belong to it: first those since whose death the most were alive at once, because a pool would have used
-/// its own when it needed that many.
+/// number do not belong to it: first those since whose death the most were alive at once, because a
+/// pool would have used its own when it needed that many.
 fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<ConnectionId> {
     if !turnover.has_clean_ups() {
         return BTreeSet::new();
