@@ -67,8 +67,8 @@ pub enum Caveat {
     /// seen: it may have exited or closed its sockets. This process may be a daemon using a pool
     /// opened before the fork.
     OpenerNotSeen,
-    /// The process has closed or used other dead connections of the group, and at most `alive_max` of
-    /// the group were in use at once: a pool may keep that many.
+    /// The process has closed or used other dead connections of the group, and at most `alive_max`
+    /// of the group were alive at one time: a pool may keep that many.
     CleanedUp { alive_max: usize },
     /// `connections` died after the last run of a garbage collector that had closed others of the
     /// group.

@@ -379,7 +379,7 @@ fn is_awaited(tracked: &Tracked, awaited: &BTreeSet<ProcessKey>) -> bool {
 }
 
 /// The context of a judgment at `now`. It borrows single fields, so the others can change
-/// meanwhile.
+/// while it exists.
 const fn context<'a>(
     table: &'a Table,
     processes: &'a Processes,

@@ -169,7 +169,7 @@ impl Turnover {
             return;
         }
         // A busy process may take a while to close what its peers have closed. If no snapshot has
-        // shown a connection dead, what the process did with it meanwhile is unknown.
+        // shown a connection dead, what the process did with it until then is unknown.
         let prompt_ms = options.idle_ms / PROMPT;
         let is_late =
             |it: &&&Cleaned| it.was_seen_dead && it.at.ms_since(it.dead_since) > prompt_ms;
@@ -262,7 +262,7 @@ impl Turnover {
         self.has_returned || self.collected_at.is_some()
     }
 
-    /// How many times `--min-count` is added to itself at `now`: once for each time that
+    /// The number of increments of `--min-count` in force at `now`: one for each time that
     /// connections of the group were used again after they had a verdict, less one per 10 ×
     /// `--idle` since.
     pub(crate) fn raises(&self, now: Timestamp, idle_ms: u64) -> usize {

@@ -93,7 +93,7 @@ impl Budget {
     /// Counts bytes that are allocated until the question is answered; `None` if there are not as
     /// many left.
     #[must_use = "`None` means that the bytes must not be allocated"]
-    pub fn hold(&self, bytes: usize) -> Option<()> {
+    pub fn spend_bytes(&self, bytes: usize) -> Option<()> {
         let left = self.room_for(bytes).or_else(|| {
             let _ = self.exceeded.replace(self.exceeded.get().or(Some(Resource::Bytes)));
             None
@@ -106,7 +106,7 @@ impl Budget {
     /// many left.
     #[must_use = "`None` means that the bytes must not be allocated"]
     pub fn reserve(&self, bytes: usize) -> Option<Reservation<'_>> {
-        self.hold(bytes)?;
+        self.spend_bytes(bytes)?;
         Some(Reservation { budget: self, bytes: as_u64(bytes) })
     }
 
@@ -166,8 +166,8 @@ pub struct Reservation<'a> {
 }
 
 impl Reservation<'_> {
-    /// Adds bytes, if there are as many left. Unlike with [`Budget::hold`], a refusal does not mark
-    /// the budget as exceeded: a cache can be smaller.
+    /// Adds bytes, if there are as many left. Unlike with [`Budget::spend_bytes`], a refusal does
+    /// not mark the budget as exceeded: a cache can be smaller.
     pub fn grow(&mut self, bytes: usize) -> bool {
         let Some(left) = self.budget.room_for(bytes) else { return false };
         self.budget.bytes_left.set(left);
@@ -200,21 +200,21 @@ mod tests {
         assert_eq!((budget.step(4), budget.step(6), budget.limit()), (Some(()), Some(()), None));
         assert_eq!(budget.steps(), 10);
         assert_eq!(budget.step(1), None);
-        assert_eq!((budget.step(0), budget.hold(1)), (None, None));
+        assert_eq!((budget.step(0), budget.spend_bytes(1)), (None, None));
         assert_eq!(budget.limit(), Some(Limit::InspectionTooLong { steps_max: 10 }));
     }
 
     #[test]
     fn bytes_are_given_back() {
         let budget = budget();
-        assert_eq!(budget.hold(20), Some(()));
+        assert_eq!(budget.spend_bytes(20), Some(()));
         let reservation = budget.reserve(50).unwrap();
         drop(reservation);
         let mut reservation = budget.reserve(80).unwrap();
         assert!(!reservation.grow(1));
         assert!(budget.try_reserve(1).is_none());
         assert!(!budget.is_exceeded());
-        assert_eq!(budget.hold(1), None);
+        assert_eq!(budget.spend_bytes(1), None);
         assert_eq!(budget.limit(), Some(Limit::InspectionTooLarge { bytes_max: 100 }));
         assert_eq!(budget.step(1), None);
     }

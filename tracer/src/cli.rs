@@ -39,7 +39,7 @@ Examples:
   tracer diff before.json after.json  compare two audits: is the leak fixed?
 
 Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
-coverage incomplete. --fail-on changes this: certain, likely or possible.";
+not everything was observed. --fail-on replaces 'likely' with another level.";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:
@@ -49,20 +49,20 @@ Examples:
   sudo tracer audit -o json              print one JSON document
 
 Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
-coverage incomplete. --fail-on changes this: certain, likely or possible.";
+not everything was observed. --fail-on replaces 'likely' with another level.";
 
 const RECORDED_THRESHOLDS: &str = "\
 Thresholds default to the recorded ones.
 
 Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
-coverage incomplete. --fail-on changes this: certain, likely or possible.";
+not everything was observed. --fail-on replaces 'likely' with another level.";
 
 const REPORT_NOTES: &str = "\
 Prints a summary to stdout, unless --html - sends the report there.
 Thresholds default to the recorded ones.
 
 Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
-coverage incomplete. --fail-on changes this: certain, likely or possible.";
+not everything was observed. --fail-on replaces 'likely' with another level.";
 
 const DIFF_NOTES: &str = "\
 Leaks are matched by process name, destination, kind of leak and function; pids
@@ -73,7 +73,7 @@ Exit codes: 0 no new leaks (those in both may have grown), 1 new leaks, 2 error,
 
 const DOCTOR_EXIT_CODES: &str = "\
 Exit codes: 0 everything is available, 2 tracer cannot run here, 3 tracer runs
-degraded";
+in degraded mode";
 
 /// Find leaked TCP connections: the process, the destination, the line of code.
 #[derive(Debug, Parser)]

@@ -65,7 +65,8 @@ impl WaitedFor {
         self.slow.is_empty() && self.half_closed.is_empty()
     }
 
-    /// The connections that these peers excuse, of the `claimed` connections of the process.
+    /// Adds the connections that these peers excuse to `excuses`, out of the `claimed` ones of the
+    /// process.
     fn excused(
         &self,
         claimed: &[ConnectionView<'_>],
@@ -79,11 +80,11 @@ impl WaitedFor {
         let slow: BTreeSet<ConnectionId> = self.slow.iter().map(|(_, id)| *id).collect();
         let half_closed = self.half_closed.iter().map(|(fin_sent, id)| (fin_sent.latest, *id));
         let left = half_closed.filter(|(_, id)| !waiting.contains(id) && !slow.contains(id));
-        self.assign(left, claimed, is_confirmed, Excuse::HalfClosedPeer, excuses);
+        self.assign(left, claimed, has_unreferenced_response, Excuse::HalfClosedPeer, excuses);
     }
 
-    /// Each of `peers`, to which the process last wrote at the given time, excuses one of the
-    /// `claimed` connections.
+    /// Adds to `excuses` one of the `claimed` connections for each of `peers`, to which the process
+    /// last wrote at the given time.
     fn assign(
         &self,
         peers: impl Iterator<Item = (Timestamp, ConnectionId)>,
@@ -207,7 +208,7 @@ fn may_be_blocked(view: &ConnectionView<'_>) -> bool {
 
 /// Whether it was at most *possible* before, and has a response that no goroutine is known to
 /// reference.
-fn is_confirmed(view: &ConnectionView<'_>) -> bool {
+fn has_unreferenced_response(view: &ConnectionView<'_>) -> bool {
     (view.is_confirmed() || view.is_scan_incomplete()) && !view.was_likely()
 }
 

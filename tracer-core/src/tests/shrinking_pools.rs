@@ -75,7 +75,7 @@ fn as_many_with_one_request_are_likely_with_a_caveat() {
     );
 }
 
-/// EOF marks the end of the request, and the response takes long.
+/// EOF marks the end of the request, and the response takes a long time.
 #[test]
 fn clients_that_close_their_side_and_wait_are_only_possible() {
     check(

@@ -97,7 +97,7 @@ impl FunctionTable {
     ) -> Option<Self> {
         let length = usize::try_from(header.count).ok()?.checked_mul(ENTRY)?;
         // It is kept for further questions.
-        memory.budget().hold(length)?;
+        memory.budget().spend_bytes(length)?;
         let entries = memory.read_one(address.checked_add(header.functions)?, length)?;
         let start = |entry: &[u8]| u32_at(entry, 0).unwrap_or(0);
         if !entries.chunks_exact(ENTRY).is_sorted_by_key(start) {

@@ -42,12 +42,12 @@ pub(super) struct GoroutineScan {
 /// Reads the stack of every goroutine.
 pub(super) fn scan(
     target: Target<'_>,
-    parts: &mut ScanInputs,
+    inputs: &mut ScanInputs,
     layout: &Layout,
     polls: &[Option<PollDescriptor>],
 ) -> GoroutineScan {
     let mut scan = GoroutineScan::default();
-    let Some(listed) = goroutines(target, parts.all_goroutines, layout) else {
+    let Some(listed) = goroutines(target, inputs.all_goroutines, layout) else {
         let limit = target.memory.budget().limit();
         scan.limits.push(limit.unwrap_or(Limit::GoroutineListMoved));
         scan.waking = (0..polls.len()).collect();
@@ -59,7 +59,7 @@ pub(super) fn scan(
         scan.limit(Limit::GoroutinesTruncated { scanned: GOROUTINES_MAX, total: length });
     }
     let mut pages = Pages::new(target.memory);
-    let total = total(target.bias, goroutines, parts.functions, &mut pages);
+    let total = total(target.bias, goroutines, inputs.functions, &mut pages);
     scan.counted.total = total.unwrap_or(0);
     scan.is_counted = total.is_some() && goroutines.len() as u64 == length;
     let ready: BTreeMap<u64, usize> = (0..)
@@ -74,7 +74,7 @@ pub(super) fn scan(
         let (stacks, are_whole) = stacks(target.memory, batch, layout);
         scan.is_counted &= are_whole;
         for stack in stacks {
-            let added = scan.add(target.bias, &stack, parts.functions, &mut pages, &ready);
+            let added = scan.add(target.bias, &stack, inputs.functions, &mut pages, &ready);
             if added.is_none() {
                 scan.is_counted = false;
                 return scan;
@@ -145,8 +145,8 @@ impl GoroutineScan {
         let key = (goroutine.address, goroutine.id);
         let role = read_loop::role(stack, functions, pages, bias);
         match &role {
-            Role::ReadLoop(read_loop) => budget.hold(read_loop.size())?,
-            Role::BusyReadLoop | Role::WriteLoop => budget.hold(2 * size_of_val(&key))?,
+            Role::ReadLoop(read_loop) => budget.spend_bytes(read_loop.size())?,
+            Role::BusyReadLoop | Role::WriteLoop => budget.spend_bytes(2 * size_of_val(&key))?,
             Role::Other => {}
         }
         match role {

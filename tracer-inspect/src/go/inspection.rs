@@ -59,9 +59,9 @@ pub(super) fn inspect(
     let mut scan = GoroutineScan::default();
     let mut http = HashMap::new();
     match program.scan_inputs(layout, target) {
-        Ok(mut parts) => {
-            scan = goroutine_scan::scan(target, &mut parts, layout, &before);
-            http = http_connections(target, &mut parts, layout, &before, &mut scan);
+        Ok(mut inputs) => {
+            scan = goroutine_scan::scan(target, &mut inputs, layout, &before);
+            http = http_connections(target, &mut inputs, layout, &before, &mut scan);
         }
         Err(limit) => {
             scan.limits.push(limit);
@@ -93,7 +93,7 @@ pub(super) fn inspect(
 /// address of its `readLoop` goroutine.
 fn http_connections(
     target: Target<'_>,
-    parts: &mut ScanInputs,
+    inputs: &mut ScanInputs,
     layout: &Layout,
     polls: &[Option<PollDescriptor>],
     scan: &mut GoroutineScan,
@@ -108,7 +108,7 @@ fn http_connections(
     let mut follower = Follower { pages: &mut pages, mappings, layout, wanted: &wanted };
     let variables = FrameVariables::find(&scan.read_loops, &mut follower);
     let first = connections(&scan.read_loops, &variables, &mut follower);
-    let references = references(target, &first, parts, layout, scan, pages);
+    let references = references(target, &first, inputs, layout, scan, pages);
 
     // Read everything again, beginning with the goroutine.
     let addresses: Vec<u64> = first.iter().map(|(_, it)| it.goroutine.address).collect();
@@ -116,7 +116,7 @@ fn http_connections(
     let goroutines: Vec<_> = goroutines.into_iter().flatten().collect();
     let mut code = Pages::new(target.memory);
     let again = stacks::copy(target.memory, &goroutines).into_iter().filter_map(|stack| {
-        match read_loop::role(&stack, parts.functions, &mut code, target.bias) {
+        match read_loop::role(&stack, inputs.functions, &mut code, target.bias) {
             Role::ReadLoop(read_loop) if stack.goroutine.is_waiting() => Some(read_loop),
             _ => None,
         }
@@ -161,7 +161,7 @@ fn http_connections(
 fn references(
     target: Target<'_>,
     connections: &[(usize, Connection)],
-    parts: &mut ScanInputs,
+    inputs: &mut ScanInputs,
     layout: &Layout,
     scan: &mut GoroutineScan,
     mut pages: Pages,
@@ -176,7 +176,7 @@ fn references(
     let Some(responses) = responses.filter(|responses| !responses.is_empty()) else {
         return References::default();
     };
-    let references = response_references::find(target, &responses, parts, layout, scan);
+    let references = response_references::find(target, &responses, inputs, layout, scan);
     if !references.is_complete && scan.limits.is_empty() {
         scan.limits.push(Limit::ReferencesIncomplete);
     }
@@ -196,7 +196,7 @@ fn connections(
             follower.prefetch(some, variables);
         }
         if let Some(connection) = follower.connection(read_loop, variables) {
-            if follower.pages.budget().hold(connection.size()).is_none() {
+            if follower.pages.budget().spend_bytes(connection.size()).is_none() {
                 break;
             }
             connections.push((number, connection));

@@ -61,11 +61,11 @@ impl References {
 pub(super) fn find(
     target: Target<'_>,
     responses: &ResponseIndex,
-    parts: &mut ScanInputs,
+    inputs: &mut ScanInputs,
     layout: &Layout,
     scan: &GoroutineScan,
 ) -> References {
-    let Some(mut listed) = goroutines(target, parts.all_goroutines, layout) else {
+    let Some(mut listed) = goroutines(target, inputs.all_goroutines, layout) else {
         return References::default();
     };
     let Listed { goroutines: all, length, .. } = &mut listed;
@@ -83,7 +83,7 @@ pub(super) fn find(
     for batch in batches.by_ref() {
         let (copies, are_consistent) = stacks(target.memory, batch, layout);
         is_complete &= are_consistent;
-        let functions = &mut *parts.functions;
+        let functions = &mut *inputs.functions;
         let words = |stack: &Stack| functions.words_in_use(&mut code, target.bias, stack);
         if search.search_stacks(&copies, words).is_none() {
             is_complete = false;

@@ -62,7 +62,7 @@ impl<'a> ResponseIndex<'a> {
         let (readers, requests, addresses) = Default::default();
         let mut responses = Self { mappings, layout, readers, requests, addresses };
         for (number, connection, _) in waiting.clone() {
-            budget.hold(3 * ENTRY)?;
+            budget.spend_bytes(3 * ENTRY)?;
             responses.readers.insert(connection.reader, number);
             if let Some(request) = connection.request {
                 responses.requests.entry(request).or_default().push(number);
@@ -84,7 +84,7 @@ impl<'a> ResponseIndex<'a> {
             for address in some {
                 if let Some(BelongsTo::Connections(owners)) = responses.owner(address, pages) {
                     // A request that was sent on all connections has as many owners.
-                    budget.hold(ENTRY + size_of_val(owners))?;
+                    budget.spend_bytes(ENTRY + size_of_val(owners))?;
                     budget.step_bytes(size_of_val(owners))?;
                     addresses.insert(address, owners.to_vec());
                 }

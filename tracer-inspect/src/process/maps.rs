@@ -91,7 +91,7 @@ impl Mappings {
                 continue;
             };
             mapping.share_path(all.last());
-            if budget.hold(mapping.size()).is_none() {
+            if budget.spend_bytes(mapping.size()).is_none() {
                 break;
             }
             all.push(mapping);

@@ -73,7 +73,7 @@ thread_local! {
 /// # Errors
 /// The kernel does not know its mount (before Linux 5.8).
 pub(super) fn filesystem(file: impl AsFd, pid: u32, budget: &Budget) -> io::Result<Option<String>> {
-    // FUSE refuses other users everything else.
+    // FUSE mounts deny other users every field beyond these.
     let status = status(file, StatxFlags::empty())?;
     if status.stx_mask & StatxFlags::MNT_ID.bits() == 0 {
         return Err(io::ErrorKind::Unsupported.into());

@@ -175,7 +175,10 @@ mod tests {
             assert!(addresses().all(|address| pages.word(address) == Some(1)), "{bytes_max}");
             assert!(!budget.is_exceeded(), "{bytes_max}");
             drop(pages);
-            assert!(budget.hold(usize::try_from(bytes_max).unwrap()).is_some(), "{bytes_max}");
+            assert!(
+                budget.spend_bytes(usize::try_from(bytes_max).unwrap()).is_some(),
+                "{bytes_max}"
+            );
         }
     }
 }

@@ -100,8 +100,9 @@ struct Observation {
     interval: Option<Duration>,
     /// At the end of an audit or of --for, wait at most this long for process inspections [default: 5s]
     ///
-    /// The report says which processes could not be inspected in time. Before its end, a live run does
-    /// not wait: the results of an inspection are in the next report. After Ctrl-C, nothing waits.
+    /// The report says which processes could not be inspected in time. Before its end, a live run
+    /// does not wait for inspections: their results appear in the next report. After Ctrl-C, it
+    /// does not wait either.
     #[arg(long, value_name = "DURATION", value_parser = duration, hide_short_help = true)]
     inspect_for: Option<Duration>,
     /// Load extra rules that say which stack frames belong to libraries

@@ -57,8 +57,8 @@ pub(crate) struct Ledgers {
     is_full: bool,
     /// Time spent on attaching uprobes since the latest snapshot.
     attaching: Duration,
-    /// The uprobes of processes that have exited or called `execve`. The kernel takes long to
-    /// remove them.
+    /// The uprobes of processes that have exited or called `execve`. The kernel is slow to remove
+    /// them.
     ended: Vec<LedgerLinks>,
     /// Processes that have exited or called `execve` since the latest snapshot.
     unlisted: Vec<Process>,
@@ -77,7 +77,7 @@ struct Process {
 /// Whether uprobes are attached in a process.
 #[derive(Debug)]
 enum ProcessState {
-    /// The functions of its program are being searched.
+    /// A worker is looking for the functions to probe.
     Asked { image: Option<Image> },
     /// The functions were found; uprobes are attached after the next snapshot.
     Found(Box<Found>),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Checks the host, prints the results, and returns the exit code: 0 everything is available, 3
-/// tracer runs degraded, 2 tracer cannot run.
+/// tracer runs in degraded mode, 2 tracer cannot run.
 ///
 /// # Errors
 /// Standard output cannot be written.
@@ -49,7 +49,9 @@ fn table(checks: &[Check], worst: Health, width: u16) -> String {
     let mut text: String = checks.iter().map(|check| check.lines(width.into())).collect();
     text.push_str(match worst {
         Health::Full => "\nEverything that tracer needs is available.\n",
-        Health::Degraded => "\ntracer runs degraded here: see the lines marked `degraded`.\n",
+        Health::Degraded => {
+            "\ntracer runs in degraded mode here: see the lines marked `degraded`.\n"
+        }
         Health::Unusable => "\ntracer cannot run here: see the lines marked `unusable`.\n",
     });
     text

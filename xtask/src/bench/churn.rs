@@ -26,7 +26,7 @@ enum Way {
 const WAYS: [(&str, Way); 4] = [
     ("no tracer", Way::Nothing),
     ("tracer, the whole host", Way::Host),
-    ("tracer --pid of another process", Way::OtherProcess),
+    ("tracer --pid, another process", Way::OtherProcess),
     ("bpftrace, a script like tcplife", Way::Life),
 ];
 

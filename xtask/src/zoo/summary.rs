@@ -136,10 +136,10 @@ pub(crate) fn figures(rounds: &[OfRound]) -> Table {
             |outcome| matches!(outcome, Outcome::Healthy { accepted, .. } if !accepted.is_empty()),
         )
     });
-    row("healthy programs with a finding *possible*".to_owned(), &|it| {
+    row("healthy programs with a *possible* finding".to_owned(), &|it| {
         it.of(Kind::Healthy).filter(|judged| judged.was_possible).count().to_string()
     });
-    row("twins found, live, with exactly their leaks".to_owned(), &|it| {
+    row("twins found by the live run, with exactly their leaks".to_owned(), &|it| {
         let right = count(it.of(Kind::Twin), |outcome| outcome.mistakes().is_empty());
         format!("{right} of {}", it.of(Kind::Twin).count())
     });

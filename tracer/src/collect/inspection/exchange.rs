@@ -3,9 +3,10 @@
 //!
 //! A worker answers one request at a time, in order. So it works on the oldest one that was sent,
 //! and if the worker fails (it exits, takes too long, or sends something that is not an answer),
-//! that request is treated as the cause. It is sent once more, alone, to a fresh worker, after all others and
-//! with more time. If that fails too, no request of this kind is made again about any process of the
-//! same user that runs the same program; a call site is asked for without debug information.
+//! that request is treated as the cause. It is sent once more, alone, to a fresh worker, after all
+//! others and with more time. If that fails too, no request of this kind is made again about any
+//! process of the same user that runs the same program; a call site is asked for without debug
+//! information.
 
 mod received;
 mod remembered;
@@ -56,7 +57,7 @@ pub(super) struct WorkerFailed;
 enum Attempt {
     /// Among others.
     First,
-    /// Alone and after others, because it is known to take long, or because workers have failed on
+    /// Alone and after others, because it is known to be slow, or because workers have failed on
     /// the process.
     Slow,
     /// Alone, to a fresh worker, because one has failed on it.
@@ -208,8 +209,8 @@ impl Exchange {
         self.received.extend(bytes, file)?;
         let is_late = self.deadline().is_some_and(|deadline| deadline < now);
         self.take_replies(now, outcomes)?;
-        // The worker cannot send a long reply at once. The rest may be late because this process was:
-        // it has read nothing meanwhile.
+        // The worker cannot send a long reply at once. The rest may be late because this process
+        // was: until now, it has read nothing.
         if is_late && !self.received.is_empty() && self.late_since.is_none() {
             self.late_since = Some(now);
         }
@@ -293,8 +294,8 @@ impl Exchange {
         self.is_ready
     }
 
-    /// The worker has failed. All its requests are sent again; the oldest one, which is treated as the cause,
-    /// alone.
+    /// The worker has failed. All its requests are sent again; the oldest one, which is treated as
+    /// the cause, is sent alone.
     pub(super) fn worker_failed(&mut self, outcomes: &mut Vec<Outcome>) {
         let cause = if self.is_ready { self.sent.pop_front() } else { None };
         self.worker_ended();

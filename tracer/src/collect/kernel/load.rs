@@ -51,7 +51,7 @@ impl Kernel {
     pub(crate) fn load(options: KernelOptions) -> anyhow::Result<Self> {
         if !privileges::may_load_programs() {
             let reason = format!("CAP_BPF or CAP_PERFMON is missing{}", privileges::bpf_setting());
-            return Err(not_loaded(&reason, "run as root, or with both"));
+            return Err(not_loaded(&reason, "run as root, or with CAP_BPF and CAP_PERFMON"));
         }
         let (layout, btf) = vmlinux::read()?;
         raise_memory_lock_limit();

@@ -16,7 +16,7 @@ use super::{
 use crate::collect::kernel::{load::Kernel, uprobes::LedgerLinks};
 
 /// A list that was read from memory later than this after the BPF map is compared with the map
-/// again, in milliseconds: a response that was released meanwhile may have left its connection to
+/// again, in milliseconds: a response that was released in between may have left its connection to
 /// another one.
 const LATE_MS: u64 = 200;
 

@@ -5,7 +5,7 @@ use std::{mem, time::Duration};
 use super::Observer;
 use crate::collect::kernel::fd_keeper;
 
-/// Uprobes that are removed after the end of the run. They have no effect meanwhile.
+/// Uprobes that are removed after the end of the run. They have no effect until then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeftUprobes {
     pub(crate) count: usize,

@@ -62,8 +62,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             "idle streams (WebSocket, server-sent events, long polling) look the same".to_owned()
         }
         Caveat::CauseAmbiguous => {
-            "small unread responses and a new client for each request cannot be distinguished \
-             from outside"
+            "small unread responses and a new client for each request look the same from outside \
+             the process"
                 .to_owned()
         }
         Caveat::ResponseReferenced(of) => {
@@ -100,13 +100,10 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
                 .to_owned()
         }
         Caveat::ProcessResumed { ago_ms } => format!(
-            "the process was stopped until {} ago and may not have handled them yet",
+            "the process was stopped until {} ago and may not have handled these connections yet",
             duration_ms(*ago_ms)
         ),
-        Caveat::NotInspected(of) => format!(
-            "the process has not been inspected since {} last changed: a reader may be waiting",
-            any_part(*of)
-        ),
+        Caveat::NotInspected(of) => not_inspected(*of),
         Caveat::PausePossible(of) => {
             format!(
                 "{} responses {} previously read in several chunks, so reading may just be paused",
@@ -128,15 +125,16 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             connections(*count)
         ),
         Caveat::CleanedUp { alive_max } => format!(
-            "the process has closed or used other dead connections to this destination, as a pool \
-             does, and at most {} {} in use at once",
-            connections(*alive_max),
-            if *alive_max == 1 { "was" } else { "were" }
+            "the process has closed or used other such connections to this destination, as a pool \
+             does; at most {} may belong to that pool: no more were alive at one time",
+            grouped(*alive_max as u64)
         ),
         Caveat::AwaitsCollection { connections: count } => format!(
-            "a garbage collector closed other connections to this destination, and has not run \
-             since {} of those in this finding died",
-            grouped(*count as u64)
+            "other connections to this destination were closed in batches, as a garbage collector \
+             does; {} of those in this finding died after the latest batch, and the next one may \
+             close {}",
+            grouped(*count as u64),
+            if *count == 1 { "it" } else { "them" }
         ),
         Caveat::UsedAgain { count_min } => format!(
             "connections to this destination were used again after a pause, so --min-count is \
@@ -144,7 +142,7 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         ),
         Caveat::Undecided { watch_ms } => format!(
             "a connection pool after several bursts of load looks the same; watching for about \
-             {} shows whether more follow",
+             {} shows whether more such connections accumulate",
             duration_ms(*watch_ms)
         ),
         Caveat::WatchedTooBriefly { needed_ms } => format!(
@@ -168,8 +166,9 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             if *count == 1 { "it" } else { "they" }
         ),
         Caveat::OpenerNotSeen => {
-            "this process was forked from the opener, which was not seen (it may have exited or \
-             closed its sockets): this may be a daemon using a pool opened before the fork"
+            "this process was forked from the one that opened the connections, which was not found \
+             (it may have exited or closed its sockets); a daemon that uses a pool opened before \
+             its fork looks the same"
                 .to_owned()
         }
         Caveat::ExecUnknown => {
@@ -178,8 +177,32 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
     }
 }
 
+fn not_inspected(of: CountOf) -> String {
+    let (those, it) = match of {
+        CountOf { count: 1, total: 1 } => ("the connection has".to_owned(), "it"),
+        CountOf { count, total } if count == total => {
+            (format!("none of the {} has", grouped(total as u64)), "it")
+        }
+        CountOf { count: 1, .. } => (format!("{} has", part(of)), "it"),
+        _ => (format!("{} have", part(of)), "they"),
+    };
+    let not = if of.count == of.total && of.total > 1 { "" } else { "not " };
+    format!(
+        "{those} {not}been checked for a waiting reader since {it} last changed: one may be waiting"
+    )
+}
+
 fn too_little_unread(of: CountOf, unread_min_bytes: u64, needed: usize) -> String {
     let CountOf { count, total } = of;
+    if count == total {
+        return format!(
+            "only {}, {} more than {} unread ({needed} are required); smaller amounts can be \
+             TLS session tickets",
+            counted(count as u64, "connection", "connections"),
+            if count == 1 { "with" } else { "each with" },
+            bytes(unread_min_bytes)
+        );
+    }
     let (those, have) = match count {
         0 => (format!("none of {total}"), "has"),
         1 => (format!("only 1 of {total}"), "has"),

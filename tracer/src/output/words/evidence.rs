@@ -29,15 +29,15 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             )
         }
         Evidence::DeathReported(of) => {
-            format!("the process received the error or EOF on {} and closed none", part(*of))
+            format!("the process received an error or EOF on {} and closed none", part(*of))
         }
         Evidence::DeathUnnoticed { count: 1 } => {
-            "the process has not received the error or EOF: it has not used the connection since \
+            "the process has received no error or EOF: it has not used the connection since \
              it died"
                 .to_owned()
         }
         Evidence::DeathUnnoticed { count } => format!(
-            "the process has not received the error or EOF on any of the {}: it has not used them \
+            "the process has received no error or EOF on any of the {}: it has not used them \
              since they died",
             grouped(*count as u64)
         ),
@@ -135,9 +135,9 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             grouped(*to as u64)
         ),
         Evidence::HalfClosedRose { windows, from, to } => format!(
-            "the number of connections that the process may be keeping only until another peer closes \
-             rose in {windows} consecutive time windows, from {} to {}; tunnels of which one end never \
-             closes look like this",
+            "the number of connections that may be waiting for another peer to close rose from {} \
+             to {} in {windows} consecutive time windows, as it does when tunnels leak because one \
+             end never closes",
             grouped(*from as u64),
             grouped(*to as u64)
         ),
@@ -216,7 +216,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
 fn never_read(count: usize, received_bytes: u64, waiting: DurationRange) -> String {
     let (accepted, waiting) = (connections(count), range(waiting));
     if received_bytes == 0 {
-        return format!("{accepted} accepted; the peer's FIN has been unread for {waiting}");
+        return format!("{accepted} accepted; EOF has been unread for {waiting}");
     }
     let received = bytes(received_bytes);
     format!("{accepted} accepted, {received} received; none of it has been read in {waiting}")

@@ -4,7 +4,7 @@ use tracer_core::{AccessError, Limit};
 
 use crate::output::quantity::{bytes, grouped};
 
-/// One limit, as a phrase.
+/// One limit, as a phrase that fits one process and several.
 pub(crate) fn limit(limit: &Limit) -> String {
     match limit {
         Limit::FdsUnreadable { error } => access("file descriptors", error),
@@ -69,13 +69,13 @@ pub(crate) fn limit(limit: &Limit) -> String {
         ),
         Limit::Recorded { text } => text.clone(),
         Limit::InspectionTooLarge { bytes_max } => {
-            format!("inspecting it exceeded the limit of {} of memory", bytes(*bytes_max))
+            format!("the inspection exceeded the limit of {} of memory", bytes(*bytes_max))
         }
         Limit::InspectionTooLong { steps_max } => {
-            format!("inspecting it exceeded the limit of {} steps", grouped(*steps_max))
+            format!("the inspection exceeded the limit of {} steps", grouped(*steps_max))
         }
         Limit::FileNotLocal { filesystem } => format!(
-            "its files on {filesystem} are not opened, because that file system may never respond"
+            "files on {filesystem} are not opened, because that file system may never respond"
         ),
     }
 }

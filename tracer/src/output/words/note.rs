@@ -18,13 +18,13 @@ pub(crate) fn note(note: &Note) -> String {
             grouped(*per_snapshot_max as u64)
         ),
         Note::ReadersNotInspected { count, per_snapshot_max } => format!(
-            "{} {} not been inspected for readers yet (at most {} are inspected per snapshot)",
+            "it has not been checked yet what is waiting to read in {} (at most {} are checked per \
+             snapshot)",
             processes(*count),
-            have(*count),
             grouped(*per_snapshot_max as u64)
         ),
         Note::ReadersOutOfTime { count } => format!(
-            "there was no time to inspect {} for readers after the latest snapshot",
+            "there was no time after the latest snapshot to check what is waiting to read in {}",
             processes(*count)
         ),
         Note::ResponsesStale { count } => format!(
@@ -75,7 +75,7 @@ pub(crate) fn note(note: &Note) -> String {
             counted(*count, "TCP socket", "TCP sockets")
         ),
         Note::ReaderLimit { processes: count, limit: reason } => format!(
-            "the readers of {} are only partly known: {}",
+            "it is only partly known what is waiting to read in {}: {}",
             processes(*count as u64),
             limit_of(*count, reason)
         ),
@@ -164,10 +164,23 @@ pub(crate) fn note(note: &Note) -> String {
     }
 }
 
-/// A limit that several processes may share.
+/// A limit that several processes may share, as a clause.
 fn limit_of(processes: usize, reason: &Limit) -> String {
+    let is_one = processes == 1;
     match reason {
-        Limit::ProcessEnded if processes > 1 => "the processes have exited".to_owned(),
+        Limit::ProcessEnded if is_one => "the process has exited".to_owned(),
+        Limit::ProcessEnded => "the processes have exited".to_owned(),
+        Limit::NotGo if is_one => "it is not a Go program".to_owned(),
+        Limit::NotGo => "they are not Go programs".to_owned(),
+        Limit::GoOtherArchitecture if is_one => {
+            "it is a Go program for another CPU architecture".to_owned()
+        }
+        Limit::GoOtherArchitecture => {
+            "they are Go programs for another CPU architecture".to_owned()
+        }
+        Limit::GoTooOld { .. } | Limit::GoTooNew { .. } => {
+            format!("{} {}", if is_one { "it was" } else { "they were" }, limit(reason))
+        }
         reason => limit(reason),
     }
 }
@@ -188,7 +201,11 @@ fn facts_lost(ages: u64, openers: u64, call_sites: u64) -> String {
     ];
     let parts: Vec<String> =
         parts.into_iter().filter_map(|(count, text)| (count > 0).then_some(text)).collect();
-    format!("events or stacks of open connections were lost: {}", parts.join(", "))
+    let what = match parts.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{}, and {last}", others.join(", ")),
+        _ => parts.concat(),
+    };
+    format!("events or stacks of open connections were lost: {what}")
 }
 
 const fn have(count: u64) -> &'static str {
@@ -215,7 +232,7 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
             format!("there was no time to identify {what}")
         }
         (QuestionKind::Readers, NoAnswer::OutOfTime) => {
-            format!("there was no time to inspect {what} for readers")
+            format!("there was no time to check what is waiting to read in {what}")
         }
         (QuestionKind::CallSite, NoAnswer::OutOfTime) => {
             format!("there was no time to resolve {what} to {}", call_sites(count))
@@ -227,7 +244,9 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
             format!("{what} could not be identified: {INSPECTION_FAILED}")
         }
         (QuestionKind::Readers, NoAnswer::Failed) => {
-            format!("{what} could not be inspected for readers: {INSPECTION_FAILED}")
+            format!(
+                "it could not be checked what is waiting to read in {what}: {INSPECTION_FAILED}"
+            )
         }
         (QuestionKind::CallSite, NoAnswer::Failed) => {
             format!("{what} could not be resolved to {}: {INSPECTION_FAILED}", call_sites(count))

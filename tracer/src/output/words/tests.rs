@@ -47,6 +47,10 @@ fn every_sentence_about_findings() {
     let reasons = examples::call_site_reasons();
     let limits = examples::limits();
     let notes = examples::notes();
+    let notes_with_limits: Vec<(&str, Note)> = limits
+        .iter()
+        .flat_map(|limit| examples::notes_with(limit).map(|it| (limit.code(), it)))
+        .collect();
     let probes = examples::probes();
     let attach_errors = examples::attach_errors();
     let text = [
@@ -55,6 +59,7 @@ fn every_sentence_about_findings() {
         section("Call site unknown", reasons.iter().map(|it| (it.code(), call_site_reason(it)))),
         section("Limits of an inspection", limits.iter().map(|it| (it.code(), limit(it)))),
         section("Notes", notes.iter().map(|it| (it.code(), note(it)))),
+        section("Limits in notes", notes_with_limits.iter().map(|(code, it)| (*code, note(it)))),
         section("Probes", probes.iter().map(|it| (it.hook.name(), probe(it)))),
         section("Attach errors", attach_errors.iter().map(|it| (it.code(), attach_error(it)))),
         section("Verdicts", examples::VERDICTS.map(|it| (it.name(), meaning(it).to_owned()))),

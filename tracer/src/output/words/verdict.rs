@@ -31,7 +31,7 @@ pub(crate) const fn meaning(verdict: Verdict) -> &'static str {
         Verdict::Orphaned => "The peer no longer acknowledges data or keepalive probes.",
         Verdict::NeverReused => {
             "Each connection was used for one request and never again; small unread responses and \
-             one client per request cannot be distinguished from outside."
+             one client per request look the same from outside the process."
         }
         Verdict::PeerNotReading => {
             "The peer is not reading what the process sends: the problem is on the peer's side."

@@ -1,4 +1,4 @@
-//! Requests that workers failed to answer, or that take long.
+//! Requests that workers failed to answer, or that are slow.
 
 use std::collections::BTreeSet;
 

@@ -160,6 +160,8 @@ pub(crate) fn caveats() -> Vec<Caveat> {
         Caveat::ProcessResumed { ago_ms: 12 * SECOND },
         Caveat::NotInspected(of(5, 5)),
         Caveat::NotInspected(of(3, 25)),
+        Caveat::NotInspected(of(1, 25)),
+        Caveat::NotInspected(of(1, 1)),
         Caveat::SendBlocked { connections: 1 },
         Caveat::PausePossible(of(3, 14)),
         Caveat::PausePossible(of(1, 14)),
@@ -178,6 +180,7 @@ pub(crate) fn caveats() -> Vec<Caveat> {
         too_little(0),
         too_little(1),
         too_little(3),
+        Caveat::TooLittleUnread { count: 9, total: 9, unread_min_bytes: 4_096, count_min: 100 },
         Caveat::TooFewResponses { count: 3, count_min: 5 },
         Caveat::TooFewResponses { count: 1, count_min: 5 },
         Caveat::TooFewInherited { count: 2, count_min: 5 },
@@ -281,7 +284,7 @@ pub(crate) fn notes() -> Vec<Note> {
         Note::ReaderLimit { processes: 3, limit: Limit::ThirtyTwoBitProgram },
         Note::ReaderLimit { processes: 1, limit: Limit::ThirtyTwoBitProgram },
         Note::ResponseLimit { processes: 3, limit: Limit::ProcessEnded },
-        Note::ResponseLimit { processes: 1, limit: Limit::NotGo },
+        Note::ResponseLimit { processes: 1, limit: Limit::GoroutineListMoved },
         Note::CallSiteLimit { stacks: 3, reason: CallSiteReason::HiddenFrame },
         Note::CallSiteLimit { stacks: 1, reason: CallSiteReason::HiddenFrame },
         Note::InsidePidNamespace,
@@ -326,6 +329,12 @@ pub(crate) fn notes() -> Vec<Note> {
         no_answer(QuestionKind::Readers, NoAnswer::Ended, 7),
         no_answer(QuestionKind::CallSite, NoAnswer::Ended, 1),
     ]
+}
+
+/// Notes that contain a limit, about one process and about several.
+pub(crate) fn notes_with(limit: &Limit) -> [Note; 2] {
+    let response = |processes| Note::ResponseLimit { processes, limit: limit.clone() };
+    [response(1), response(3)]
 }
 
 pub(crate) fn fallback_reasons() -> Vec<FallbackReason> {
