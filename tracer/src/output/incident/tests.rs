@@ -54,8 +54,8 @@ fn a_possible_leak_is_to_be_confirmed_first() {
             descriptors open; ss does not list them.
 
             1. Find out whether it is a leak: a healthy program can look the same. Watch for longer:
-               tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch
-               up and retries end.
+               sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers
+               catch up and retries end.
             2. If it is a leak: close the socket when a read or write fails: the error path does not
                do so. The call site is unknown: opened before tracing began, so no stack was recorded;
                only connections opened during a run with --pid or --go have a call site.
@@ -162,8 +162,9 @@ fn no_findings() {
         &expect![[r#"
             No leaked connections found, but coverage is incomplete.
             COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in the connection
-            table, 5 open responses did not fit in the list, 2 processes could not be read, 34 events
-            were lost since the latest snapshot began. Run as root, in the host's pid namespace.
+            table, 5 open responses did not fit in the list of open responses, so they are not
+            tracked, 2 processes could not be read, 34 events were lost since the latest snapshot
+            began. Run as root, in the host's pid namespace.
 
             1. If you still suspect a leak: only connections that have been idle for 1m are reported;
                use a lower --idle or record for longer.
@@ -174,9 +175,10 @@ fn no_findings() {
             Note: tracer runs inside a pid namespace: processes outside it are not visible
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events lost.
             COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in the connection
-            table, 5 open responses did not fit in the list, 2 processes could not be read, 34 events
-            were lost since the latest snapshot began. Run as root, in the host's pid namespace. Not
-            analyzed (not plain TCP): 2 mptcp, 1 smc.
+            table, 5 open responses did not fit in the list of open responses, so they are not
+            tracked, 2 processes could not be read, 34 events were lost since the latest snapshot
+            began. Run as root, in the host's pid namespace. Not analyzed (not plain TCP): 2 mptcp,
+            1 smc.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );

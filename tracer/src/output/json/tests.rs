@@ -150,7 +150,7 @@ fn all_connections_and_what_was_not_seen() {
                   },
                   {
                     "code": "responses-not-kept",
-                    "text": "5 open responses did not fit in the list",
+                    "text": "5 open responses did not fit in the list of open responses, so they are not tracked",
                     "count": 5
                   }
                 ]

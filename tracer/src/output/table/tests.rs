@@ -65,8 +65,8 @@ fn mixed_at_80() {
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: tracer audit --pid 801 --for 3m --no-uprobes. A leak
-                stays or grows; slow readers catch up and retries end.
+                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A
+                leak stays or grows; slow readers catch up and retries end.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
@@ -115,7 +115,7 @@ fn mixed_at_200() {
                 call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid or --go have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
+                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
@@ -163,7 +163,7 @@ fn wide_at_200() {
                 call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid or --go have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
+                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
 
             ~ = estimated from the times at which connections went idle; > = at least, opened before tracing began
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
@@ -245,8 +245,8 @@ fn colored() {
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: tracer audit --pid 801 --for 3m --no-uprobes. A leak
-                stays or grows; slow readers catch up and retries end.
+                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A
+                leak stays or grows; slow readers catch up and retries end.
 
             ^[[1m#2  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT^[[0m
                 the peer closed 2 connections 50m ago; the process has sent nothing since
@@ -332,13 +332,13 @@ fn all_holders_and_states() {
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: a single cause, such as a restart of the peer, may explain all of them
                 call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with
-                --pid have a call site
+                --pid or --go have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at
                 least 51m
                 also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806] fd
                 5; and 4 more processes
-                next: Watch for longer: tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up
-                and retries end.
+                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch
+                up and retries end.
 
             > = at least, opened before tracing began
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.

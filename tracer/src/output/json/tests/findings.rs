@@ -262,7 +262,7 @@ fn an_inbound_finding() {
                       "text": "a single cause, such as a restart of the peer, may explain all of them"
                     }
                   ],
-                  "next_step": "Watch for longer: tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.",
+                  "next_step": "Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.",
                   "retracted_at": null,
                   "stood_s": 2940,
                   "connections": [

@@ -31,9 +31,10 @@ fn no_findings_and_incomplete_coverage() {
             Note: tracer runs inside a pid namespace: processes outside it are not visible
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events
             lost. COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in
-            the connection table, 5 open responses did not fit in the list, 2 processes
-            could not be read, 34 events were lost since the latest snapshot began. Run as
-            root, in the host's pid namespace. Not analyzed (not plain TCP): 2 mptcp, 1 smc.
+            the connection table, 5 open responses did not fit in the list of open
+            responses, so they are not tracked, 2 processes could not be read, 34 events
+            were lost since the latest snapshot began. Run as root, in the host's pid
+            namespace. Not analyzed (not plain TCP): 2 mptcp, 1 smc.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
