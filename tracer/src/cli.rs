@@ -35,7 +35,6 @@ Examples:
   sudo tracer --pid 4711              watch one process until Ctrl-C
   sudo tracer audit                   check all processes of this host and exit
   sudo tracer record night.rec        watch all processes and record
-  tracer replay night.rec --idle 10s  re-analyze it with another threshold
   tracer diff before.json after.json  compare two audits: is the leak fixed?
 
 Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but

@@ -4,5 +4,7 @@
 mod difference;
 mod side;
 
-pub(crate) use difference::{Change, Difference, Row, Tally};
+#[cfg(test)]
+pub(crate) use difference::NotCompared;
+pub(crate) use difference::{Below, Change, Difference, Row, Tally};
 pub(crate) use side::{Note, Side};

@@ -1,6 +1,5 @@
 //! `tracer`, `tracer audit` and `tracer record`: watches this host and reports findings.
 
-mod heap;
 mod recorded_detector;
 mod session;
 mod signals;

@@ -13,12 +13,39 @@ use super::side::{Finding, Side};
 /// The differences between two reports. The names of the fields are a contract with users.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Difference {
-    schema: u32,
-    tool: String,
+    pub(crate) schema: u32,
+    pub(crate) tool: String,
     pub(crate) before: Side,
     pub(crate) after: Side,
+    /// Findings below this confidence are not leaks.
+    pub(crate) fail_on: String,
     /// The leaks of both reports, new ones first.
     pub(crate) changes: Vec<Row>,
+    pub(crate) not_compared: NotCompared,
+}
+
+/// Findings below `--fail-on` that belong to no leak of either report, without those for
+/// information.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct NotCompared {
+    pub(crate) before: Below,
+    pub(crate) after: Below,
+}
+
+/// How many findings of one report are not compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Below {
+    pub(crate) findings: u64,
+    pub(crate) connections: u64,
+}
+
+impl Below {
+    fn add(&mut self, findings: &[&Finding]) {
+        for finding in findings {
+            self.findings += 1;
+            self.connections = self.connections.saturating_add(finding.count);
+        }
+    }
 }
 
 /// How a leak changed, the worst change first.
@@ -91,17 +118,22 @@ impl Difference {
     /// Compares two reports. Findings of at least the confidence `fail_on` are leaks.
     pub(crate) fn between(before: Side, after: Side, fail_on: Confidence) -> Self {
         let all = Pair { before: active(&before).collect(), after: active(&after).collect() };
-        let rows = all.by_leak().into_iter().filter_map(|pair| pair.row(fail_on));
-        let mut changes: Vec<Row> = rows.collect();
+        let mut not_compared = NotCompared::default();
+        let mut changes = Vec::new();
+        for pair in all.by_leak() {
+            match pair.row(fail_on) {
+                Some(row) => changes.push(row),
+                None => {
+                    not_compared.before.add(&pair.before);
+                    not_compared.after.add(&pair.after);
+                }
+            }
+        }
         let size = |row: &Row| row.after.as_ref().or(row.before.as_ref()).map(|it| it.count);
         changes.sort_by_key(|row| (row.change, Reverse(size(row))));
-        Self::of(before, after, changes)
-    }
-
-    /// These changes between two reports.
-    pub(crate) fn of(before: Side, after: Side, changes: Vec<Row>) -> Self {
         let tool = format!("tracer {}", env!("CARGO_PKG_VERSION"));
-        Self { schema: 2, tool, before, after, changes }
+        let fail_on = fail_on.name().to_owned();
+        Self { schema: 2, tool, before, after, fail_on, changes, not_compared }
     }
 }
 
@@ -237,7 +269,7 @@ impl<'a> Pair<'a> {
     }
 
     /// How it changed; `None` if it is not a leak in either report.
-    fn row(self, fail_on: Confidence) -> Option<Row> {
+    fn row(&self, fail_on: Confidence) -> Option<Row> {
         let finding = self.after.first().or(self.before.first())?;
         let is_leak = |findings: &[&Finding]| findings.iter().any(|it| confidence(it) >= fail_on);
         let (before, after) = (tally(&self.before), tally(&self.after));

@@ -11,7 +11,6 @@ use tracer_core::{Input, Report, Subject};
 
 use self::ledgers::Lists;
 use super::{
-    heap::Heap,
     recorded_detector::RecordedDetector,
     signals::{SignalRequest, Signals, stop_this_process},
 };
@@ -79,11 +78,8 @@ struct Session {
     observer: Observer,
     detector: RecordedDetector,
     pace: Pace,
-    heap: Heap,
     /// CPU time of this process and of inspections after the judgment of the latest snapshot.
     cpu_time: Duration,
-    /// When that was; the start of the run before the first one.
-    judged_at: Instant,
     /// CPU time of inspections when the latest questions were asked.
     asked_at: Duration,
     /// How long the last judgment waits for answers, unless the run was ended.
@@ -130,9 +126,7 @@ impl Session {
             observer,
             detector,
             pace: Pace::new(plan.interval, idle),
-            heap: Heap::new(),
             cpu_time: Duration::ZERO,
-            judged_at: Instant::now(),
             asked_at: Duration::ZERO,
             inspect_for: plan.inspect_for,
             is_patient: false,
@@ -177,11 +171,7 @@ impl Session {
             answered.saturating_sub(reconciled),
             judged.saturating_sub(answered),
         );
-        let now = Instant::now();
-        let elapsed = now.saturating_duration_since(self.judged_at);
-        self.judged_at = now;
-        self.heap.use_huge_pages();
-        self.pace.snapshot_taken(cpu_time, elapsed, self.detector.take_changed());
+        self.pace.snapshot_taken(cpu_time, self.detector.take_changed());
         Ok(())
     }
 

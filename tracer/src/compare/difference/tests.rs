@@ -215,6 +215,17 @@ fn low_confidence_and_retracted_findings_are_no_leaks() {
 }
 
 #[test]
+fn what_is_below_the_threshold_in_both_reports_is_counted() {
+    let before = "ghost possible 6\nclose-wait likely 9 remote=10.0.0.8:443\nstale-pool info 3";
+    let after = "ghost possible 500\nclose-wait possible 2 remote=10.0.0.8:443";
+    let difference = Difference::between(side(before), side(after), Confidence::Likely);
+    let below = |findings, connections| Below { findings, connections };
+    let expected = NotCompared { before: below(1, 6), after: below(1, 500) };
+    assert_eq!(difference.not_compared, expected, "the one that shrank is compared");
+    assert_eq!(difference.changes.len(), 1);
+}
+
+#[test]
 fn of_several_documents_the_last_one_counts() {
     let documents = "{\"schema\":1,\"host\":\"a\",\"at\":\"x\",\"findings\":[],\"coverage\":{\"complete\":false}}\n";
     let both = documents.to_owned() + &documents.replace("\"a\"", "\"b\"");

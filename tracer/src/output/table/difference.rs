@@ -6,7 +6,7 @@ use super::{
     text::{Paint, wrap},
 };
 use crate::{
-    compare::{Change, Difference, Note, Row, Tally},
+    compare::{Below, Change, Difference, Note, Row, Tally},
     output::{escape, quantity},
 };
 
@@ -33,7 +33,8 @@ pub(crate) fn difference(difference: &Difference, style: Style) -> String {
         lines.extend(table);
         lines.push(String::new());
     }
-    lines.extend(wrap("", &summary(rows), width));
+    lines.extend(wrap("", &summary(difference), width));
+    lines.extend(not_compared(difference).iter().flat_map(|text| wrap("", text, width)));
     for (label, side) in [("Before", &difference.before), ("After", &difference.after)] {
         let host = escape::visible(&side.host).into_owned();
         let file = escape::visible(&side.file).into_owned();
@@ -48,9 +49,15 @@ pub(crate) fn difference(difference: &Difference, style: Style) -> String {
 }
 
 /// `1 new, 2 gone.`
-fn summary(rows: &[Row]) -> String {
+fn summary(difference: &Difference) -> String {
+    let rows = &difference.changes;
     if rows.is_empty() {
-        return "No leaks in either report.".to_owned();
+        let least = match difference.fail_on.as_str() {
+            "certain" => "certain",
+            "likely" => "likely or certain",
+            _ => "possible, likely or certain",
+        };
+        return format!("No {least} leaks in either report.");
     }
     let changes = [Change::New, Change::Grown, Change::Same, Change::Shrunk, Change::Gone];
     let counts =
@@ -61,6 +68,24 @@ fn summary(rows: &[Row]) -> String {
     let counts = counts.join(", ");
     let has_new = rows.iter().any(|row| row.change == Change::New);
     if has_new { format!("{counts}.") } else { format!("No new leaks: {counts}.") }
+}
+
+/// What is below `--fail-on` in both reports, so that nobody takes it for fixed.
+fn not_compared(difference: &Difference) -> Option<String> {
+    let text = |below: Below| {
+        let findings = quantity::counted(below.findings, "finding", "findings");
+        let connections = quantity::counted(below.connections, "connection", "connections");
+        format!("{findings} ({connections})")
+    };
+    let (before, after) = (difference.not_compared.before, difference.not_compared.after);
+    (before != Below::default() || after != Below::default()).then(|| {
+        format!(
+            "Not compared, because below --fail-on {}: {} before, {} after.",
+            difference.fail_on,
+            text(before),
+            text(after)
+        )
+    })
 }
 
 fn columns(rows: &[Row]) -> Vec<Column> {
@@ -116,9 +141,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use expect_test::{Expect, expect};
+    use tracer_core::Confidence;
 
     use super::*;
-    use crate::compare::Side;
+    use crate::compare::{NotCompared, Side};
 
     fn tally(count: u64, verdict: &str, confidence: &str) -> Tally {
         let (verdict, confidence) = (verdict.to_owned(), confidence.to_owned());
@@ -138,9 +164,13 @@ mod tests {
         }
     }
 
-    fn check(changes: Vec<Row>, expected: &Expect) {
-        let difference = Difference::of(Side::empty("a.rec"), Side::empty("b.json"), changes);
-        let text = super::difference(&difference, Style { color: false, width: 100, wide: false });
+    fn of(changes: Vec<Row>) -> Difference {
+        let (before, after) = (Side::empty("a.rec"), Side::empty("b.json"));
+        Difference { changes, ..Difference::between(before, after, Confidence::Likely) }
+    }
+
+    fn check(difference: &Difference, expected: &Expect) {
+        let text = super::difference(difference, Style { color: false, width: 100, wide: false });
         expected.assert_eq(&text);
     }
 
@@ -154,11 +184,11 @@ mod tests {
             ..row(Change::Gone, Some(tally(12, "never-read", "likely")), None)
         };
         check(
-            vec![
+            &of(vec![
                 row(Change::New, None, leak()),
                 row(Change::Same, Some(tally(1_204, "close-wait", "likely")), leak()),
                 inbound,
-            ],
+            ]),
             &expect![[r#"
                 CHANGE  COMM     REMOTE          BEFORE  AFTER  VERDICT
                 new     a\x1bpi  10.0.0.7:443         -  1,204  body-not-closed (certain)
@@ -175,7 +205,7 @@ mod tests {
     fn no_new_leaks() {
         let gone = row(Change::Gone, Some(tally(6, "ghost", "likely")), None);
         check(
-            vec![gone],
+            &of(vec![gone]),
             &expect![[r#"
             CHANGE  COMM     REMOTE        BEFORE  AFTER  VERDICT         CALL SITE
             gone    a\x1bpi  10.0.0.7:443       6      -  ghost (likely)  main.get a.go:7
@@ -185,9 +215,25 @@ mod tests {
             After: b.json, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)"#]],
         );
         check(
-            Vec::new(),
+            &of(Vec::new()),
             &expect![[r#"
-                No leaks in either report.
+                No likely or certain leaks in either report.
+                Before: a.rec, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)
+                After: b.json, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)"#]],
+        );
+    }
+
+    #[test]
+    fn findings_that_are_not_compared_are_counted() {
+        let before = Below { findings: 1, connections: 16 };
+        let after = Below { findings: 2, connections: 1_000 };
+        let not_compared = NotCompared { before, after };
+        check(
+            &Difference { not_compared, ..of(Vec::new()) },
+            &expect![[r#"
+                No likely or certain leaks in either report.
+                Not compared, because below --fail-on likely: 1 finding (16 connections) before, 2 findings
+                (1,000 connections) after.
                 Before: a.rec, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)
                 After: b.json, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)"#]],
         );

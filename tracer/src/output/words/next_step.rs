@@ -2,6 +2,7 @@
 
 use tracer_core::{Caveat, Confidence, Finding, Options, Verdict};
 
+use super::thresholds::threshold_arguments;
 use crate::output::quantity::argument;
 
 /// The fix, as one sentence.
@@ -73,30 +74,37 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
         Verdict::BodyNotClosed => "",
         _ => " --no-uprobes",
     };
+    // With other thresholds, the finding may be missing or mean something else.
+    let arguments = format!("{uprobes}{}", threshold_arguments(options));
     let undecided = finding.caveats.iter().find_map(|caveat| match caveat {
         Caveat::Undecided { watch_ms } => Some(*watch_ms),
         _ => None,
     });
     if undecided.is_some_and(|watch_ms| watch_ms > HOUR_MS) {
         return Some(format!(
-            "Watch for hours: tracer record FILE --pid {pid}{uprobes}, or two audits hours apart and \
-             tracer diff. A leak leaves more each time; a pool does not."
+            "Watch for hours: sudo tracer record FILE --pid {pid}{arguments}, or two audits \
+             hours apart and tracer diff. A leak leaves more each time; a pool does not."
         ));
     }
-    let longer_ms = undecided.unwrap_or_else(|| options.idle_ms.saturating_mul(3));
+    // The same time as in the caveat.
+    let brief = finding.caveats.iter().find_map(|caveat| match caveat {
+        Caveat::WatchedTooBriefly { needed_ms } => Some(needed_ms.saturating_mul(2)),
+        _ => None,
+    });
+    let longer_ms = undecided.or(brief).unwrap_or_else(|| options.idle_ms.saturating_mul(3));
     let (longer, growth) = (argument(longer_ms), argument(longer_ms.max(GROWTH_MS)));
     Some(match finding.verdict {
         Verdict::Abandoned | Verdict::NeverReused | Verdict::UnsharedPool => format!(
             "Compare with the pool size in the configuration: a pool stops at its limit; a leak \
-             does not. Watch it: tracer audit --pid {pid} --for {growth}{uprobes}."
+             does not. Watch it: sudo tracer audit --pid {pid} --for {growth}{arguments}."
         ),
         Verdict::Growing => format!(
             "Compare with the load: connections needed for traffic are closed when it falls. \
-             Watch it: tracer audit --pid {pid} --for {growth}{uprobes}."
+             Watch it: sudo tracer audit --pid {pid} --for {growth}{arguments}."
         ),
         _ => format!(
-            "Watch for longer: tracer audit --pid {pid} --for {longer}{uprobes}. A leak stays or grows; \
-             slow readers catch up and retries end."
+            "Watch for longer: sudo tracer audit --pid {pid} --for {longer}{arguments}. A leak \
+             stays or grows; slow readers catch up and retries end."
         ),
     })
 }

@@ -9,13 +9,40 @@ const GROWTH_WINDOWS: u64 = 5;
 
 /// `--idle 60s, --min-count 5`, and the other thresholds if they differ from their defaults.
 pub(crate) fn thresholds(options: &Options) -> String {
+    let always = [(true, idle(options)), (true, count_min(options))];
+    joined(always.into_iter().chain(others(options)), ", ")
+}
+
+/// The arguments that give another run the same thresholds: ` --idle 10s`, or nothing.
+pub(crate) fn threshold_arguments(options: &Options) -> String {
+    let default = Options::default();
+    let first = [
+        (options.idle_ms != default.idle_ms, idle(options)),
+        (options.count_min != default.count_min, count_min(options)),
+    ];
+    let arguments = joined(first.into_iter().chain(others(options)), " ");
+    if arguments.is_empty() { arguments } else { format!(" {arguments}") }
+}
+
+fn idle(options: &Options) -> String {
+    format!("--idle {}", argument(options.idle_ms))
+}
+
+fn count_min(options: &Options) -> String {
+    format!("--min-count {}", options.count_min)
+}
+
+fn joined(thresholds: impl Iterator<Item = (bool, String)>, separator: &str) -> String {
+    let texts: Vec<_> =
+        thresholds.filter_map(|(is_listed, text)| is_listed.then_some(text)).collect();
+    texts.join(separator)
+}
+
+/// The other thresholds, and whether they differ from their defaults.
+fn others(options: &Options) -> [(bool, String); 4] {
     let default = Options::default();
     let growth_for = |options: &Options| options.window_ms.saturating_mul(GROWTH_WINDOWS);
-    let mut thresholds = vec![
-        format!("--idle {}", argument(options.idle_ms)),
-        format!("--min-count {}", options.count_min),
-    ];
-    let others = [
+    [
         (options.pool_size != default.pool_size, format!("--pool-size {}", options.pool_size)),
         (
             options.pool_idle_ms != default.pool_idle_ms,
@@ -29,9 +56,7 @@ pub(crate) fn thresholds(options: &Options) -> String {
             options.window_ms != default.window_ms,
             format!("--growth-for {}", argument(growth_for(options))),
         ),
-    ];
-    thresholds.extend(others.into_iter().filter_map(|(differs, text)| differs.then_some(text)));
-    thresholds.join(", ")
+    ]
 }
 
 #[cfg(test)]
@@ -55,5 +80,11 @@ mod tests {
             "--idle 1500ms, --min-count 3, --pool-size 20, --pool-idle 60s, --min-unread 1KiB, \
              --growth-for 60s"
         );
+        assert_eq!(
+            threshold_arguments(&options),
+            " --idle 1500ms --min-count 3 --pool-size 20 --pool-idle 60s --min-unread 1KiB \
+             --growth-for 60s"
+        );
+        assert_eq!(threshold_arguments(&Options::default()), "");
     }
 }
