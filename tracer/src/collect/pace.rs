@@ -15,8 +15,9 @@ const COST_FACTOR: u32 = 105;
 /// Longest pause due to the cost.
 const COST_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Number of snapshots over which the CPU time is averaged: a single expensive operation, such as a
-/// scan of a large process, delays several snapshots slightly instead of one for long.
+/// scan of a large process, delays several snapshots slightly instead of one for a long time.
 const AVERAGED: u8 = 8;
+
 /// The pauses of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Pace {

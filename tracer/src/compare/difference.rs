@@ -121,12 +121,11 @@ impl Difference {
         let mut not_compared = NotCompared::default();
         let mut changes = Vec::new();
         for pair in all.by_leak() {
-            match pair.row(fail_on) {
-                Some(row) => changes.push(row),
-                None => {
-                    not_compared.before.add(&pair.before);
-                    not_compared.after.add(&pair.after);
-                }
+            if let Some(row) = pair.row(fail_on) {
+                changes.push(row);
+            } else {
+                not_compared.before.add(&pair.before);
+                not_compared.after.add(&pair.after);
             }
         }
         let size = |row: &Row| row.after.as_ref().or(row.before.as_ref()).map(|it| it.count);
