@@ -11,11 +11,11 @@ pub(crate) struct FairQueue<K> {
     pub(crate) waiting: usize,
 }
 
-/// The rounds in which a key was served.
+/// The rounds in which a key was served, each with its place in that round.
 #[derive(Clone, Copy, Debug)]
 struct Served {
-    latest: u64,
-    before: Option<u64>,
+    latest: (u64, usize),
+    before: Option<(u64, usize)>,
 }
 
 impl<K> Default for FairQueue<K> {
@@ -39,9 +39,9 @@ impl<K: Copy + Ord> FairQueue<K> {
         keys.sort_by_cached_key(|key| (latest(key), *key));
         self.waiting = keys.len().saturating_sub(max);
         keys.truncate(max);
-        for key in &keys {
+        for (place, key) in keys.iter().enumerate() {
             let before = self.served.get(key).map(|served| served.latest);
-            self.served.insert(*key, Served { latest: round, before });
+            self.served.insert(*key, Served { latest: (round, place), before });
         }
         keys
     }
