@@ -30,38 +30,55 @@ use values::{attach_family, document_format};
 /// Width of help texts in columns: that of a default terminal.
 const HELP_WIDTH: usize = 80;
 
-const EXAMPLES: &str = "\
+/// The exit codes of the commands that report findings. A macro, because `concat!` takes no constant.
+macro_rules! exit_codes {
+    () => {
+        "\
+Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
+not everything was observed. --fail-on replaces 'likely' with another level."
+    };
+}
+
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   sudo tracer --pid 4711              watch one process until Ctrl-C
   sudo tracer audit                   check all processes of this host and exit
   sudo tracer record night.rec        watch all processes and record
   tracer diff before.json after.json  compare two audits: is the leak fixed?
 
-Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
-not everything was observed. --fail-on replaces 'likely' with another level.";
+",
+    exit_codes!()
+);
 
-const AUDIT_EXAMPLES: &str = "\
+const AUDIT_EXAMPLES: &str = concat!(
+    "\
 Examples:
   sudo tracer audit                      check all processes
   sudo tracer audit --for 0s             check a single snapshot
   sudo tracer audit --pid 4711 --for 2m  check one process thoroughly
   sudo tracer audit -o json              print one JSON document
 
-Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
-not everything was observed. --fail-on replaces 'likely' with another level.";
+",
+    exit_codes!()
+);
 
-const RECORDED_THRESHOLDS: &str = "\
+const RECORDED_THRESHOLDS: &str = concat!(
+    "\
 Thresholds default to the recorded ones.
 
-Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
-not everything was observed. --fail-on replaces 'likely' with another level.";
+",
+    exit_codes!()
+);
 
-const REPORT_NOTES: &str = "\
+const REPORT_NOTES: &str = concat!(
+    "\
 Prints a summary to stdout, unless --html - sends the report there.
 Thresholds default to the recorded ones.
 
-Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
-not everything was observed. --fail-on replaces 'likely' with another level.";
+",
+    exit_codes!()
+);
 
 const DIFF_NOTES: &str = "\
 Leaks are matched by process name, destination, kind of leak and function; pids

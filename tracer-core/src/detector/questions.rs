@@ -79,8 +79,7 @@ impl Detector {
         let stale = self.derived.answered.stale(&self.table.processes, now);
         for (group, view, suspicion) in context.suspects(&stale) {
             let asking = asking.entry(group.process).or_insert_with(|| {
-                let known = self.derived.sizes.until(&self.table.processes, group.process);
-                Asking::new(Deadline::new(known, self.processes.snapshot_at(), now))
+                Asking::new(context.deadline(&self.derived.sizes, group.process))
             });
             asking.until.add(&view);
             let Some(suspicion) = suspicion else { continue };

@@ -90,6 +90,12 @@ impl<'a> JudgeContext<'a> {
         Candidates { groups }
     }
 
+    /// The first deadline of the connections of a process, from its `sizes` if those are current.
+    pub(crate) fn deadline(&self, sizes: &Derived<GroupSizes>, process: ProcessKey) -> Deadline {
+        let known = sizes.until(&self.table.processes, process);
+        Deadline::new(known, self.processes.snapshot_at(), self.now)
+    }
+
     /// Asks the rules which connections they claim, for the processes for which this is unknown.
     /// Returns the peers for which these processes may be waiting; the others are not waiting for
     /// any.
@@ -103,11 +109,9 @@ impl<'a> JudgeContext<'a> {
         let mut found: BTreeMap<ProcessKey, (Deadline, Claims)> = BTreeMap::new();
         let mut latest = None;
         for (group, view) in self.views(&claimed.stale(index, self.now)) {
-            let (until, claims) = found.entry(group.process).or_insert_with(|| {
-                let known = sizes.until(index, group.process);
-                let known_at = self.processes.snapshot_at();
-                (Deadline::new(known, known_at, self.now), Claims::default())
-            });
+            let (until, claims) = found
+                .entry(group.process)
+                .or_insert_with(|| (self.deadline(sizes, group.process), Claims::default()));
             let is_claimed = rules::is_claimed(&view);
             if is_claimed && latest != Some(group) {
                 claims.ports.insert(group.of_port());

@@ -9,6 +9,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{self, BufRead, BufReader, Read as _},
+    iter,
     os::fd::AsFd,
 };
 
@@ -129,16 +130,9 @@ fn first(
     is_wanted: impl Fn(&Mount, &str) -> bool,
     budget: &Budget,
 ) -> Option<Mount> {
-    let mut text = BufReader::new(File::open(format!("/proc/{process}/mountinfo")).ok()?);
-    let mut line = Vec::new();
-    while next_line(&mut text, &mut line, budget)? {
-        if let Some((mount, kind)) = parse(&line)
-            && is_wanted(&mount, &kind)
-        {
-            return Some(mount);
-        }
-    }
-    None
+    let text = BufReader::new(File::open(format!("/proc/{process}/mountinfo")).ok()?);
+    let mut mounts = mounts(text, budget);
+    mounts.find(|(mount, kind)| is_wanted(mount, kind)).map(|(mount, _)| mount)
 }
 
 /// The `facts` about a file that the kernel knows without asking the file system. Its mount and
@@ -197,25 +191,30 @@ enum Found {
 }
 
 /// Looks up a mount in the text of `mountinfo`, as far as the budget allows.
-fn find(mut text: impl BufRead, mount: Mount, budget: &Budget) -> Found {
+fn find(text: impl BufRead, mount: Mount, budget: &Budget) -> Found {
     let mut of_device = Found::Nothing;
-    let mut line = Vec::new();
-    while next_line(&mut text, &mut line, budget) == Some(true) {
-        match parse(&line) {
-            Some((known, kind)) if known.id == mount.id => return Found::Mount(kind),
-            Some((known, kind)) if known.device == mount.device => of_device = Found::Device(kind),
-            _ => {}
+    for (known, kind) in mounts(text, budget) {
+        if known.id == mount.id {
+            return Found::Mount(kind);
+        }
+        if known.device == mount.device {
+            of_device = Found::Device(kind);
         }
     }
     of_device
 }
 
-/// Reads the next line; false at the end, and `None` if the budget is exceeded.
-fn next_line(text: &mut impl BufRead, line: &mut Vec<u8>, budget: &Budget) -> Option<bool> {
-    line.clear();
-    let length = text.take(LINE_MAX).read_until(b'\n', line).unwrap_or(0);
-    budget.step_bytes(length)?;
-    Some(length > 0)
+/// The mounts in the text of `mountinfo`, each with the type of its file system, as far as the
+/// budget allows.
+fn mounts(mut text: impl BufRead, budget: &Budget) -> impl Iterator<Item = (Mount, String)> {
+    let mut line = Vec::new();
+    let lines = iter::from_fn(move || {
+        line.clear();
+        let length = text.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).unwrap_or(0);
+        budget.step_bytes(length)?;
+        (length > 0).then(|| parse(&line))
+    });
+    lines.flatten()
 }
 
 /// Parses a line such as

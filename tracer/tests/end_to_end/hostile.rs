@@ -324,30 +324,39 @@ fn a_library_that_is_truncated_while_it_is_read() {
     truncating.join().unwrap();
 }
 
-#[test]
 #[expect(clippy::print_stderr, reason = "a skipped test says why")]
-fn a_file_system_that_never_answers() {
-    if fs::metadata("/dev/fuse").is_err() {
+fn lacks_fuse() -> bool {
+    let is_missing = fs::metadata("/dev/fuse").is_err();
+    if is_missing {
         eprintln!("skipped: this host has no FUSE");
+    }
+    is_missing
+}
+
+/// Checks that the report says that a file was not opened, and on which file system it is.
+#[track_caller]
+fn assert_not_local(report: &Report) {
+    let limits = call_site_limits(report);
+    let is_fuse = |limit: &String| limit.contains("file-not-local") && limit.contains("fuse.hang");
+    assert!(limits.iter().any(is_fuse), "{report}");
+}
+
+#[test]
+fn a_file_system_that_never_answers() {
+    if lacks_fuse() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
     let mut hostile = Hostile::start(&compile(directory.path(), ""), "connect-generated");
     hostile.ask("hide-tmp");
 
-    let report = Siege::of(vec![hostile]).check();
-
-    let limits = call_site_limits(&report);
-    let is_fuse = |limit: &String| limit.contains("file-not-local") && limit.contains("fuse.hang");
-    assert!(limits.iter().any(is_fuse), "{report}");
+    assert_not_local(&Siege::of(vec![hostile]).check());
 }
 
 /// Neither the worker nor `tracer` opens it.
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 fn a_program_on_a_file_system_that_no_longer_answers() {
-    if fs::metadata("/dev/fuse").is_err() {
-        eprintln!("skipped: this host has no FUSE");
+    if lacks_fuse() {
         return;
     }
     let [directory, mount_point] = [(); 2].map(|()| tempfile::tempdir().unwrap());
@@ -362,11 +371,7 @@ fn a_program_on_a_file_system_that_no_longer_answers() {
     // SAFETY: it is a child of a process that this test has started and not waited for.
     assert_eq!(unsafe { libc::kill(server, libc::SIGSTOP) }, 0);
 
-    let report = Siege::of(vec![hostile]).check();
-
-    let limits = call_site_limits(&report);
-    let is_fuse = |limit: &String| limit.contains("file-not-local") && limit.contains("fuse.hang");
-    assert!(limits.iter().any(is_fuse), "{report}");
+    assert_not_local(&Siege::of(vec![hostile]).check());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context as _;
 use bytes::BytesMut;
 use tracer_common::{RawProcess, SocketRecord};
+use tracer_core::TcpState;
 use zerocopy::FromBytes;
 
 use super::{
@@ -27,9 +28,6 @@ const READ_BYTES: usize = 64 << 10;
 /// Number of bytes of records that are passed on at a time: about 630 records, which fit into a
 /// CPU's cache.
 const PIECE_BYTES: usize = 128 << 10;
-
-/// `TCP_CLOSE` of `include/net/tcp_states.h`.
-const CLOSE: u8 = 7;
 
 /// Number of buffers. They are reused, so a pass uses a fixed amount of memory.
 const BUFFERS: usize = 4;
@@ -150,7 +148,8 @@ impl SocketRecords for WithCookies<'_> {
 
     fn add(&mut self, record: &SocketRecord, fingerprint: Fingerprint) {
         let place = (record.pid, record.fd, record.inode);
-        let may_be_new = record.state == CLOSE && record.local_port == 0;
+        let is_closed = TcpState::from_kernel(record.state) == Some(TcpState::Closed);
+        let may_be_new = is_closed && record.local_port == 0;
         if record.cookie == 0 && may_be_new && !self.before.contains(&place) {
             self.begun.insert(place);
         } else if record.cookie == 0 {

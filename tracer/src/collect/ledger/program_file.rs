@@ -52,11 +52,11 @@ fn is_program(file: &OwnedFd, pid: u32, hooks: &[(LedgerHook, u64)]) -> io::Resu
     let is_regular =
         FileType::from_raw_mode(RawMode::from(status.stx_mode)) == FileType::RegularFile;
     let are_inside = hooks.iter().all(|(_, offset)| *offset < status.stx_size);
-    // The kernel writes both from the files themselves; the path is not looked up.
-    let exe = PathBuf::from(format!("/proc/{pid}/exe"));
     if !is_regular || !are_inside || hooks.len() > HOOKS_MAX {
         return Ok(false);
     }
+    let exe = PathBuf::from(format!("/proc/{pid}/exe"));
+    // The kernel writes both from the files themselves; the path is not looked up.
     if fs::read_link(path(file))? != fs::read_link(&exe)? {
         return Ok(false);
     }

@@ -9,40 +9,27 @@ const GROWTH_WINDOWS: u64 = 5;
 
 /// `--idle 60s, --min-count 5`, and the other thresholds if they differ from their defaults.
 pub(crate) fn thresholds(options: &Options) -> String {
-    let always = [(true, idle(options)), (true, count_min(options))];
-    joined(always.into_iter().chain(others(options)), ", ")
+    let [(_, idle), (_, count_min), others @ ..] = all(options);
+    let always = [(true, idle), (true, count_min)];
+    listed(always.into_iter().chain(others)).join(", ")
 }
 
 /// The arguments that give another run the same thresholds: ` --idle 10s`, or nothing.
 pub(crate) fn threshold_arguments(options: &Options) -> String {
-    let default = Options::default();
-    let first = [
-        (options.idle_ms != default.idle_ms, idle(options)),
-        (options.count_min != default.count_min, count_min(options)),
-    ];
-    let arguments = joined(first.into_iter().chain(others(options)), " ");
-    if arguments.is_empty() { arguments } else { format!(" {arguments}") }
+    listed(all(options)).iter().flat_map(|argument| [" ", argument]).collect()
 }
 
-fn idle(options: &Options) -> String {
-    format!("--idle {}", argument(options.idle_ms))
+fn listed(thresholds: impl IntoIterator<Item = (bool, String)>) -> Vec<String> {
+    thresholds.into_iter().filter_map(|(is_listed, text)| is_listed.then_some(text)).collect()
 }
 
-fn count_min(options: &Options) -> String {
-    format!("--min-count {}", options.count_min)
-}
-
-fn joined(thresholds: impl Iterator<Item = (bool, String)>, separator: &str) -> String {
-    let texts: Vec<_> =
-        thresholds.filter_map(|(is_listed, text)| is_listed.then_some(text)).collect();
-    texts.join(separator)
-}
-
-/// The other thresholds, and whether they differ from their defaults.
-fn others(options: &Options) -> [(bool, String); 4] {
+/// Each threshold as an argument, and whether it differs from its default.
+fn all(options: &Options) -> [(bool, String); 6] {
     let default = Options::default();
     let growth_for = |options: &Options| options.window_ms.saturating_mul(GROWTH_WINDOWS);
     [
+        (options.idle_ms != default.idle_ms, format!("--idle {}", argument(options.idle_ms))),
+        (options.count_min != default.count_min, format!("--min-count {}", options.count_min)),
         (options.pool_size != default.pool_size, format!("--pool-size {}", options.pool_size)),
         (
             options.pool_idle_ms != default.pool_idle_ms,
