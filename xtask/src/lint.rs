@@ -1,7 +1,5 @@
 //! `cargo xtask lint`: formatting, clippy in user space and for the BPF programs, and cargo-deny.
 
-use std::env;
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
