@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use tokio::{io::Interest, net::UnixStream, time::sleep};
-use tracer_core::{Input, NoAnswer, Question, Subject, Timestamp};
+use tracer_core::{Input, NoAnswer, ProcessKey, Question, Subject, Timestamp};
 use tracer_inspect::{
     clock,
     process::user_stack::UserStack,
@@ -41,6 +41,11 @@ const READ_MAX: usize = 4 << 20;
 /// Maximum number of workers that were killed and have not exited, because they are in
 /// uninterruptible sleep. No other worker is started while there are this many.
 const ENDING_MAX: usize = 3;
+/// How long a worker that was killed may take to exit before its request counts as one that cannot be
+/// interrupted, which is not made again.
+const EXIT_MAX_MS: u64 = 1_000;
+/// How often its exit is checked meanwhile.
+const EXIT_CHECK: Duration = Duration::from_millis(20);
 /// After this many workers that did not become ready, the questions are given up.
 const STARTS_MAX: u32 = 3;
 
@@ -52,12 +57,21 @@ pub(crate) struct Inspections {
     setup: Vec<u8>,
     exchange: Exchange,
     worker: Option<Worker>,
-    /// The sockets of workers that were killed and have not exited.
-    ending: Vec<StdUnixStream>,
+    /// Workers that were killed and have not exited.
+    ending: Vec<Ending>,
     /// Number of workers started since one was ready.
     starts: u32,
     /// Outcomes that have not been returned yet.
     outcomes: Vec<Outcome>,
+}
+
+/// A worker that was killed.
+#[derive(Debug)]
+struct Ending {
+    socket: StdUnixStream,
+    /// The process on which it failed.
+    cause: Option<ProcessKey>,
+    killed_at: Timestamp,
 }
 
 /// The socket of a worker.
@@ -115,6 +129,9 @@ impl Inspections {
         if !self.outcomes.is_empty() {
             return;
         }
+        if self.held_until().is_some() {
+            return sleep(EXIT_CHECK).await;
+        }
         let Some(worker) = &self.worker else {
             if self.exchange.has_next() {
                 return;
@@ -141,12 +158,19 @@ impl Inspections {
     /// Sends and receives what is possible without waiting, and returns what has arrived.
     pub(crate) fn arrived(&mut self) -> Vec<Arrived> {
         loop {
+            if let Some(until) = self.held_until() {
+                if clock::now() < until {
+                    break;
+                }
+                self.exchange.next_hangs(&mut self.outcomes);
+                continue;
+            }
             match self.exchange_messages() {
                 Err(WorkerFailed) => {
-                    self.exchange.worker_failed(&mut self.outcomes);
-                    self.kill_worker();
+                    let cause = self.exchange.worker_failed(&mut self.outcomes);
+                    self.kill_worker(cause);
                 }
-                Ok(()) if self.exchange.needs_fresh_worker() => self.kill_worker(),
+                Ok(()) if self.exchange.needs_fresh_worker() => self.kill_worker(None),
                 Ok(()) => break,
             }
         }
@@ -162,7 +186,7 @@ impl Inspections {
     /// Gives up all questions.
     pub(crate) fn give_up(&mut self) {
         if self.exchange.give_up_all(Unanswered::OutOfTime, &mut self.outcomes).is_err() {
-            self.kill_worker();
+            self.kill_worker(None);
         }
     }
 
@@ -196,7 +220,7 @@ impl Inspections {
 
     /// Starts a worker. If that is impossible, all questions are given up.
     fn start_worker(&mut self) {
-        self.ending.retain(is_open);
+        self.ending.retain(Ending::is_running);
         let can_start = self.ending.len() < ENDING_MAX && self.starts < STARTS_MAX;
         match can_start.then(|| self.connect()) {
             Some(Ok(worker)) => {
@@ -221,12 +245,22 @@ impl Inspections {
         Ok(Worker { socket, unsent: self.setup.clone(), taken, scheduled: None })
     }
 
-    fn kill_worker(&mut self) {
+    /// Until when the next request waits for the exit of the worker that has failed on it; `None` if
+    /// it does not wait.
+    fn held_until(&self) -> Option<Timestamp> {
+        let process = self.exchange.next_second()?;
+        let mut ending = self.ending.iter().rev();
+        let ending = ending.find(|ending| ending.cause == Some(process))?;
+        ending.is_running().then(|| ending.killed_at.after_ms(EXIT_MAX_MS))
+    }
+
+    fn kill_worker(&mut self, cause: Option<ProcessKey>) {
         self.exchange.worker_ended();
         let Some(worker) = self.worker.take() else { return };
         // If the launcher has exited, so have its workers.
         let _ = self.launcher.kill_worker();
-        self.ending.extend(worker.socket.into_std());
+        let ending = |socket| Ending { socket, cause, killed_at: clock::now() };
+        self.ending.extend(worker.socket.into_std().map(ending));
     }
 }
 
@@ -292,15 +326,17 @@ impl Worker {
     }
 }
 
-/// Whether the worker at the other end is still running: otherwise its socket is closed.
-fn is_open(socket: &StdUnixStream) -> bool {
-    let mut socket = socket;
-    let mut rest = [0; 4 << 10];
-    loop {
-        match socket.read(&mut rest) {
-            Ok(0) => return false,
-            Ok(_) => {}
-            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+impl Ending {
+    /// Whether the worker at the other end is still running: otherwise its socket is closed.
+    fn is_running(&self) -> bool {
+        let mut socket = &self.socket;
+        let mut rest = [0; 4 << 10];
+        loop {
+            match socket.read(&mut rest) {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(error) => return error.kind() == ErrorKind::WouldBlock,
+            }
         }
     }
 }

@@ -8,12 +8,14 @@
 //! process of the same user that runs the same program; a call site is asked for without debug
 //! information.
 
+mod outcome;
 mod received;
 mod remembered;
 mod working_time;
 
 use std::{collections::VecDeque, os::fd::OwnedFd, time::Duration};
 
+pub(crate) use outcome::{Outcome, Unanswered};
 use received::Received;
 use remembered::{Failed, Possible, Remembered};
 pub(super) use remembered::{Identify, Program};
@@ -25,31 +27,6 @@ pub(super) use working_time::{Scheduling, Times};
 /// Maximum number of requests that a worker has at a time: enough that it does not wait for the
 /// next one, and few enough that little is lost with it.
 const SENT_MAX: usize = 16;
-
-/// The outcome of a request.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) task: Task,
-    pub(crate) result: Result<Answer, Unanswered>,
-    /// The file of the program, with an answer to [`Task::Entries`].
-    pub(crate) program: Option<OwnedFd>,
-}
-
-impl Outcome {
-    /// There is no answer.
-    const fn unanswered(task: Task, why: Unanswered) -> Self {
-        Self { task, result: Err(why), program: None }
-    }
-}
-
-/// Why there is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unanswered {
-    /// Two workers failed to answer it, or an earlier request of this kind.
-    Failed,
-    /// There was no time.
-    OutOfTime,
-}
 
 /// The worker has to be killed and replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,20 +273,42 @@ impl Exchange {
     }
 
     /// The worker has failed. All its requests are sent again; the oldest one, which is treated as
-    /// the cause, is sent alone.
-    pub(super) fn worker_failed(&mut self, outcomes: &mut Vec<Outcome>) {
+    /// the cause, is sent alone. Returns the process that the cause is about.
+    pub(super) fn worker_failed(&mut self, outcomes: &mut Vec<Outcome>) -> Option<ProcessKey> {
         let cause = if self.is_ready { self.sent.pop_front() } else { None };
         self.worker_ended();
         while let Some(Sent { request, attempt, .. }) = self.sent.pop_back() {
             self.waiting.push_front(Waiting { task: request.task, attempt });
         }
-        let Some(Sent { request: Request { task, .. }, attempt, .. }) = cause else { return };
-        if attempt != Attempt::Second {
-            self.postpone(task.process());
+        let Sent { request: Request { task, .. }, attempt, .. } = cause?;
+        let process = task.process();
+        if attempt == Attempt::Second {
+            self.failed_twice(task, outcomes);
+        } else {
+            self.postpone(process);
             self.waiting.push_back(Waiting { task, attempt: Attempt::Second });
-            return;
         }
-        log::debug!("two workers failed at {:?} of process {}", task.kind(), task.process().pid);
+        Some(process)
+    }
+
+    /// The process of the next request, if that is made for the second time.
+    pub(super) fn next_second(&self) -> Option<ProcessKey> {
+        let next = self.waiting.front().filter(|_| self.sent.is_empty())?;
+        (next.attempt == Attempt::Second).then(|| next.task.process())
+    }
+
+    /// The worker that has failed on the next request cannot be killed, so the request is not made
+    /// again, as if two had failed.
+    pub(super) fn next_hangs(&mut self, outcomes: &mut Vec<Outcome>) {
+        if let Some(Waiting { task, .. }) = self.waiting.pop_front() {
+            self.failed.insert_hanging(&task);
+            self.failed_twice(task, outcomes);
+        }
+    }
+
+    /// The request is given up, and so are others that would fail as well.
+    fn failed_twice(&mut self, task: Task, outcomes: &mut Vec<Outcome>) {
+        log::debug!("workers failed at {:?} of process {}", task.kind(), task.process().pid);
         self.failed.insert(&task);
         let waiting = std::mem::take(&mut self.waiting).into_iter();
         let cause = Waiting { task, attempt: Attempt::Slow };

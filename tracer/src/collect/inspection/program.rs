@@ -17,8 +17,9 @@ pub(super) fn identify(process: ProcessKey) -> Option<Program> {
     let pid = process.pid;
     let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).ok();
     let mut hasher = DefaultHasher::new();
-    (link("exe")?, link("ns/mnt")?, status_field(pid, "Uid:")?).hash(&mut hasher);
-    is_running(process).then(|| Program(hasher.finish()))
+    let user = status_field(pid, "Uid:")?;
+    (link("exe")?, link("ns/mnt")?, user).hash(&mut hasher);
+    is_running(process).then(|| Program { hash: hasher.finish(), user })
 }
 
 #[cfg(test)]

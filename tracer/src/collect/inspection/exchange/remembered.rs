@@ -9,9 +9,17 @@ use tracer_inspect::protocol::{Task, TaskKind};
 /// is forgotten first.
 const REMEMBERED_MAX: usize = 4_096;
 
-/// A program that several processes may run.
+/// After this many requests of one kind about processes of one user at which workers could not be
+/// killed, no more of this kind are made about that user's processes. There are few such workers at a
+/// time, and the rest is for other users.
+const HANGING_MAX: usize = 2;
+
+/// A program that several processes may run, and the user who runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::collect::inspection) struct Program(pub(in crate::collect::inspection) u64);
+pub(in crate::collect::inspection) struct Program {
+    pub(in crate::collect::inspection) hash: u64,
+    pub(in crate::collect::inspection) user: u32,
+}
 
 /// Finds the program that a process runs; `None` if it has exited.
 pub(in crate::collect::inspection) type Identify = fn(ProcessKey) -> Option<Program>;
@@ -52,6 +60,8 @@ pub(super) enum Possible {
 pub(super) struct Failed {
     of_processes: Remembered,
     of_programs: BTreeSet<(Program, TaskKind)>,
+    /// Those of programs at which workers could not be killed.
+    hanging: BTreeSet<(Program, TaskKind)>,
     identify: Option<Identify>,
 }
 
@@ -68,6 +78,12 @@ impl Failed {
         if self.of_programs.len() > REMEMBERED_MAX {
             self.of_programs.pop_first();
         }
+    }
+
+    /// A worker that was working on this task cannot be killed.
+    pub(super) fn insert_hanging(&mut self, task: &Task) {
+        let program = self.identify.and_then(|identify| identify(task.process()));
+        self.hanging.extend(program.map(|program| (program, task.kind())));
     }
 
     /// Whether there is any kind of this process.
@@ -94,9 +110,15 @@ impl Failed {
         // Processes are identified only if that may matter.
         let is_kind = |(_, kind): &(Program, TaskKind)| *kind == task.kind();
         self.of_programs.iter().any(is_kind)
-            && self
-                .identify
-                .and_then(|identify| identify(task.process()))
-                .is_some_and(|program| self.of_programs.contains(&(program, task.kind())))
+            && self.identify.and_then(|identify| identify(task.process())).is_some_and(|program| {
+                self.of_programs.contains(&(program, task.kind()))
+                    || self.hangs_for(program.user, task.kind())
+            })
+    }
+
+    fn hangs_for(&self, user: u32, kind: TaskKind) -> bool {
+        let is_such =
+            |(program, other): &&(Program, TaskKind)| program.user == user && *other == kind;
+        self.hanging.iter().filter(is_such).count() >= HANGING_MAX
     }
 }

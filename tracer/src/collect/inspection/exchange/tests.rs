@@ -2,6 +2,7 @@
 
 mod busy_host;
 mod files;
+mod hanging;
 
 use tracer_core::{ConnectionId, Limit, Reader, ReaderFacts, Readers, StackId};
 use tracer_inspect::protocol::frame::{FrameBuffer, MESSAGE_MAX};
@@ -302,7 +303,7 @@ fn without_time_some_or_all_requests_are_given_up() {
 
 /// All processes with an even pid run one program.
 fn of_parity(process: ProcessKey) -> Option<Program> {
-    process.pid.is_multiple_of(2).then_some(Program(2))
+    process.pid.is_multiple_of(2).then_some(Program { hash: 2, user: 1 })
 }
 
 fn call_site(pid: u32, with_debug_info: bool) -> Task {
