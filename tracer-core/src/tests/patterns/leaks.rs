@@ -167,7 +167,7 @@ proptest! {
         (pace, leak) in pace().prop_flat_map(|pace| (Just(pace), leak(pace.idle_ms))),
     ) {
         let (script, last_ms) = leak.run("l");
-        check_leaking(&script, pace, leak.count(), last_ms + 5 * pace.idle_ms)?;
+        check_leaking(&script, pace, leak.count()..=leak.count(), last_ms + 5 * pace.idle_ms)?;
     }
 
     #[test]
@@ -177,7 +177,9 @@ proptest! {
         let (script, last_ms) = leaking.run();
         let bursts_ms = 3 * leaking.every_ms;
         let due_ms = last_ms + bursts_ms + 5 * pace.idle_ms;
-        check_leaking(&script, pace, usize::try_from(leaking.leaks).unwrap(), due_ms)?;
+        let leaked = usize::try_from(leaking.leaks).unwrap();
+        // One that was opened during the largest burst may be attributed to the pool.
+        check_leaking(&script, pace, leaked - 1..=leaked, due_ms)?;
     }
 
     /// The process is stopped for twice `--idle` when it has leaked all, and takes its time to
@@ -191,7 +193,7 @@ proptest! {
         let stop_ms = last_ms + pace.idle_ms * after / 100;
         let stops = [(stop_ms, stop_ms + 2 * pace.idle_ms)];
         let due_ms = last_ms.max(stops[0].1) + 5 * pace.idle_ms;
-        check_leaking(&stops::stopped(&script, &stops), pace, leak.count(), due_ms)?;
+        check_leaking(&stops::stopped(&script, &stops), pace, leak.count()..=leak.count(), due_ms)?;
     }
 
     /// From time to time, a garbage collector closes every third connection that is dead, and
@@ -231,7 +233,7 @@ proptest! {
             script.at(runs_ms, format!("close {one}"));
         }
         let due_ms = runs_ms.max(now + KEEP_MS) + 5 * pace.idle_ms;
-        check_leaking(&script, pace, leaked, due_ms)?;
+        check_leaking(&script, pace, leaked..=leaked, due_ms)?;
     }
 
     /// Each burst has a pool of its own, and all pools are kept.
@@ -255,7 +257,7 @@ proptest! {
         }
         let last_ms = 2_000 + (bursts - 1) * every_ms + KEEP_MS;
         let leaked = usize::try_from(bursts * depth).unwrap();
-        check_leaking(&script, pace, leaked, last_ms + 5 * pace.idle_ms)?;
+        check_leaking(&script, pace, leaked..=leaked, last_ms + 5 * pace.idle_ms)?;
     }
 
     /// A forwarder that closes neither end once both peers have closed, one pair after another.
@@ -287,6 +289,7 @@ proptest! {
             now += pause_ms;
         }
         let last_ms = script.end_ms();
-        check_leaking(&script, pace, 2 * pauses.len(), last_ms + 5 * pace.idle_ms)?;
+        let leaked = 2 * pauses.len();
+        check_leaking(&script, pace, leaked..=leaked, last_ms + 5 * pace.idle_ms)?;
     }
 }
