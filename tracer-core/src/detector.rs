@@ -214,6 +214,7 @@ impl Detector {
 
     fn judge(&mut self, now: Timestamp) {
         self.now = now;
+        let as_of = self.intervals.judged_as_of(now);
         let context = context(
             &self.table,
             &self.processes,
@@ -221,7 +222,7 @@ impl Detector {
             &self.half_closed,
             &self.host,
             &self.options,
-            now,
+            as_of,
         );
         // The findings about these processes stay as they are until the answers arrive.
         let awaited = self.outstanding.processes();

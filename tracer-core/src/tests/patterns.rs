@@ -15,7 +15,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::timeline::Player;
-use crate::{Confidence, Options};
+use crate::{Confidence, Input, Options};
 
 mod forwarders;
 mod leaks;
@@ -45,12 +45,26 @@ impl Script {
 pub(super) struct Pace {
     pub(super) idle_ms: u64,
     every_ms: u64,
+    /// Whether each snapshot is judged again shortly before the next one, as when answers are late.
+    is_judged_again: bool,
 }
 
-/// A short `--idle` or the default, and rare or frequent snapshots.
+/// A short `--idle` or the default, and frequent snapshots.
 pub(super) fn pace() -> impl Strategy<Value = Pace> {
-    (prop_oneof![3 => Just(10_000_u64), 1 => Just(60_000)], 10_u64..100)
-        .prop_map(|(idle_ms, hundredths)| Pace { idle_ms, every_ms: idle_ms * hundredths / 100 })
+    pace_up_to(100)
+}
+
+/// The same, or a busy host, on which snapshots are further apart than `--idle`.
+pub(super) fn any_pace() -> impl Strategy<Value = Pace> {
+    prop_oneof![2 => pace_up_to(100), 1 => pace_up_to(250)]
+}
+
+/// Snapshots that are at most this many hundredths of `--idle` apart.
+fn pace_up_to(every_max: u64) -> impl Strategy<Value = Pace> {
+    let idle_ms = prop_oneof![3 => Just(10_000_u64), 1 => Just(60_000)];
+    (idle_ms, 10..every_max, any::<bool>()).prop_map(|(idle_ms, hundredths, is_judged_again)| {
+        Pace { idle_ms, every_ms: idle_ms * hundredths / 100, is_judged_again }
+    })
 }
 
 /// The connections above *possible* in one report, by name.
@@ -82,6 +96,10 @@ pub(super) fn watch(
         }
         lines.push_str(&format!("{at_ms}ms snapshot"));
         player.play_all(&lines);
+        if pace.is_judged_again {
+            let later = player.world.now.after_ms(pace.every_ms * 9 / 10);
+            player.detector.handle(Input::Tick(later));
+        }
         names.extend(player.world.sockets.iter().map(|(name, it)| (it.id.0, name.clone())));
         let report = player.detector.report();
         let active = report.findings.iter().filter(|it| it.retracted_at.is_none());

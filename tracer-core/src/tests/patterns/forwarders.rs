@@ -4,7 +4,7 @@ use std::{format, vec::Vec};
 
 use proptest::prelude::*;
 
-use super::{Pace, Script, cases, check_healthy, pace};
+use super::{Pace, Script, any_pace, cases, check_healthy};
 
 /// A client's connection and the one to its server, both of one process.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Pair {
 
 /// Pairs, and restarts of all servers.
 fn forwarder() -> impl Strategy<Value = (Pace, Vec<Pair>, Vec<u64>)> {
-    pace().prop_flat_map(|pace| {
+    any_pace().prop_flat_map(|pace| {
         let length_ms = 30 * pace.idle_ms;
         let pairs = proptest::collection::vec(pair(pace.idle_ms, length_ms), 1..60);
         let restarts = proptest::collection::vec(0..length_ms, 0..3);
@@ -141,7 +141,7 @@ impl Download {
 }
 
 fn gateway() -> impl Strategy<Value = (Pace, Vec<Download>)> {
-    pace().prop_flat_map(|pace| {
+    any_pace().prop_flat_map(|pace| {
         let downloads = download(pace.idle_ms, 20 * pace.idle_ms);
         (Just(pace), proptest::collection::vec(downloads, 1..30))
     })

@@ -9,7 +9,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{Pace, Script, cases, check_healthy, pace};
+use super::{Pace, Script, any_pace, cases, check_healthy};
 
 /// Which idle connection is used next.
 #[derive(Clone, Copy, Debug)]
@@ -229,7 +229,7 @@ pub(super) fn pool(idle_ms: u64) -> impl Strategy<Value = Pool> {
 
 /// A pool under any load.
 fn used_pool() -> impl Strategy<Value = (Pace, Pool, Vec<Phase>)> {
-    pace().prop_flat_map(|pace| {
+    any_pace().prop_flat_map(|pace| {
         let phases = proptest::collection::vec(phase(pace.idle_ms), 1..14);
         (Just(pace), pool(pace.idle_ms), phases)
     })

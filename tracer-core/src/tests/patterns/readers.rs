@@ -5,7 +5,7 @@ use std::{format, vec::Vec};
 
 use proptest::prelude::*;
 
-use super::{Pace, Script, cases, check_healthy, pace};
+use super::{Pace, Script, any_pace, cases, check_healthy};
 
 /// A stream that is read in parts.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ fn sessions(idle_ms: u64) -> impl Strategy<Value = Vec<Vec<u64>>> {
 fn with_pace<T: std::fmt::Debug, S: Strategy<Value = T>>(
     of: impl Fn(u64) -> S + 'static,
 ) -> impl Strategy<Value = (Pace, T)> {
-    pace().prop_flat_map(move |pace| (Just(pace), of(pace.idle_ms)))
+    any_pace().prop_flat_map(move |pace| (Just(pace), of(pace.idle_ms)))
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, format, string::String, vec::Vec};
 use proptest::prelude::*;
 
 use super::{
-    Pace, Script, cases, check_healthy, pace,
+    Pace, Script, any_pace, cases, check_healthy,
     pools::{Job, Phase, Pool, jobs, phase, pool},
 };
 
@@ -58,7 +58,7 @@ fn stops(idle_ms: u64) -> impl Strategy<Value = Vec<(u64, u64)>> {
 }
 
 fn stopped_pool() -> impl Strategy<Value = (Pace, Pool, Vec<Phase>, Vec<(u64, u64)>)> {
-    pace().prop_flat_map(|pace| {
+    any_pace().prop_flat_map(|pace| {
         let phases = proptest::collection::vec(phase(pace.idle_ms), 1..8);
         (Just(pace), pool(pace.idle_ms), phases, stops(pace.idle_ms))
     })
@@ -76,7 +76,7 @@ proptest! {
 
     #[test]
     fn a_server_that_is_stopped_is_never_flagged(
-        (pace, clients, stops) in pace().prop_flat_map(|pace| {
+        (pace, clients, stops) in any_pace().prop_flat_map(|pace| {
             (Just(pace), clients(pace.idle_ms), stops(pace.idle_ms))
         }),
     ) {
