@@ -72,7 +72,7 @@ struct Part {
     first_fd: u32,
 }
 
-/// Notes the address of `socket_file_ops`: the operations of a file that is a socket.
+/// Records the address of `socket_file_ops`: the operations of a file that is a socket.
 #[inline(always)]
 pub(crate) fn note_socket_operations(address: u64) {
     if let Some(chunk) = CHUNK.get_ptr_mut(0) {
@@ -219,7 +219,7 @@ unsafe fn copy<T>(target: *mut T, length: u32, source: *const u8) -> bool {
 // chunk from the map, because the verifier does not know the type of what they are passed, unless
 // it is the stack.
 
-/// Notes the first two words of open file descriptors that are not 0, and ends the loop.
+/// Records the first two nonzero words of the bit set of open file descriptors, then ends the loop.
 extern "C" fn find_occupied(index: u32, begin: *const u32) -> i64 {
     let Some(chunk) = CHUNK.get_ptr_mut(0) else { return END };
     let place = index & (WORDS - 1);

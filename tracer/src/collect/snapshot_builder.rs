@@ -87,7 +87,7 @@ impl SnapshotBuilder {
     pub(crate) fn add_known(&mut self, fingerprint: &Fingerprint) -> bool {
         let Some(facts) = self.before.facts(fingerprint) else { return false };
         let place = self.add_shared(facts);
-        self.note_seen(*fingerprint, place);
+        self.keep_fingerprint(*fingerprint, place);
         true
     }
 
@@ -101,7 +101,7 @@ impl SnapshotBuilder {
         match decode::file_descriptor(record, constants) {
             Ok(FileDescriptor::Tcp(facts)) => {
                 let place = self.add_shared(Arc::new(facts));
-                self.note_seen(fingerprint, place);
+                self.keep_fingerprint(fingerprint, place);
             }
             Ok(FileDescriptor::NotJudged(kind)) => {
                 let key = ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid };
@@ -166,7 +166,7 @@ impl SnapshotBuilder {
         }
     }
 
-    fn note_seen(&mut self, fingerprint: Fingerprint, place: usize) {
+    fn keep_fingerprint(&mut self, fingerprint: Fingerprint, place: usize) {
         if self.is_kept && self.seen.len() < KnownSockets::MAX {
             self.seen.push((fingerprint, place));
         }

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Diff, output: &StandardOutput) -> Result<u8> {
 /// last one is used.
 ///
 /// # Errors
-/// It cannot be read, or is neither of these.
+/// The file cannot be read, or is neither of these.
 fn read(path: &Path) -> Result<Side> {
     let shown = path.display();
     let is_recording = Recording::is_one(path);

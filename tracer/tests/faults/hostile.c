@@ -8,7 +8,7 @@
  *     files NUMBER             opens more files
  *     threads NUMBER           starts threads that wait
  *     scribble NUMBER          starts threads in poll(), whose arrays change all the time
- *     hide-tmp                 mounts a file system that never answers over /tmp, for this process
+ *     hide-tmp                 mounts a file system that never responds over /tmp, for this process
  *
  * With -DLIBRARY it is that library; with -DRECURSING its debug information refers to itself.
  */

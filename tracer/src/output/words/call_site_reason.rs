@@ -9,8 +9,8 @@ use crate::output::quantity::bytes;
 pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
     match reason {
         CallSiteReason::OpenedBeforeTracing => {
-            "opened before tracing began, so no stack was recorded; only connections opened during \
-             a run with --pid or --go have a call site"
+            "opened before tracing began, so no stack was recorded; to name the line of new \
+             connections, run with --pid or --go for longer than --idle (such as --for 3m)"
                 .to_owned()
         }
         CallSiteReason::StackNotRecorded => {
