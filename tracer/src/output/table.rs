@@ -17,7 +17,7 @@ mod text;
 
 use std::fmt;
 
-use tracer_core::{Confidence, Finding, Note, ProcessSummary, Report};
+use tracer_core::{Confidence, Finding, ProcessSummary, Report};
 
 use super::{
     Context,
@@ -61,7 +61,7 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style, least: Conf
 
     let mut sections = Vec::new();
     if !rows.iter().any(|row| row.finding.confidence > Confidence::Info) {
-        sections.push(wrap("", &nothing_found(report, least, !rows.is_empty()), width));
+        sections.push(vec![nothing_found(report, least, !rows.is_empty())]);
     }
     if !rows.is_empty() {
         sections.push(findings::lines(&rows, style, paint));
@@ -132,23 +132,10 @@ fn nothing_found(report: &Report, least: Confidence, has_information: bool) -> S
     if report.coverage.complete && !has_active && report.findings.iter().any(is_retracted) {
         return "No leaked connections remain: all findings were retracted.".to_owned();
     }
-    if holds_no_sockets(report) {
-        return words::NO_SOCKETS.to_owned();
-    }
     let has_possible =
         listing::folded(report, least).iter().any(|it| it.confidence > Confidence::Info);
     let first = words::nothing_listed(has_possible, report.coverage.complete);
     if has_information { format!("{first} For information:") } else { first.to_owned() }
-}
-
-/// Whether the processes that the user named are running and hold no TCP sockets.
-fn holds_no_sockets(report: &Report) -> bool {
-    let coverage = &report.coverage;
-    report.options.scoped
-        && coverage.complete
-        && coverage.snapshots > 0
-        && coverage.sockets == 0
-        && !coverage.notes.contains(&Note::TargetProcessesEnded)
 }
 
 #[cfg(test)]

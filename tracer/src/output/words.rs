@@ -34,7 +34,7 @@ pub(crate) use incident::{
 };
 pub(crate) use limit::limit;
 pub(crate) use listing::{
-    NO_SOCKETS, folded_retracted, nothing_listed, possible_leaks, show_option, uprobes_left,
+    folded_retracted, nothing_listed, possible_leaks, show_option, uprobes_left,
 };
 pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};

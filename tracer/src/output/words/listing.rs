@@ -25,10 +25,6 @@ pub(crate) const fn nothing_listed(has_possible: bool, is_complete: bool) -> &'s
     }
 }
 
-/// The first line if the processes that the user named hold no TCP sockets.
-pub(crate) const NO_SOCKETS: &str = "No TCP sockets to analyze: the selected processes hold none. \
-     If their children may hold them (a shell, an init, the master of workers), add --children.";
-
 /// What to do about possible leaks that are not listed.
 pub(crate) fn possible_leaks(count: usize) -> String {
     let findings = counted(count as u64, "finding is", "findings are");

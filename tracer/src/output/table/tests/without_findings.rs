@@ -19,40 +19,6 @@ fn no_findings() {
 }
 
 #[test]
-fn no_sockets_in_the_named_processes() {
-    let mut report = fixture::report(Vec::new());
-    report.options.scoped = true;
-    (report.coverage.sockets, report.coverage.processes) = (0, 0);
-    check(
-        &report,
-        PLAIN,
-        &expect![[r#"
-        No TCP sockets to analyze: the selected processes hold none. If their children
-        may hold them (a shell, an init, the master of workers), add --children.
-
-        Observed 0 TCP sockets of 0 processes in 3 snapshots over 3s; no events lost.
-        Coverage is complete.
-        Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
-    "#]],
-    );
-    report.coverage.notes.push(Note::TargetProcessesEnded);
-    check(
-        &report,
-        PLAIN,
-        &expect![[r#"
-        No leaked connections found.
-
-        Note: the processes named with --pid have exited
-        Observed 0 TCP sockets of 0 processes in 3 snapshots over 3s; no events lost.
-        Coverage is complete.
-        Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
-    "#]],
-    );
-}
-
-#[test]
 fn no_findings_and_incomplete_coverage() {
     check(
         &fixture::incomplete(),
