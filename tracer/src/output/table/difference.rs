@@ -35,14 +35,6 @@ pub(crate) fn difference(difference: &Difference, style: Style) -> String {
     }
     lines.extend(wrap("", &summary(difference), width));
     lines.extend(not_compared(difference).iter().flat_map(|text| wrap("", text, width)));
-    // Both are RFC 3339 in UTC, with the same precision.
-    if difference.after.at < difference.before.at {
-        lines.extend(wrap(
-            "",
-            "AFTER is older than BEFORE: are the files in the wrong order?",
-            width,
-        ));
-    }
     for (label, side) in [("Before", &difference.before), ("After", &difference.after)] {
         let host = escape::visible(&side.host).into_owned();
         let file = escape::visible(&side.file).into_owned();
@@ -228,20 +220,6 @@ mod tests {
                 No likely or certain leaks in either report.
                 Before: a.rec, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)
                 After: b.json, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)"#]],
-        );
-    }
-
-    #[test]
-    fn the_wrong_order_is_mentioned() {
-        let mut difference = of(Vec::new());
-        "2026-02-28T12:00:00.000Z".clone_into(&mut difference.after.at);
-        check(
-            &difference,
-            &expect![[r#"
-            No likely or certain leaks in either report.
-            AFTER is older than BEFORE: are the files in the wrong order?
-            Before: a.rec, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)
-            After: b.json, web1 at 2026-02-28T12:00:00.000Z (coverage is incomplete)"#]],
         );
     }
 
