@@ -142,17 +142,13 @@ impl CallSites {
         }
     }
 
-    /// The most frequent reason why the call site is unknown. That connections were opened before
-    /// tracing comes last: a longer run would not name the line if it is unknown for the others too.
+    /// The most frequent reason why the call site is unknown.
     fn unknown(judged: &Judged<'_>) -> Self {
         let mut counts: BTreeMap<&CallSiteReason, usize> = BTreeMap::new();
         for reason in judged.members.iter().filter_map(ConnectionView::call_site_reason) {
             *counts.entry(reason).or_default() += 1;
         }
-        let counts = most_frequent(counts);
-        let is_lasting = |reason: &CallSiteReason| *reason != CallSiteReason::OpenedBeforeTracing;
-        let lasting = counts.iter().find(|(reason, _)| is_lasting(reason));
-        let reason = lasting.or(counts.first()).map(|(reason, _)| (*reason).clone());
+        let reason = most_frequent(counts).first().map(|(reason, _)| (*reason).clone());
         Self { call_site: None, reason, several: None }
     }
 }
