@@ -86,6 +86,8 @@ struct Session {
     inspect_for: Duration,
     /// Whether this is the last judgment, and it waits for all answers.
     waits_for_all: bool,
+    /// Whether a snapshot has been taken.
+    has_snapshot: bool,
     /// Whether answers have arrived since the latest judgment.
     has_answers: bool,
     lists: Lists,
@@ -130,6 +132,7 @@ impl Session {
             asked_at: Duration::ZERO,
             inspect_for: plan.inspect_for,
             waits_for_all: false,
+            has_snapshot: false,
             has_answers: false,
             lists: Lists::default(),
             paused_since: None,
@@ -147,6 +150,11 @@ impl Session {
         let snapshot = self.observer.snapshot()?;
         let taken = self.observer.cpu_time();
         let sockets = snapshot.sockets.len();
+        if !std::mem::replace(&mut self.has_snapshot, true)
+            && let Some(note) = self.observer.omitted_descendants(&snapshot)
+        {
+            self.detector.handle(note);
+        }
         self.detector.handle(Input::Snapshot(snapshot));
         // Events that occurred during the snapshot may not be in it.
         self.take_events();

@@ -9,8 +9,8 @@ use crate::output::quantity::bytes;
 pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
     match reason {
         CallSiteReason::OpenedBeforeTracing => {
-            "opened before tracing began, so no stack was recorded; to name the line of new \
-             connections, run with --pid or --go for longer than --idle (such as --for 3m)"
+            "opened before tracing began, so no stack was recorded; a run with --pid that lasts \
+             longer than --idle can name the lines of connections leaked during it"
                 .to_owned()
         }
         CallSiteReason::StackNotRecorded => {

@@ -114,6 +114,15 @@ pub(crate) fn note(note: &Note) -> String {
                 .to_owned()
         }
         Note::TargetProcessesEnded => "the processes named with --pid have exited".to_owned(),
+        Note::DescendantsNotObserved { processes: named, descendants } => format!(
+            "{} named with --pid had no TCP sockets at the start, and {} not observed; add \
+             --children to include descendants",
+            processes(*named as u64),
+            match descendants {
+                1 => "its descendant was".to_owned(),
+                count => format!("{} descendants were", grouped(*count as u64)),
+            },
+        ),
         Note::FollowedProcessesFull { processes_max } => format!(
             "HTTP responses are tracked in at most {}; use --pid to choose which",
             processes(*processes_max as u64)
