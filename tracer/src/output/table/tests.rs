@@ -61,8 +61,8 @@ fn mixed_at_80() {
                 only possible: a single cause, such as a restart of the peer, may explain
                 all of them
                 call site unknown: opened before tracing began, so no stack was recorded; a
-                run with --pid that lasts longer than --idle can name the lines of those
-                leaked during it
+                run with --pid that lasts longer than --idle can name the lines of
+                connections leaked during it
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -242,8 +242,8 @@ fn colored() {
                 only possible: a single cause, such as a restart of the peer, may explain
                 all of them
                 call site unknown: opened before tracing began, so no stack was recorded; a
-                run with --pid that lasts longer than --idle can name the lines of those
-                leaked during it
+                run with --pid that lasts longer than --idle can name the lines of
+                connections leaked during it
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
