@@ -74,6 +74,7 @@ fn signals(backend: &BackendSource) -> Result<Signals> {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent states")]
 struct Session {
     observer: Observer,
     detector: RecordedDetector,
