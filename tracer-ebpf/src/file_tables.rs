@@ -10,7 +10,9 @@
 //! socket` and TCP sockets are not reused for objects of another type. Without a reference, they may
 //! be closed meanwhile and reused for others of the same type. So after a socket was read, the file
 //! descriptor must still refer to the same file, and that file to the same `struct socket`. All
-//! reads are by `bpf_probe_read_kernel`, which fails on a bad address, and nothing is written to a
+//! reads are by `bpf_probe_read_kernel`, which fails on a bad address (and the verifier takes several
+//! milliseconds for each plain load of a pointer from a task: it searches the kernel's type information
+//! for the rules of that field), and nothing is written to a
 //! kernel structure: sockets without a cookie are reported with cookie 0, and `iter/task_file`
 //! assigns one.
 #![expect(
@@ -35,10 +37,12 @@ use self::process::Process;
 use crate::{
     globals::{block, net_position, offset},
     maps::{CHUNK, PROGRESS, RECORDS},
-    read::{Direct, Probed, Read},
+    read::{Probed, Read},
     scope::{self, Selection},
+    shared_tables,
     sock::Sock,
     task::Task,
+    task_file::Meta,
 };
 
 /// Result of an iterator program: the kernel calls it again for the same task. The read returns
@@ -61,7 +65,7 @@ const WORD_BYTES: u32 = size_of::<u64>() as u32;
 /// `struct bpf_iter__task`.
 #[repr(C)]
 pub(crate) struct Context {
-    meta: *const u8,
+    meta: *const Meta,
     task: *const u8,
 }
 
@@ -93,11 +97,13 @@ pub(crate) fn visit(context: &Context, selection: Selection) -> i32 {
     if task.is_null() {
         return NEXT;
     }
-    // SAFETY: the verifier knows the type of the context's task.
-    let task = unsafe { Task::<Direct>::new(task) };
+    // SAFETY: the pointer is from the context.
+    let session = unsafe { (*context.meta).session };
+    // SAFETY: `Probed` accepts any address.
+    let task = unsafe { Task::<Probed>::new(task) };
     // SAFETY: the pointers are to values of maps, and only this program, which does not run
     // concurrently with itself, uses them while it runs.
-    unsafe { visit_task(&task, progress, chunk, selection) }.unwrap_or(NEXT)
+    unsafe { visit_task(&task, session, progress, chunk, selection) }.unwrap_or(NEXT)
 }
 
 /// `None` if nothing of the task remains, or a read failed because it is exiting.
@@ -106,7 +112,8 @@ pub(crate) fn visit(context: &Context, selection: Selection) -> i32 {
 /// The pointers must be to values of maps that nothing else accesses.
 #[inline(always)]
 unsafe fn visit_task(
-    task: &Task<Direct>,
+    task: &Task<Probed>,
+    session: u64,
     progress: *mut TableProgress,
     chunk: *mut TableChunk,
     selection: Selection,
@@ -119,13 +126,16 @@ unsafe fn visit_task(
     if files.is_null() || (!is_leader && leader.field::<*const u8>(offset!(task_files))? == files) {
         return None;
     }
-    // SAFETY: pointer fields of structures that `Direct` can read.
+    if !is_leader && shared_tables::is_repeated(task, number, session)? {
+        return None;
+    }
+    // SAFETY: `Probed` accepts any address.
     let (size, entries, open): (u32, *const u8, *const u8) = unsafe {
-        let table: *const u8 = Direct::read(files, offset!(files_table))?;
+        let table: *const u8 = Probed::read(files, offset!(files_table))?;
         (
-            Direct::read(table, offset!(table_size))?,
-            Direct::read(table, offset!(table_files))?,
-            Direct::read(table, offset!(table_open))?,
+            Probed::read(table, offset!(table_size))?,
+            Probed::read(table, offset!(table_files))?,
+            Probed::read(table, offset!(table_open))?,
         )
     };
     // SAFETY: the caller guarantees that the pointers are to values of maps. The addresses of the
