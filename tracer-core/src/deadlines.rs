@@ -56,6 +56,7 @@ pub(crate) fn next(view: &ConnectionView<'_>) -> Timestamp {
         options.idle_ms,
         options.idle_ms / 2,
         options.idle_ms - options.idle_ms / 6,
+        options.out_of_sight_ms(),
         options.pool_idle_ms,
         options.gap_ms(),
         view.suspect_after_ms(),
