@@ -40,6 +40,8 @@ pub struct SnapshotBuilder {
     /// The fingerprints of the records of this snapshot, each with the index of its socket.
     seen: Vec<(Fingerprint, usize)>,
     is_kept: bool,
+    /// The pass, if it numbers its records.
+    pass: Option<u64>,
 }
 
 type Who = (ProcessKey, Comm);
@@ -58,6 +60,7 @@ impl SnapshotBuilder {
             before: KnownSockets::default(),
             seen: Vec::new(),
             is_kept: false,
+            pass: None,
         }
     }
 
@@ -89,6 +92,27 @@ impl SnapshotBuilder {
         let place = self.add_shared(facts);
         self.note_seen(*fingerprint, place);
         true
+    }
+
+    /// The pass of which all records are known by their numbers, if there is one.
+    pub(crate) const fn known_pass(&self) -> Option<u64> {
+        self.before.pass()
+    }
+
+    /// The records that follow are those of this pass, which numbers them.
+    pub(crate) const fn begin_pass(&mut self, pass: u64) {
+        self.pass = Some(pass);
+    }
+
+    /// Adds one file descriptor by its record's number in this pass and in the previous one.
+    pub(crate) fn add_same(&mut self, previous: u32, number: u32) {
+        let Some((fingerprint, facts)) = self.before.numbered(previous) else {
+            // The previous pass could not decode it either.
+            self.snapshot.undecodable += 1;
+            return;
+        };
+        let place = self.add_shared(facts);
+        self.note_seen(Fingerprint { number: Some(number), ..fingerprint }, place);
     }
 
     /// Adds one file descriptor whose record was not decoded before.
@@ -218,7 +242,7 @@ impl SnapshotBuilder {
             owners.sort_unstable();
             owners.dedup();
         }
-        let known = KnownSockets::new(self.seen, &snapshot.sockets);
+        let known = KnownSockets::new(self.pass, self.seen, &snapshot.sockets);
         snapshot.holders = Holder::of(&snapshot.sockets);
         snapshot.sockets.retain(|facts| {
             (facts.owners.iter().any(|owner| owner.in_scope) || followed.contains(&facts.id))
