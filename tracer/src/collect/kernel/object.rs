@@ -107,8 +107,8 @@ pub(super) fn load(
 
 /// A number that nobody can predict.
 fn seed() -> [u32; 2] {
-    let random = RandomState::new().hash_one(());
-    [random as u32, (random >> 32) as u32]
+    let [a, b, c, d, e, f, g, h] = RandomState::new().hash_one(()).to_ne_bytes();
+    [[a, b, c, d], [e, f, g, h]].map(u32::from_ne_bytes)
 }
 
 /// Inode number of this process's pid namespace.
