@@ -112,7 +112,7 @@ impl SnapshotBuilder {
             return;
         };
         let place = self.add_shared(facts);
-        self.note_seen(Fingerprint { number: Some(number), ..fingerprint }, place);
+        self.note_seen(fingerprint.numbered(number), place);
     }
 
     /// Adds one file descriptor whose record was not decoded before.

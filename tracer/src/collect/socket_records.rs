@@ -51,6 +51,11 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// The same contents in the record with this number.
+    pub(crate) fn numbered(self, number: u32) -> Self {
+        Self { number: Some(number), ..self }
+    }
+
     /// Whether the contents are the same.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let contents = |it: &Self| (it.pid, it.fd, it.contents);

@@ -19,7 +19,7 @@ use tracer_common::{
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::{extent::Extent, socket_layout::SocketLayout};
-use crate::collect::socket_records::{Fingerprint, Fingerprints, SocketRecords};
+use crate::collect::socket_records::{Fingerprints, SocketRecords};
 
 /// The programs, by [`Extent`].
 const PROGRAMS: [&str; 2] = ["file_tables", "file_tables_in_scope"];
@@ -171,8 +171,7 @@ impl Loaded {
                         each.add_same(previous, number);
                         continue;
                     }
-                    let fingerprint = layout.fingerprint(raw, fingerprints);
-                    let fingerprint = Fingerprint { number: Some(number), ..fingerprint };
+                    let fingerprint = layout.fingerprint(raw, fingerprints).numbered(number);
                     if !each.is_known(&fingerprint) {
                         each.add(&layout.record(raw), fingerprint);
                     }
