@@ -16,7 +16,7 @@ const COST_FACTOR: u32 = 105;
 const COST_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Number of snapshots over which the CPU time is averaged: a single expensive operation, such as a
 /// scan of a large process, delays several snapshots slightly instead of one for a long time.
-const AVERAGED: u8 = 16;
+const AVERAGED: u8 = 8;
 
 /// The pauses of one run.
 #[derive(Clone, Debug)]
@@ -125,10 +125,10 @@ mod tests {
         assert_eq!(pace.pause(), Duration::from_millis(10_500));
         pace.event_arrived();
         assert_eq!(pace.pause(), Duration::from_millis(10_500), "not shorter after an event");
-        busy(&mut pace, Duration::from_secs(3), 16);
+        busy(&mut pace, Duration::from_secs(3), 8);
         assert_eq!(pace.pause(), COST_PAUSE_MAX, "limited");
         let mut pace = Pace::new(Some(Duration::from_millis(10)), IDLE);
-        busy(&mut pace, Duration::from_millis(20), 16);
+        busy(&mut pace, Duration::from_millis(20), 8);
         assert_eq!(pace.pause(), Duration::from_millis(2_100), "also with a short interval");
     }
 
@@ -137,8 +137,8 @@ mod tests {
         let mut pace = Pace::new(None, IDLE);
         busy(&mut pace, Duration::ZERO, 20);
         let mut pauses = busy(&mut pace, Duration::from_millis(400), 1);
-        pauses.extend(busy(&mut pace, Duration::ZERO, 16));
-        let delayed = Duration::from_millis(2_625);
-        assert_eq!(pauses, [[delayed; 16].as_slice(), &[PAUSE]].concat());
+        pauses.extend(busy(&mut pace, Duration::ZERO, 8));
+        let delayed = Duration::from_millis(5_250);
+        assert_eq!(pauses, [[delayed; 8].as_slice(), &[PAUSE]].concat());
     }
 }
