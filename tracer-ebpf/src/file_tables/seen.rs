@@ -121,6 +121,7 @@ fn hash(address: *const u8, of_process: u64) -> Option<u64> {
     }
     // SAFETY: `Probed` accepts any address.
     let number = |offset| unsafe { Probed::read::<u32>(address, offset) }.map(u64::from);
+    // SAFETY: as above.
     let last_segment: u64 = unsafe { Probed::read(address, offset!(tcp_last_segment)) }?;
     let seed = seed();
     let pair = |first: u64, second: u64| first << 32 | second;

@@ -152,7 +152,8 @@ impl Loaded {
         fingerprints: &Fingerprints,
         each: &mut dyn SocketRecords,
     ) -> io::Result<u64> {
-        let before = if each.known_pass() == Some(self.pass) { self.total.min(SEEN_MAX) } else { 0 };
+        let before =
+            if each.known_pass() == Some(self.pass) { self.total.min(SEEN_MAX) } else { 0 };
         self.pass += 1;
         each.begin_pass(self.pass);
         let half = u32::from(self.pass.is_multiple_of(2));
