@@ -1,5 +1,7 @@
 //! A process that was not inspected is not a process without a reader.
 
+use std::format;
+
 use expect_test::expect;
 
 use super::{check, watched::watch};
