@@ -148,6 +148,16 @@ impl<'a> ConnectionView<'a> {
         self.process.is_unreadable || self.inspected().is_some()
     }
 
+    /// Whether the latest inspection found neither a reader nor anything in which one would be
+    /// registered: no epoll instance has the connection, nor does Go's runtime. Only those can show
+    /// that it has no reader, so as long as that is so, no inspection leads to a verdict.
+    pub(crate) fn is_out_of_sight(&self) -> bool {
+        let facts = self.tracked.reader.as_deref().and_then(|seen| seen.facts.as_ref());
+        facts.is_some_and(|facts| {
+            facts.reader == Reader::Unknown && !facts.is_registered && facts.http.is_none()
+        })
+    }
+
     /// What is waiting to read data or EOF.
     pub(crate) fn reader(&self) -> Reader {
         let facts = self.inspected().and_then(|seen| seen.facts.as_ref());

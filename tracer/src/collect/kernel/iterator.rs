@@ -142,6 +142,18 @@ struct WithCookies<'a> {
 }
 
 impl SocketRecords for WithCookies<'_> {
+    fn known_pass(&self) -> Option<u64> {
+        self.records.known_pass()
+    }
+
+    fn begin_pass(&mut self, pass: u64) {
+        self.records.begin_pass(pass);
+    }
+
+    fn add_same(&mut self, previous: u32, number: u32) {
+        self.records.add_same(previous, number);
+    }
+
     fn is_known(&mut self, fingerprint: &Fingerprint) -> bool {
         self.records.is_known(fingerprint)
     }

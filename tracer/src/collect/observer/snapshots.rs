@@ -206,6 +206,18 @@ struct Pass<'a> {
 }
 
 impl SocketRecords for Pass<'_> {
+    fn known_pass(&self) -> Option<u64> {
+        self.builder.known_pass()
+    }
+
+    fn begin_pass(&mut self, pass: u64) {
+        self.builder.begin_pass(pass);
+    }
+
+    fn add_same(&mut self, previous: u32, number: u32) {
+        self.builder.add_same(previous, number);
+    }
+
     fn is_known(&mut self, fingerprint: &Fingerprint) -> bool {
         self.builder.add_known(fingerprint)
     }
