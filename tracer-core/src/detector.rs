@@ -182,8 +182,8 @@ impl Detector {
                 if tracked.flagged.is_some() {
                     self.flagged.remove(&tracked.id);
                 }
-                self.cleaned.note_half_closed(&tracked);
-                self.note_closed(&tracked, at);
+                self.cleaned.add_half_closed(&tracked);
+                self.add_closed(&tracked, at);
                 self.cleaned.extend(self.clean_up(&tracked, at, false));
                 if let Some(flag) = tracked.flag() {
                     let change = self.change(at, ChangeKind::Closed, &tracked, flag);

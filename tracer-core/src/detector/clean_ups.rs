@@ -65,7 +65,7 @@ impl CleanedGroups {
     }
 
     /// Stores when the process had sent the FIN of a connection that it closed.
-    pub(super) fn note_half_closed(&mut self, tracked: &Tracked) {
+    pub(super) fn add_half_closed(&mut self, tracked: &Tracked) {
         let fin_sent = tracked.waits.as_deref().and_then(|waits| waits.fin_sent);
         if let (Some(fin_sent), Some(owner)) = (fin_sent, tracked.owner()) {
             let of_process = self.half_closed.entry(owner.key).or_default();
@@ -76,7 +76,7 @@ impl CleanedGroups {
     }
 
     /// Stores that a dead connection of the group was closed.
-    fn note_closed(&mut self, group: GroupKey, at: Timestamp) {
+    fn add_closed(&mut self, group: GroupKey, at: Timestamp) {
         let of_group = self.replaced.entry(group).or_default();
         if of_group.len() < CLEANED_MAX {
             of_group.push(at);
@@ -112,11 +112,11 @@ fn with_port(group: GroupKey) -> BTreeSet<GroupKey> {
 
 impl Detector {
     /// Stores that the process closed a connection that was dead, if it was.
-    pub(super) fn note_closed(&mut self, tracked: &Tracked, at: Timestamp) {
+    pub(super) fn add_closed(&mut self, tracked: &Tracked, at: Timestamp) {
         let min_ms = self.options.gap_ms().min(REPLACED_MIN_MS);
         let was_dead = tracked.dead_since().is_some_and(|since| at.ms_since(since) > min_ms);
         if let Some(group) = self.group(tracked).filter(|_| was_dead) {
-            self.cleaned.note_closed(group, at);
+            self.cleaned.add_closed(group, at);
         }
     }
 

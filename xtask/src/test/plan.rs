@@ -31,6 +31,8 @@ pub(crate) enum Step {
     Kernels,
     /// The BPF object, rebuilt from source and tested if it differs
     Object,
+    /// Inspections by a tracer that is built with musl
+    Musl,
     /// The whole corpus; packages that are missing are installed
     WholeCorpus,
     /// The whole zoo; packages that are missing are installed
@@ -56,7 +58,7 @@ pub(crate) enum Set {
 
 /// The order of the steps. Steps of one group run at the same time: the first one waits for most of
 /// its time, and the others run in the background, one after the other.
-const GROUPS: [&[Step]; 13] = [
+const GROUPS: [&[Step]; 14] = [
     &[Step::Digest],
     &[Step::Build],
     &[Step::Root, Step::Unit],
@@ -68,6 +70,7 @@ const GROUPS: [&[Step]; 13] = [
     &[Step::Bench],
     &[Step::Kernels],
     &[Step::Object],
+    &[Step::Musl],
     &[Step::WholeCorpus],
     &[Step::WholeZoo],
     &[Step::AllKernels],
@@ -82,7 +85,7 @@ impl Step {
             Self::Root => set >= Set::Default,
             Self::Cookbook | Self::Browser | Self::Bench | Self::Object => set >= Set::All,
             Self::Corpus | Self::Zoo | Self::Kernels | Self::Fuzz => set == Set::All,
-            Self::WholeCorpus | Self::WholeZoo | Self::AllKernels | Self::LongFuzz => {
+            Self::Musl | Self::WholeCorpus | Self::WholeZoo | Self::AllKernels | Self::LongFuzz => {
                 set == Set::Nightly
             }
         }
