@@ -19,6 +19,10 @@ pub const BLOCK_BYTES_MAX: usize = 448;
 /// Number of entries of the map `RECORDS`: 256 KiB, which fit into a CPU's cache.
 pub const RAW_RECORDS_MAX: u32 = 512;
 
+/// Number of records of a pass that the next one can recognize: half of the entries of the map
+/// `SEEN`.
+pub const SEEN_MAX: u32 = 65_536;
+
 /// Number of entries of the map `PROCESSES`.
 pub const RAW_PROCESSES_MAX: u32 = 8_192;
 
@@ -75,12 +79,13 @@ pub struct RawSocketRecord {
     pub fd: u32,
     /// Inode number of the socket's network namespace (`net.ns.inum`).
     pub netns: u32,
-    /// Explicit padding.
-    pub padding: u32,
+    /// Not 0: the socket is unchanged since the record with this number, counted from 1, of the
+    /// previous pass. Of the other fields, only [`pid`](Self::pid) and [`fd`](Self::fd) are set.
+    pub previous: u32,
     /// `comm` of the thread group leader.
     pub comm: [u8; COMM_LENGTH],
-    /// The [`SocketBlocks`] of the socket. Behind the fields of `struct sock`, they are meaningless
-    /// if it is not a TCP socket.
+    /// The [`SocketBlocks`] of the socket. The bytes beyond `struct sock` are meaningless if it is
+    /// not a TCP socket.
     pub bytes: [u8; BLOCK_BYTES_MAX],
 }
 
@@ -99,9 +104,9 @@ pub struct RawProcess {
     pub start_time_ns: u64,
     /// `task_struct.self_exec_id`, which each `execve` increments.
     pub exec_number: u64,
-    /// Address of its credentials (`task_struct.real_cred`): another one if they change.
+    /// Address of its credentials (`task_struct.real_cred`); differs once they change.
     pub credentials: u64,
-    /// Address of its set of cgroups (`task_struct.cgroups`): another one if it is moved.
+    /// Address of its set of cgroups (`task_struct.cgroups`); differs once it is moved.
     pub cgroups: u64,
     /// Soft limit of open files (`signal_struct.rlim[RLIMIT_NOFILE].rlim_cur`).
     pub fd_limit: u64,
@@ -119,8 +124,8 @@ pub struct RawProcess {
 
 const _: () = assert!(size_of::<RawProcess>() == 64);
 
-/// How far a pass has advanced: the only entry of the map `PROGRESS`. User space sets it to zeros
-/// before a pass.
+/// How far a pass has advanced: the only entry of the map `PROGRESS`. User space zeroes it before
+/// a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
@@ -140,6 +145,32 @@ pub struct TableProgress {
     pub processes: u32,
     /// The entry of that task in it, counted from 1; 0 if there is none.
     pub process: u32,
+    /// Number of records of this pass so far.
+    pub total: u32,
+    /// Which half of the map `SEEN` this pass fills: 0 or 1. The other one is that of the previous
+    /// pass.
+    pub half: u32,
+    /// Number of entries of the previous pass in it; 0 if user space does not know that pass.
+    pub before: u32,
+    /// The first of these that may be about a file descriptor that has not been visited.
+    pub next: u32,
+}
+
+/// What a pass has seen of the socket of one record, by which the next pass recognizes an unchanged
+/// one: an entry of the map `SEEN`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
+#[repr(C)]
+pub struct SeenSocket {
+    /// The task (`task_struct.pid`, upper half) and the file descriptor (lower half).
+    pub place: u64,
+    /// Address of the `struct sock`.
+    pub sock: u64,
+    /// A hash of what changes whenever anything in a record does; 0 if it must be read again.
+    pub contents: u64,
 }
 
 /// Memory of the program: the only entry of the map `CHUNK`. Addresses are those of the kernel; 0
@@ -168,4 +199,7 @@ pub struct TableChunk {
     pub sockets: [u64; CHUNK_FDS],
     /// `struct sock` of those that are stream sockets of IPv4 or IPv6.
     pub socks: [u64; CHUNK_FDS],
+    /// The number of the record of the previous pass for the same file descriptor and `struct sock`,
+    /// counted from 1; 0 if there is none.
+    pub previous: [u64; CHUNK_FDS],
 }

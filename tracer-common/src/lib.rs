@@ -23,7 +23,8 @@ pub use counter::Counter;
 pub use event::{EventKind, EventRecord};
 pub use file_tables::{
     BLOCK_BYTES_MAX, BLOCKS_MAX, CHUNK_FDS, CHUNK_WORDS, RAW_PROCESSES_MAX, RAW_RECORDS_MAX,
-    RawProcess, RawSocketRecord, SocketBlock, SocketBlocks, TableChunk, TableProgress,
+    RawProcess, RawSocketRecord, SEEN_MAX, SeenSocket, SocketBlock, SocketBlocks, TableChunk,
+    TableProgress,
 };
 pub use identity::Identity;
 pub use ledger::{LedgerKey, LedgerKind, LedgerRecord};

@@ -36,6 +36,8 @@ pub struct Settings {
     /// reading kernel memory and identify them by numbers of their own
     /// ([`Identity`](crate::Identity)).
     pub without_socket_helpers: u32,
+    /// A random number, lower half first, for hashes that nobody can predict.
+    pub seed: [u32; 2],
 }
 
-const _: () = assert!(size_of::<Settings>() == 44);
+const _: () = assert!(size_of::<Settings>() == 52);

@@ -84,7 +84,7 @@ impl<'a> ConnectionView<'a> {
 
     /// Whether it may have been opened before tracing: its opening was not seen, and no snapshot
     /// shows otherwise.
-    fn may_predate_tracing(&self) -> bool {
+    pub(crate) fn may_predate_tracing(&self) -> bool {
         !self.saw_open() && self.tracked.absent_at.is_none()
     }
 
@@ -142,10 +142,20 @@ impl<'a> ConnectionView<'a> {
         (self.now.ms_since(seen.at) <= self.options.idle_ms).then_some(seen)
     }
 
-    /// Whether its reader is known as far as it can be: the process was inspected, or cannot be
-    /// read.
+    /// Whether asking about its reader again would reveal no more: the process was inspected, or
+    /// cannot be read.
     pub(crate) fn was_asked(&self) -> bool {
         self.process.is_unreadable || self.inspected().is_some()
+    }
+
+    /// Whether the latest inspection found neither a reader nor anything in which one would be
+    /// registered: no epoll instance has the connection, nor does Go's runtime. Only those can show
+    /// that it has no reader, so as long as that is so, no inspection leads to a verdict.
+    pub(crate) fn is_out_of_sight(&self) -> bool {
+        let facts = self.tracked.reader.as_deref().and_then(|seen| seen.facts.as_ref());
+        facts.is_some_and(|facts| {
+            facts.reader == Reader::Unknown && !facts.is_registered && facts.http.is_none()
+        })
     }
 
     /// What is waiting to read data or EOF.
@@ -226,7 +236,7 @@ impl<'a> ConnectionView<'a> {
     /// The stack that requested the open response; if there is none, the one that opened the
     /// connection.
     pub(crate) fn call_stack(&self) -> Option<(ProcessKey, StackId)> {
-        // The connection may have been opened by other code than the code that requested the
+        // The connection may have been opened by different code from the code that requested the
         // response.
         if self.oldest_response().is_some() {
             return self.response_stack();
@@ -234,7 +244,7 @@ impl<'a> ConnectionView<'a> {
         Some((self.tracked.opener?, self.tracked.stack?))
     }
 
-    /// The responsible line of code, as far as known.
+    /// The responsible line of code, if known.
     pub(crate) fn call_site(&self) -> Option<&'a str> {
         if let ResponseSelection::At(call_site) = self.selection {
             return call_site;

@@ -52,24 +52,23 @@ pub(crate) fn next(view: &ConnectionView<'_>) -> Timestamp {
     ];
     let happened =
         happened.into_iter().flatten().chain(closed.flat_map(|it| [it.earliest, it.latest]));
-    let mut durations_ms = [
+    let durations_ms = [
         options.idle_ms,
         options.idle_ms / 2,
         options.idle_ms - options.idle_ms / 6,
+        options.out_of_sight_ms(),
         options.pool_idle_ms,
         options.gap_ms(),
         view.suspect_after_ms(),
     ];
-    durations_ms.sort_unstable();
-    let longest_ms = durations_ms.last().copied().unwrap_or_default().saturating_add(1);
+    let longest_ms = durations_ms.into_iter().max().unwrap_or_default().saturating_add(1);
     let mut next = Timestamp::END;
     // Most of these times are too long ago to matter.
     for at in happened.filter(|at| at.after_ms(longest_ms) > view.now) {
-        // Some durations are reached, others are exceeded; both in whole milliseconds. The first one
-        // that is not over yet comes first.
+        // Some durations are reached, others are exceeded; both in whole milliseconds.
         let durations = durations_ms.into_iter().flat_map(|it| [it, it.saturating_add(1)]);
         let times = durations.map(|duration_ms| at.after_ms(duration_ms));
-        next = next.min(times.into_iter().find(|at| *at > view.now).unwrap_or(Timestamp::END));
+        next = times.filter(|at| *at > view.now).fold(next, Timestamp::min);
     }
     next
 }

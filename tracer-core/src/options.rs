@@ -47,6 +47,12 @@ impl Options {
     pub(crate) const fn gap_ms(&self) -> u64 {
         self.idle_ms / 12
     }
+
+    /// How long a connection that no rule claims is not asked about again if nothing in the process
+    /// can show that it has no reader.
+    pub(crate) const fn out_of_sight_ms(&self) -> u64 {
+        self.idle_ms.saturating_mul(5)
+    }
 }
 
 impl Default for Options {

@@ -21,24 +21,25 @@
 )]
 
 mod process;
+mod record;
+mod seen;
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::{
-    bpf_jiffies64, bpf_ktime_get_ns,
-    generated::{bpf_loop, bpf_probe_read_kernel},
-};
+use aya_ebpf::helpers::generated::bpf_loop;
 use tracer_common::{
-    BLOCKS_MAX, CHUNK_FDS, CHUNK_WORDS, COMM_LENGTH, RAW_RECORDS_MAX, RawSocketRecord, TableChunk,
-    TableProgress,
+    CHUNK_FDS, CHUNK_WORDS, COMM_LENGTH, RAW_RECORDS_MAX, TableChunk, TableProgress,
 };
 
-use self::process::Process;
+use self::{
+    process::Process,
+    record::{Part, Writing, write_next, write_next_in_scope},
+};
 use crate::{
-    globals::{block, net_position, offset},
-    maps::{CHUNK, PROGRESS, RECORDS},
-    read::{Probed, Read},
-    scope::{self, Selection},
+    globals::offset,
+    maps::{CHUNK, PROGRESS},
+    read::{Probed, Read, copy},
+    scope::Selection,
     shared_tables,
     sock::Sock,
     task::Task,
@@ -69,14 +70,7 @@ pub(crate) struct Context {
     task: *const u8,
 }
 
-/// Part of a file table.
-struct Part {
-    /// Address of its first entry, and the file descriptor of that.
-    entries: *const u8,
-    first_fd: u32,
-}
-
-/// Notes the address of `socket_file_ops`: the operations of a file that is a socket.
+/// Records the address of `socket_file_ops`: the operations of a file that is a socket.
 #[inline(always)]
 pub(crate) fn note_socket_operations(address: u64) {
     if let Some(chunk) = CHUNK.get_ptr_mut(0) {
@@ -184,9 +178,14 @@ unsafe fn visit_task(
             // The iterator only visits tasks that are visible in the namespace: this one is exiting.
             return None;
         }
-        let mut process =
-            Process { pid, start_time_ns: task.start_time_ns()?, comm: [0; COMM_LENGTH] };
+        let mut process = Process {
+            pid,
+            start_time_ns: task.start_time_ns()?,
+            comm: [0; COMM_LENGTH],
+            contents: 0,
+        };
         task.copy_comm(&mut process.comm)?;
+        process.contents = seen::of_process(process.start_time_ns, process.comm);
         let first_fd = (group + occupied as u32) * FDS;
         let entries = entries.wrapping_add(first_fd as usize * WORD_BYTES as usize);
         if !copy(&raw mut (*chunk).files, FDS * WORD_BYTES, entries)
@@ -196,8 +195,9 @@ unsafe fn visit_task(
             return None;
         }
         each(fds, find_socket, &begin);
-        each(fds, find_sock, &begin);
-        let writing = Writing { part: Part { entries, first_fd }, process };
+        let first_place = u64::from(number) << 32 | u64::from(first_fd);
+        each(fds, find_sock, &first_place);
+        let writing = Writing { part: Part { entries, first_fd, first_place }, process };
         let write: extern "C" fn(u32, *const Writing) -> i64 = match selection {
             Selection::All => write_next,
             Selection::InScope => write_next_in_scope,
@@ -214,22 +214,12 @@ unsafe fn visit_task(
     }
 }
 
-/// Copies kernel memory. Returns false if it cannot be read.
-///
-/// # Safety
-/// `length` bytes may be written to `target`; the verifier checks it. `source` may be any address.
-#[inline(always)]
-unsafe fn copy<T>(target: *mut T, length: u32, source: *const u8) -> bool {
-    // SAFETY: the caller guarantees it.
-    unsafe { bpf_probe_read_kernel(target.cast::<c_void>(), length, source.cast()) == 0 }
-}
-
 // Each of the following functions is called by `bpf_loop` for each index. The verifier checks such a
 // function once, but the body of a loop for each iteration: 90ms for this program. They get the
 // chunk from the map, because the verifier does not know the type of what they are passed, unless
 // it is the stack.
 
-/// Notes the first two words of open file descriptors that are not 0, and ends the loop.
+/// Records the first two nonzero words of the bit set of open file descriptors, then ends the loop.
 extern "C" fn find_occupied(index: u32, begin: *const u32) -> i64 {
     let Some(chunk) = CHUNK.get_ptr_mut(0) else { return END };
     let place = index & (WORDS - 1);
@@ -268,33 +258,30 @@ extern "C" fn find_socket(index: u32, _: *const u32) -> i64 {
     CONTINUE
 }
 
-/// Determines the `struct sock` of a socket.
-extern "C" fn find_sock(index: u32, _: *const u32) -> i64 {
-    let Some(chunk) = CHUNK.get_ptr_mut(0) else { return END };
+/// Determines the `struct sock` of a socket, if it is a stream socket of IPv4 or IPv6. One of which
+/// the previous pass has written a record is one.
+extern "C" fn find_sock(index: u32, first_place: *const u64) -> i64 {
+    let (Some(progress), Some(chunk)) = (PROGRESS.get_ptr_mut(0), CHUNK.get_ptr_mut(0)) else {
+        return END;
+    };
     let place = (index & (FDS - 1)) as usize;
-    // SAFETY: the pointer is to the value of a map.
+    // SAFETY: the pointers are to values of maps, and `bpf_loop` passes on the pointer that it got.
     unsafe {
         let socket = (&raw const (*chunk).sockets[place]).read_volatile();
-        let mut found = 0;
+        let (mut found, mut previous) = (0, 0);
         if socket != 0 {
             let socket = core::ptr::with_exposed_provenance(socket as usize);
-            found = stream_socket(socket).unwrap_or(0);
+            found = Probed::read(socket, offset!(socket_sock)).unwrap_or(0);
+            previous = seen::previous(progress, first_place.read() + u64::from(index), found);
+            let pointer = core::ptr::with_exposed_provenance(found as usize);
+            if previous == 0 && Sock::<Probed>::new(pointer).is_inet_stream() != Some(true) {
+                found = 0;
+            }
         }
         (&raw mut (*chunk).socks[place]).write_volatile(found);
+        (&raw mut (*chunk).previous[place]).write_volatile(previous);
     }
     CONTINUE
-}
-
-/// The `struct sock` of a `struct socket`, if it is a stream socket of IPv4 or IPv6.
-#[inline(always)]
-fn stream_socket(socket: *const u8) -> Option<u64> {
-    // SAFETY: `Probed` accepts any address.
-    let (address, sock) = unsafe {
-        let address: u64 = Probed::read(socket, offset!(socket_sock))?;
-        let pointer = core::ptr::with_exposed_provenance(address as usize);
-        (address, Sock::<Probed>::new(pointer))
-    };
-    sock.is_inet_stream()?.then_some(address)
 }
 
 /// Calls a function for each index up to `count`.
@@ -303,106 +290,4 @@ fn each<C>(count: u32, function: extern "C" fn(u32, *const C) -> i64, context: &
     let context = (&raw const *context).cast_mut().cast();
     // SAFETY: the function has the signature that the helper requires, and gets the context.
     unsafe { bpf_loop(count, function as *mut c_void, context, 0) };
-}
-
-/// What [`write_next`] needs.
-struct Writing {
-    part: Part,
-    process: Process,
-}
-
-/// Writes the record of a socket.
-extern "C" fn write_next(index: u32, writing: *const Writing) -> i64 {
-    write_at(index, writing, Selection::All)
-}
-
-/// The same for the sockets in scope.
-extern "C" fn write_next_in_scope(index: u32, writing: *const Writing) -> i64 {
-    write_at(index, writing, Selection::InScope)
-}
-
-#[inline(always)]
-fn write_at(index: u32, writing: *const Writing, selection: Selection) -> i64 {
-    let (Some(progress), Some(chunk)) = (PROGRESS.get_ptr_mut(0), CHUNK.get_ptr_mut(0)) else {
-        return END;
-    };
-    let index = index & (FDS - 1);
-    // SAFETY: the pointers are to values of maps, and `bpf_loop` passes on the pointer that it got.
-    unsafe {
-        let count = &raw mut (*progress).records;
-        let number = count.read_volatile();
-        if (&raw const (*chunk).socks[index as usize]).read_volatile() != 0
-            && let Some(record) = RECORDS.get_ptr_mut(number)
-            && write_record(record, chunk, index, &(*writing).part, &(*writing).process, selection)
-                .is_some()
-        {
-            count.write_volatile(number + 1);
-        }
-    }
-    CONTINUE
-}
-
-/// `None` if the socket is not selected, or the file descriptor does not refer to it any more.
-///
-/// # Safety
-/// The pointers must be to values of the maps.
-#[inline(always)]
-unsafe fn write_record(
-    record: *mut RawSocketRecord,
-    chunk: *mut TableChunk,
-    index: u32,
-    part: &Part,
-    process: &Process,
-    selection: Selection,
-) -> Option<()> {
-    // SAFETY: the caller guarantees it. The other addresses are read by `Probed` or `copy`, which
-    // accept any.
-    unsafe {
-        let address = |list: *const [u64; CHUNK_FDS]| -> *const u8 {
-            let address = (&raw const (*list)[index as usize]).read_volatile();
-            core::ptr::with_exposed_provenance(address as usize)
-        };
-        let (file, socket) =
-            (address(&raw const (*chunk).files), address(&raw const (*chunk).sockets));
-        let sock = address(&raw const (*chunk).socks);
-        if selection == Selection::InScope
-            && !scope::includes(process.pid, &Sock::<Probed>::new(sock))?
-        {
-            return None;
-        }
-        for number in 0..BLOCKS_MAX {
-            let block = block(number);
-            if block.length == 0 {
-                break;
-            }
-            let target = (&raw mut (*record).bytes).cast::<u8>().add(block.position as usize);
-            if !copy(target, block.length, sock.wrapping_add(block.offset as usize)) {
-                return None;
-            }
-        }
-        #[expect(clippy::cast_ptr_alignment, reason = "`net_position` is a multiple of 8")]
-        let net = (&raw const (*record).bytes).cast::<u8>().add(net_position()).cast::<u64>();
-        let net = net.read_volatile();
-        if net != (&raw const (*chunk).net).read_volatile() {
-            let netns: u32 =
-                Probed::read(core::ptr::with_exposed_provenance(net as usize), offset!(net_inode))?;
-            (&raw mut (*chunk).netns).write_volatile(netns.into());
-            (&raw mut (*chunk).net).write_volatile(net);
-        }
-        let netns = (&raw const (*chunk).netns).read_volatile() as u32;
-        (*record).netns = netns;
-        let inode: *const u8 = Probed::read(file, offset!(file_inode))?;
-        (*record).inode = Probed::read(inode, offset!(inode_number))?;
-        (*record).pid = process.pid;
-        (*record).fd = part.first_fd + index;
-        (*record).start_time_ns = process.start_time_ns;
-        (*record).comm = process.comm;
-        ((*record).at_ns, (*record).jiffies) = (bpf_ktime_get_ns(), bpf_jiffies64());
-
-        let entry = part.entries.wrapping_add(index as usize * WORD_BYTES as usize);
-        let is_unchanged = Probed::read::<*const u8>(entry, 0)? == file
-            && Probed::read::<*const u8>(file, offset!(file_private))? == socket
-            && Probed::read::<*const u8>(socket, offset!(socket_sock))? == sock;
-        is_unchanged.then_some(())
-    }
 }

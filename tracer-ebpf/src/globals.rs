@@ -107,6 +107,14 @@ pub(crate) fn kernel_result_offset() -> usize {
     unsafe { (&raw const (*SETTINGS.as_ptr()).kernel_result).read_volatile() as usize }
 }
 
+/// [`Settings::seed`].
+#[inline(always)]
+pub(crate) fn seed() -> u64 {
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
+    let [low, high] = unsafe { (&raw const (*SETTINGS.as_ptr()).seed).read_volatile() };
+    u64::from(low) | u64::from(high) << 32
+}
+
 /// The opposite of [`Settings::without_socket_helpers`].
 #[inline(always)]
 pub(crate) fn has_socket_helpers() -> bool {

@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use tracer_common::{
     Counter, Identity, LedgerKey, LedgerRecord, RAW_PROCESSES_MAX, RAW_RECORDS_MAX, RawProcess,
-    RawSocketRecord, StackKey, StackRecord, TableChunk, TableProgress,
+    RawSocketRecord, SEEN_MAX, SeenSocket, StackKey, StackRecord, TableChunk, TableProgress,
 };
 
 use crate::scratch::Scratch;
@@ -96,6 +96,11 @@ pub(crate) static RECORDS: Array<RawSocketRecord> =
 #[map]
 pub(crate) static PROCESSES: Array<RawProcess> =
     Array::with_max_entries(RAW_PROCESSES_MAX, BPF_F_MMAPABLE);
+
+/// What this pass over the file tables and the previous one have seen, each in one half. Resized to
+/// one entry if file tables are not read.
+#[map]
+pub(crate) static SEEN: Array<SeenSocket> = Array::with_max_entries(2 * SEEN_MAX, 0);
 
 /// Memory for a pass over the file tables.
 #[map]

@@ -1,7 +1,9 @@
 //! Ways to read kernel memory, behind one trait, so that the code for the kernel structures exists
 //! only once.
 
-use aya_ebpf::helpers::bpf_probe_read_kernel;
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 
 use crate::globals::has_socket_helpers;
 
@@ -57,6 +59,16 @@ impl Read for Probed {
         // SAFETY: the helper fails on an address that cannot be read.
         unsafe { bpf_probe_read_kernel(base.wrapping_add(offset).cast::<T>()) }.ok()
     }
+}
+
+/// Copies kernel memory. Returns false if it cannot be read.
+///
+/// # Safety
+/// `length` bytes may be written to `target`; the verifier checks it. `source` may be any address.
+#[inline(always)]
+pub(crate) unsafe fn copy<T>(target: *mut T, length: u32, source: *const u8) -> bool {
+    // SAFETY: the caller guarantees it.
+    unsafe { generated::bpf_probe_read_kernel(target.cast::<c_void>(), length, source.cast()) == 0 }
 }
 
 /// [`Direct`] if the kernel has the socket helpers: it then also has `bpf_get_current_task_btf`

@@ -7,7 +7,7 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    Asked, Options, ProcessKey, Question, Reader, StackId, Subject, Timestamp,
+    Asked, ProcessKey, Question, Reader, StackId, Subject, Timestamp,
     connection_view::ConnectionView,
     deadlines::Deadline,
     group::GroupKey,
@@ -176,10 +176,14 @@ impl Suspects {
 }
 
 /// How long the reader of this connection is not asked about again: half of `--idle`, and longer if
-/// another answer cannot raise the confidence of a finding.
+/// another answer cannot raise the confidence of a finding, or would probably be the same.
 fn answer_lasts_ms(view: &ConnectionView<'_>) -> u64 {
-    let Options { idle_ms, .. } = view.options;
-    if rules::is_claimed_for_later(view) { idle_ms / 2 } else { idle_ms - idle_ms / 6 }
+    let options = view.options;
+    match (rules::is_claimed_for_later(view), view.is_out_of_sight()) {
+        (true, false) => options.idle_ms / 2,
+        (true, true) | (false, false) => options.idle_ms - options.idle_ms / 6,
+        (false, true) => options.out_of_sight_ms(),
+    }
 }
 
 /// Whether to ask about this connection: no answer will be valid for much longer, or a rule needs a
@@ -187,7 +191,7 @@ fn answer_lasts_ms(view: &ConnectionView<'_>) -> u64 {
 /// against the process, and because a response that is read from a buffer and closed changes no
 /// byte counter of the kernel.
 fn needs_answer(view: &ConnectionView<'_>) -> bool {
-    let Some(seen) = view.inspected() else { return true };
+    let Some(seen) = view.tracked.reader.as_deref() else { return true };
     let is_old = view.now.ms_since(seen.at) >= answer_lasts_ms(view);
     is_old || view.reader() == Reader::None || rules::needs_another_inspection(view)
 }

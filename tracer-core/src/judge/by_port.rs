@@ -50,6 +50,9 @@ pub(super) fn judge<'a>(
     judge: impl Fn(GroupKey, &[ConnectionView<'a>], &[ConnectionView<'a>]) -> Vec<Judged<'a>>,
 ) -> Vec<Judged<'a>> {
     let ports = ports(groups);
+    if ports.is_empty() {
+        return by_address;
+    }
     let mut judged = by_address;
     let mut settled_before = None;
     // The first pass may move *likely* findings with few connections. The second keeps those

@@ -1,5 +1,7 @@
 //! A process that was not inspected is not a process without a reader.
 
+use std::format;
+
 use expect_test::expect;
 
 use super::{check, watched::watch};
@@ -89,4 +91,26 @@ fn an_answer_holds_until_the_connection_changes_and_at_most_for_idle() {
                  but cause-ambiguous
         "#]],
     );
+}
+
+/// If neither an epoll instance nor Go's runtime has a connection, no inspection can show that it
+/// has no reader, so it is asked about less often.
+#[test]
+fn a_connection_out_of_sight_is_asked_about_less_often() {
+    for (registered, asked_again_s) in [("registered=yes", 110), ("", 365)] {
+        let timeline = format!(
+            "
+            0s accept a1..a9 pid=10
+            1s receive a1..a9 bytes=100
+            2s read a1..a9
+            3s send a1..a9 bytes=100
+            4s reader a1..a9 is=unknown {registered}
+            80s reader a1..a9 is=none registered=yes
+            "
+        );
+        let reports = watch(60_000, 5, 400, &timeline);
+        let first = reports.iter().find(|report| !report.possible.is_empty()).unwrap();
+        assert_eq!(first.possible, ["abandoned possible x9"]);
+        assert!(first.at_s.abs_diff(asked_again_s) <= 10, "{registered}: at {} s", first.at_s);
+    }
 }

@@ -14,6 +14,8 @@ pub(super) struct Process {
     pub(super) pid: u32,
     pub(super) start_time_ns: u64,
     pub(super) comm: [u8; COMM_LENGTH],
+    /// A hash of the above, except for the pid.
+    pub(super) contents: u64,
 }
 
 /// Writes the entry of a process once there is a record of it, and updates the number of its file

@@ -20,6 +20,7 @@ use super::{
 };
 
 mod known_sockets;
+mod unchanged;
 
 pub(crate) use known_sockets::KnownSockets;
 
@@ -47,6 +48,8 @@ pub struct SnapshotBuilder {
     /// The fingerprints of the records of this snapshot, each with the index of its socket.
     seen: Vec<(Fingerprint, usize)>,
     is_kept: bool,
+    /// The pass, if it numbers its records.
+    pass: Option<u64>,
 }
 
 type Who = (ProcessKey, Comm);
@@ -66,6 +69,7 @@ impl SnapshotBuilder {
             before: KnownSockets::default(),
             seen: Vec::new(),
             is_kept: false,
+            pass: None,
         }
     }
 
@@ -90,15 +94,6 @@ impl SnapshotBuilder {
         self.add_new(record, Fingerprints::default().of(record), constants);
     }
 
-    /// Adds one file descriptor if the same record was decoded for the previous snapshot. Returns
-    /// whether it was.
-    pub(crate) fn add_known(&mut self, fingerprint: &Fingerprint) -> bool {
-        let Some(facts) = self.before.facts(fingerprint) else { return false };
-        let place = self.add_shared(facts);
-        self.note_seen(*fingerprint, place);
-        true
-    }
-
     /// Adds one file descriptor whose record was not decoded before.
     pub(crate) fn add_new(
         &mut self,
@@ -109,7 +104,7 @@ impl SnapshotBuilder {
         match decode::file_descriptor(record, constants) {
             Ok(FileDescriptor::Tcp(facts)) => {
                 let place = self.add_shared(Arc::new(facts));
-                self.note_seen(fingerprint, place);
+                self.keep_fingerprint(fingerprint, place);
             }
             Ok(FileDescriptor::NotJudged(kind)) => {
                 let key = ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid };
@@ -178,7 +173,7 @@ impl SnapshotBuilder {
         }
     }
 
-    fn note_seen(&mut self, fingerprint: Fingerprint, place: usize) {
+    fn keep_fingerprint(&mut self, fingerprint: Fingerprint, place: usize) {
         if self.is_kept && self.seen.len() < KnownSockets::MAX {
             self.seen.push((fingerprint, place));
         }
@@ -230,7 +225,7 @@ impl SnapshotBuilder {
             owners.sort_unstable();
             owners.dedup();
         }
-        let known = KnownSockets::new(self.seen, &snapshot.sockets);
+        let known = KnownSockets::new(self.pass, self.seen, &snapshot.sockets);
         snapshot.holders = Holder::of(&snapshot.sockets);
         for holder in &mut snapshot.holders {
             holder.tcp_fds += self.omitted.get(&holder.key).copied().unwrap_or(0);

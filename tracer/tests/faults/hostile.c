@@ -10,7 +10,7 @@
  *     duplicates NUMBER        opens a socket and duplicates its file descriptor
  *     end-main-thread 0        goes on in another thread
  *     scribble NUMBER          starts threads in poll(), whose arrays change all the time
- *     hide-tmp                 mounts a file system that never answers over /tmp, for this process
+ *     hide-tmp                 mounts a file system that never responds over /tmp, for this process
  *
  * With -DLIBRARY it is that library; with -DRECURSING its debug information refers to itself.
  */

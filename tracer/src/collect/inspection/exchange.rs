@@ -158,7 +158,7 @@ impl Exchange {
     /// Takes bytes that the worker has sent, and the file descriptor that came with them.
     ///
     /// # Errors
-    /// They are not the reply to the oldest request.
+    /// The bytes are not the reply to the oldest request.
     pub(super) fn receive(
         &mut self,
         bytes: &[u8],

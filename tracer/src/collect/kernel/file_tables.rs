@@ -14,7 +14,7 @@ use anyhow::bail;
 use aya::maps::Map;
 use memmap2::{MmapOptions, MmapRaw};
 use tracer_common::{
-    RAW_PROCESSES_MAX, RAW_RECORDS_MAX, RawProcess, RawSocketRecord, TableProgress,
+    RAW_PROCESSES_MAX, RAW_RECORDS_MAX, RawProcess, RawSocketRecord, SEEN_MAX, TableProgress,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -36,7 +36,7 @@ pub(super) fn program(extent: Extent) -> &'static str {
 #[derive(Debug, Default)]
 pub(super) struct FileTables {
     pub(super) loaded: Option<Loaded>,
-    /// A pass over files has found a socket: it has noted the address by which the programs
+    /// A pass over files has found a socket: it has recorded the address by which the programs
     /// recognize sockets, and sockets that existed then have cookies.
     is_prepared: bool,
     /// Sockets that the latest pass over file tables has left out: process, file descriptor and
@@ -47,8 +47,8 @@ pub(super) struct FileTables {
 }
 
 impl FileTables {
-    /// Notes how many sockets a pass over files has found.
-    pub(super) const fn note_pass(&mut self, records: u64) {
+    /// Takes the number of sockets that a pass over files has found.
+    pub(super) const fn after_pass(&mut self, records: u64) {
         self.is_prepared |= records > 0;
     }
 
@@ -72,6 +72,10 @@ pub(super) struct Loaded {
     progress: SharedMap<TableProgress>,
     records: SharedMap<RawSocketRecord>,
     processes: SharedMap<RawProcess>,
+    /// The latest pass, counted from 1; 0 if there was none.
+    pass: u64,
+    /// Number of its records.
+    total: u32,
 }
 
 /// An array map with values of type `T` in the memory of this process. The kernel writes to it only
@@ -123,7 +127,7 @@ impl Loaded {
         let progress = SharedMap::new(progress, 1)?;
         let records = SharedMap::new(records, RAW_RECORDS_MAX as usize)?;
         let processes = SharedMap::new(processes, RAW_PROCESSES_MAX as usize)?;
-        Ok(Self { extent, layout: *layout, progress, records, processes })
+        Ok(Self { extent, layout: *layout, progress, records, processes, pass: 0, total: 0 })
     }
 
     /// The processes with records in the latest pass. If there are more than fit, some are missing.
@@ -138,6 +142,7 @@ impl Loaded {
     }
 
     /// One pass. A socket without a cookie is reported with cookie 0. Returns the number of records.
+    /// If `each` knows the previous pass, what has not changed since is only named by its number.
     ///
     /// # Errors
     /// The kernel refused to continue the pass.
@@ -147,25 +152,35 @@ impl Loaded {
         fingerprints: &Fingerprints,
         each: &mut dyn SocketRecords,
     ) -> io::Result<u64> {
-        let Self { layout, progress, records, .. } = self;
-        progress.set(TableProgress::default());
-        let mut total = 0;
+        let before =
+            if each.known_pass() == Some(self.pass) { self.total.min(SEEN_MAX) } else { 0 };
+        self.pass += 1;
+        each.begin_pass(self.pass);
+        let half = u32::from(self.pass.is_multiple_of(2));
+        let Self { layout, progress, records, total, .. } = self;
+        progress.set(TableProgress { before, half, ..TableProgress::default() });
+        *total = 0;
         loop {
             let is_end = advance(iterator)?;
             let state = progress.get(1).first().copied().unwrap_or_default();
             // The program stops when a chunk may not fit. Until then, a few system calls are saved.
             if is_end || state.records > RAW_RECORDS_MAX / 2 {
                 for raw in records.get(state.records as usize) {
-                    let fingerprint = layout.fingerprint(raw, fingerprints);
+                    let number = *total;
+                    *total += 1;
+                    if let Some(previous) = raw.previous.checked_sub(1) {
+                        each.add_same(previous, number);
+                        continue;
+                    }
+                    let fingerprint = layout.fingerprint(raw, fingerprints).numbered(number);
                     if !each.is_known(&fingerprint) {
                         each.add(&layout.record(raw), fingerprint);
                     }
-                    total += 1;
                 }
                 progress.set(TableProgress { records: 0, ..state });
             }
             if is_end {
-                return Ok(total);
+                return Ok((*total).into());
             }
         }
     }

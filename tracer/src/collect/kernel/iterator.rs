@@ -125,7 +125,7 @@ impl Kernel {
             Reading::Overlapped => read_records(&mut file, READ_BYTES, each)?,
             Reading::InTurn => read_records_in_turn(&mut file, READ_BYTES, each)?,
         };
-        self.file_tables.note_pass(stats.records);
+        self.file_tables.after_pass(stats.records);
         Ok(stats)
     }
 }
@@ -142,6 +142,18 @@ struct WithCookies<'a> {
 }
 
 impl SocketRecords for WithCookies<'_> {
+    fn known_pass(&self) -> Option<u64> {
+        self.records.known_pass()
+    }
+
+    fn begin_pass(&mut self, pass: u64) {
+        self.records.begin_pass(pass);
+    }
+
+    fn add_same(&mut self, previous: u32, number: u32) {
+        self.records.add_same(previous, number);
+    }
+
     fn is_known(&mut self, fingerprint: &Fingerprint) -> bool {
         self.records.is_known(fingerprint)
     }

@@ -2,7 +2,11 @@
 
 mod loader;
 
-use std::{fs, os::unix::fs::MetadataExt as _};
+use std::{
+    fs,
+    hash::{BuildHasher as _, RandomState},
+    os::unix::fs::MetadataExt as _,
+};
 
 use anyhow::{Context as _, anyhow};
 use aya::Ebpf;
@@ -75,6 +79,7 @@ pub(super) fn load(
         kernel_arguments,
         kernel_result,
         without_socket_helpers: u32::from(!has_socket_helpers),
+        seed: seed(),
     });
     let log_level = if options.verbose { aya_log::Level::Debug as u8 } else { 0 };
     let mut loader = loader::new();
@@ -83,6 +88,7 @@ pub(super) fn load(
         ("LEDGER", !options.with_stacks),
         ("TRACKED", !options.only_tracked),
         ("IDENTITIES", has_socket_helpers),
+        ("SEEN", !options.reads_file_tables),
     ];
     for (map, _) in unused.into_iter().filter(|(_, is_unused)| *is_unused) {
         loader.map_max_entries(map, 1);
@@ -97,6 +103,12 @@ pub(super) fn load(
         .map_max_entries("EVENTS", ring_bytes)
         .load(OBJECT)
         .map_err(|error| explain(&error))
+}
+
+/// A number that nobody can predict.
+fn seed() -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = RandomState::new().hash_one(()).to_ne_bytes();
+    [[a, b, c, d], [e, f, g, h]].map(u32::from_ne_bytes)
 }
 
 /// Inode number of this process's pid namespace.

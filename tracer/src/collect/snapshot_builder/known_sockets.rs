@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
 use tracer_core::SocketFacts;
 
 use crate::collect::socket_records::Fingerprint;
@@ -14,30 +15,39 @@ pub(crate) struct KnownSockets {
     sockets: Vec<KnownSocket>,
     /// All entries before this one precede the record that is searched for.
     next: usize,
+    /// The pass, if it has numbered its records.
+    pass: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
 struct KnownSocket {
     fingerprint: Fingerprint,
+    /// With every file descriptor of the socket.
     facts: Arc<SocketFacts>,
 }
 
 impl KnownSockets {
-    /// Maximum number of records that are kept: 6 MiB. Further ones are decoded again.
+    /// Maximum number of records that are kept: 8 MiB. Further ones are decoded again.
     pub(super) const MAX: usize = 262_144;
 
-    /// Keeps the records, each with its index in `sockets`. A socket with several file descriptors
-    /// is not kept, because no record has all of them.
-    pub(super) fn new(seen: Vec<(Fingerprint, usize)>, sockets: &[Arc<SocketFacts>]) -> Self {
+    /// Keeps the records of a pass, each with its index in `sockets`.
+    pub(super) fn new(
+        pass: Option<u64>,
+        seen: Vec<(Fingerprint, usize)>,
+        sockets: &[Arc<SocketFacts>],
+    ) -> Self {
         let known = seen.into_iter().filter_map(|(fingerprint, place)| {
-            let facts = sockets.get(place).filter(|facts| facts.owners.len() == 1)?;
-            Some(KnownSocket { fingerprint, facts: Arc::clone(facts) })
+            Some(KnownSocket { fingerprint, facts: Arc::clone(sockets.get(place)?) })
         });
-        Self { sockets: known.collect(), next: 0 }
+        Self { sockets: known.collect(), next: 0, pass }
     }
 
     pub(super) fn len(&self) -> usize {
         self.sockets.len()
+    }
+
+    pub(super) const fn pass(&self) -> Option<u64> {
+        self.pass
     }
 
     /// The facts decoded from an equal record. Calls must be in the order of the pass; otherwise
@@ -46,11 +56,33 @@ impl KnownSockets {
         let place = |fingerprint: &Fingerprint| (fingerprint.pid, fingerprint.fd);
         while let Some(known) = self.sockets.get(self.next) {
             if place(&known.fingerprint) >= place(fingerprint) {
-                let is_same = known.fingerprint == *fingerprint;
-                return is_same.then(|| Arc::clone(&known.facts));
+                return known.fingerprint.is_same(fingerprint).then(|| known.facts()).flatten();
             }
             self.next += 1;
         }
         None
+    }
+
+    /// The record with this number, and the facts decoded from it. Calls must be in the order of the
+    /// pass.
+    pub(super) fn numbered(&mut self, number: u32) -> Option<(Fingerprint, Arc<SocketFacts>)> {
+        let rest = self.sockets.get(self.next..)?;
+        self.next += rest.iter().take_while(|it| it.fingerprint.number < Some(number)).count();
+        let known = self.sockets.get(self.next)?;
+        let is_wanted = known.fingerprint.number == Some(number);
+        Some((known.fingerprint, known.facts().filter(|_| is_wanted)?))
+    }
+}
+
+impl KnownSocket {
+    /// The facts as the record showed them, with its own file descriptor only.
+    fn facts(&self) -> Option<Arc<SocketFacts>> {
+        if self.facts.owners.len() == 1 {
+            return Some(Arc::clone(&self.facts));
+        }
+        let Fingerprint { pid, fd, .. } = self.fingerprint;
+        let owner = self.facts.owners.iter().find(|it| it.key.pid == pid && it.fd == fd)?;
+        let owners = smallvec![owner.clone()];
+        Some(Arc::new(SocketFacts { owners, ..SocketFacts::clone(&self.facts) }))
     }
 }

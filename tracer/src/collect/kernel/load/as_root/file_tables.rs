@@ -1,8 +1,10 @@
 //! A pass over file tables reports the same as a pass over files.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::Write as _,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io::{Read as _, Write as _},
+    mem,
+    net::Shutdown,
     os::fd::OwnedFd,
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
@@ -13,6 +15,7 @@ use socket2::{Domain, Socket, Type};
 use tracer_common::RawProcess;
 
 use super::*;
+use crate::collect::socket_records::{Fingerprint, SocketRecords};
 
 /// Number of file descriptors, if the limit of the process allows it.
 const MANY: usize = 15_000;
@@ -154,6 +157,95 @@ async fn a_socket_without_a_cookie_gets_one() {
     kernel.walk_file_tables(&mut each).unwrap();
     let [without, with, same] = cookies[..] else { panic!("{cookies:?}") };
     assert_eq!((without, with != 0, same), (0, true, with));
+}
+
+/// Takes the records of numbered passes, and keeps those that a pass names only by their numbers.
+#[derive(Default)]
+struct Numbered {
+    known: Option<u64>,
+    pass: Option<u64>,
+    before: HashMap<u32, SocketRecord>,
+    now: HashMap<u32, SocketRecord>,
+    same: BTreeSet<(u32, u32)>,
+}
+
+impl Numbered {
+    /// The records of the next pass for this process.
+    fn pass(&mut self, kernel: &mut Kernel) -> Records {
+        self.before = mem::take(&mut self.now);
+        self.known = self.pass.take();
+        self.same.clear();
+        kernel.walk_file_tables(self).unwrap();
+        let own = self.now.values().filter(|record| record.pid == process::id());
+        own.map(|record| ((record.pid, record.fd), *record)).collect()
+    }
+}
+
+impl SocketRecords for Numbered {
+    fn known_pass(&self) -> Option<u64> {
+        self.known
+    }
+
+    fn begin_pass(&mut self, pass: u64) {
+        self.pass = Some(pass);
+    }
+
+    fn add_same(&mut self, previous: u32, number: u32) {
+        let record = self.before[&previous];
+        self.same.insert((record.pid, record.fd));
+        self.now.insert(number, record);
+    }
+
+    fn add(&mut self, record: &SocketRecord, fingerprint: Fingerprint) {
+        let timeless = SocketRecord { at_ns: 0, jiffies: 0, ..*record };
+        self.now.insert(fingerprint.number.unwrap(), timeless);
+    }
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_named_by_its_number() {
+    let _watch = Watch::start(&[], None);
+    let mut open: Vec<_> = LOOPBACKS.into_iter().cycle().take(120).map(connection).collect();
+    let Some(mut kernel) = kernel(false, &[]) else { return };
+    let mut passes = Numbered::default();
+    let files = |kernel: &mut Kernel| {
+        records(&[process::id()], |each| {
+            kernel.walk_files(Extent::All, Reading::InTurn, each).unwrap();
+        })
+    };
+    let fd = |stream: &TcpStream| (process::id(), stream.as_raw_fd().cast_unsigned());
+    assert_same(&files(&mut kernel), &passes.pass(&mut kernel));
+    assert!(passes.same.is_empty(), "there was no pass before");
+    assert_same(&files(&mut kernel), &passes.pass(&mut kernel));
+    let is_same = |passes: &Numbered, (_, client, server): &(_, TcpStream, TcpStream)| {
+        [client, server].map(|stream| passes.same.contains(&fd(stream)))
+    };
+    assert!(open.iter().all(|it| is_same(&passes, it) == [true, true]));
+
+    // Data, a read, a pending error, a duplicate, and closed file descriptors in between.
+    open[1].1.write_all(b"one").unwrap();
+    open[2].1.write_all(b"two").unwrap();
+    // Acknowledgments may be delayed, up to 200 ms.
+    thread::sleep(Duration::from_millis(300));
+    assert_same(&files(&mut kernel), &passes.pass(&mut kernel));
+    assert_eq!([1, 2].map(|at| is_same(&passes, &open[at])), [[false, false]; 2]);
+    open[2].2.read_exact(&mut [0; 3]).unwrap();
+    open[3].2.shutdown(Shutdown::Write).unwrap();
+    let duplicate = open[4].1.try_clone().unwrap();
+    drop(open.drain(20..60));
+    assert_same(&files(&mut kernel), &passes.pass(&mut kernel));
+    let expected = [[true, true], [true, true], [true, false], [false, false], [true, true]];
+    let seen: Vec<_> = open.iter().take(5).map(|it| is_same(&passes, it)).collect();
+    assert_eq!(seen, expected);
+    assert!(!passes.same.contains(&fd(&duplicate)), "it is new");
+    assert_same(&files(&mut kernel), &passes.pass(&mut kernel));
+    assert!(passes.same.contains(&fd(&duplicate)));
+    assert!(open.iter().all(|it| is_same(&passes, it) == [true, true]));
+
+    // Another pass, of which this one knows nothing.
+    kernel.walk_file_tables(&mut |_: &SocketRecord| {}).unwrap();
+    assert_same(&files(&mut kernel), &passes.pass(&mut kernel));
+    assert!(passes.same.is_empty());
 }
 
 /// While file descriptors are closed and reused, each record is of one socket, and what stays open
