@@ -208,7 +208,7 @@ async fn what_has_not_changed_is_named_by_its_number() {
     let mut open: Vec<_> = LOOPBACKS.into_iter().cycle().take(120).map(connection).collect();
     let Some(mut kernel) = kernel(false, &[]) else { return };
     let mut passes = Numbered::default();
-    let mut files = |kernel: &mut Kernel| {
+    let files = |kernel: &mut Kernel| {
         records(&[process::id()], |each| {
             kernel.walk_files(Extent::All, Reading::InTurn, each).unwrap();
         })
