@@ -1,5 +1,5 @@
 //! An allocator that counts, so that a parser that allocates too much for its input is a finding,
-//! also if it frees the memory again.
+//! even if it frees the memory again.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

@@ -84,8 +84,8 @@ pub struct RawSocketRecord {
     pub previous: u32,
     /// `comm` of the thread group leader.
     pub comm: [u8; COMM_LENGTH],
-    /// The [`SocketBlocks`] of the socket. Behind the fields of `struct sock`, they are meaningless
-    /// if it is not a TCP socket.
+    /// The [`SocketBlocks`] of the socket. The bytes beyond `struct sock` are meaningless if it is
+    /// not a TCP socket.
     pub bytes: [u8; BLOCK_BYTES_MAX],
 }
 
@@ -104,9 +104,9 @@ pub struct RawProcess {
     pub start_time_ns: u64,
     /// `task_struct.self_exec_id`, which each `execve` increments.
     pub exec_number: u64,
-    /// Address of its credentials (`task_struct.real_cred`): another one if they change.
+    /// Address of its credentials (`task_struct.real_cred`); differs once they change.
     pub credentials: u64,
-    /// Address of its set of cgroups (`task_struct.cgroups`): another one if it is moved.
+    /// Address of its set of cgroups (`task_struct.cgroups`); differs once it is moved.
     pub cgroups: u64,
     /// Soft limit of open files (`signal_struct.rlim[RLIMIT_NOFILE].rlim_cur`).
     pub fd_limit: u64,
@@ -124,8 +124,8 @@ pub struct RawProcess {
 
 const _: () = assert!(size_of::<RawProcess>() == 64);
 
-/// How far a pass has advanced: the only entry of the map `PROGRESS`. User space sets it to zeros
-/// before a pass.
+/// How far a pass has advanced: the only entry of the map `PROGRESS`. User space zeroes it before
+/// a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",

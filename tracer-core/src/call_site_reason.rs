@@ -75,4 +75,9 @@ impl CallSiteReason {
             Self::Process(limit) => limit.code(),
         }
     }
+
+    /// Whether a stack was recorded and resolved, without finding the call site.
+    pub(crate) const fn is_about_a_stack(&self) -> bool {
+        !matches!(self, Self::OpenedBeforeTracing | Self::StackNotRecorded | Self::NotResolved)
+    }
 }

@@ -142,8 +142,8 @@ impl<'a> ConnectionView<'a> {
         (self.now.ms_since(seen.at) <= self.options.idle_ms).then_some(seen)
     }
 
-    /// Whether its reader is known as far as it can be: the process was inspected, or cannot be
-    /// read.
+    /// Whether asking about its reader again would reveal no more: the process was inspected, or
+    /// cannot be read.
     pub(crate) fn was_asked(&self) -> bool {
         self.process.is_unreadable || self.inspected().is_some()
     }
@@ -236,7 +236,7 @@ impl<'a> ConnectionView<'a> {
     /// The stack that requested the open response; if there is none, the one that opened the
     /// connection.
     pub(crate) fn call_stack(&self) -> Option<(ProcessKey, StackId)> {
-        // The connection may have been opened by other code than the code that requested the
+        // The connection may have been opened by different code from the code that requested the
         // response.
         if self.oldest_response().is_some() {
             return self.response_stack();
@@ -244,7 +244,7 @@ impl<'a> ConnectionView<'a> {
         Some((self.tracked.opener?, self.tracked.stack?))
     }
 
-    /// The responsible line of code, as far as known.
+    /// The responsible line of code, if known.
     pub(crate) fn call_site(&self) -> Option<&'a str> {
         if let ResponseSelection::At(call_site) = self.selection {
             return call_site;

@@ -263,7 +263,7 @@ fn distance(start: u32, end: u32) -> u32 {
 /// When the kernel wrote `stamp`, the low 32 bits of jiffies. Ages wrap at 2^32 jiffies: 49 days at
 /// 1,000 per second. A stamp slightly after the record's own clock reading means now.
 fn stamped_at(record: &SocketRecord, stamp: u32, constants: KernelConstants) -> Timestamp {
-    #[expect(clippy::cast_possible_truncation, reason = "the kernel compares the low 32 bits, too")]
+    #[expect(clippy::cast_possible_truncation, reason = "the kernel also compares the low 32 bits")]
     let age = (record.jiffies as u32).wrapping_sub(stamp);
     let age = if age > u32::MAX - 1_000 { 0 } else { age };
     let age_ns = u64::from(age).saturating_mul(tick_ns(constants.jiffies_per_second));

@@ -182,7 +182,7 @@ impl Detector {
                 if tracked.flagged.is_some() {
                     self.flagged.remove(&tracked.id);
                 }
-                self.cleaned.note_half_closed(&tracked);
+                self.cleaned.add_half_closed(&tracked);
                 self.cleaned.extend(self.clean_up(&tracked, at, false));
                 if let Some(flag) = tracked.flag() {
                     let change = self.change(at, ChangeKind::Closed, &tracked, flag);

@@ -21,12 +21,12 @@ pub struct CountOf {
     pub total: usize,
 }
 
-/// A value and how often it occurs.
+/// A value and the number of its occurrences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted<T> {
     /// The value.
     pub value: T,
-    /// How often it occurs.
+    /// The number of occurrences.
     pub count: usize,
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn peak(lifetimes: &[(Timestamp, Timestamp)]) -> (usize, Timestamp) {
     let mut died = died.into_iter().peekable();
     let (mut dead, mut peak) = (0, (0, Timestamp::default()));
     for (number, at) in (1..).zip(opened) {
-        // One that died just when another was opened was alive at that time.
+        // A connection that died just when another was opened was alive at that time.
         while died.next_if(|died| *died < at).is_some() {
             dead += 1;
         }

@@ -153,8 +153,8 @@ impl<'a> JudgeContext<'a> {
         })
     }
 
-    /// Since when a connection has been dead, in the sense of [`turnover`](crate::turnover), or
-    /// unread for too long; `None` if it is alive.
+    /// The time since which a connection has been dead, in the sense of
+    /// [`turnover`](crate::turnover), or unread for too long; `None` if it is alive.
     fn died_at(&self, tracked: &Tracked) -> Option<Timestamp> {
         if tracked.is_dead() {
             return Some(tracked.dead_since().unwrap_or(tracked.unread_since));

@@ -58,6 +58,9 @@ pub enum Note {
     SingleSnapshot,
     /// The target processes have exited.
     TargetProcessesEnded,
+    /// `processes` target processes had no TCP sockets in the first snapshot, and their
+    /// `descendants` descendants are not in scope.
+    DescendantsNotObserved { processes: usize, descendants: usize },
     /// HTTP responses are tracked in `processes_max` processes, and in no others.
     FollowedProcessesFull { processes_max: usize },
 
@@ -124,6 +127,7 @@ impl Note {
             Self::RunTooShortForResponses => "run-too-short-for-responses",
             Self::SingleSnapshot => "single-snapshot",
             Self::TargetProcessesEnded => "target-processes-ended",
+            Self::DescendantsNotObserved { .. } => "descendants-not-observed",
             Self::FollowedProcessesFull { .. } => "followed-processes-full",
             Self::OtherThresholds { .. } => "other-thresholds",
             Self::RecordingTruncated => "recording-truncated",

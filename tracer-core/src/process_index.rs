@@ -163,7 +163,7 @@ pub(crate) struct Derived<T> {
 #[derive(Debug)]
 struct Value<T> {
     revision: u64,
-    /// It is valid before this time.
+    /// The result is valid before this time.
     until: Timestamp,
     result: T,
 }

@@ -85,8 +85,8 @@ pub struct Finding {
     pub growth_per_min_milli: Option<i64>,
     /// Whether the growth was estimated from past timestamps, not measured while watching.
     pub growth_is_reconstructed: bool,
-    /// The number of leaked open HTTP responses on the connections, as far as uprobes track
-    /// them. An HTTP/2 connection can have several.
+    /// The number of leaked open HTTP responses on the connections that uprobes track. An HTTP/2
+    /// connection can have several.
     pub responses: usize,
     /// Unread data of all connections, in bytes.
     pub unread_bytes: u64,
@@ -154,7 +154,7 @@ pub struct Connection {
     pub tx_bytes: u64,
     /// What is waiting to read from it.
     pub reader: Reader,
-    /// The number of leaked open HTTP responses on it, as far as uprobes track them.
+    /// The number of leaked open HTTP responses on it that uprobes track.
     pub responses: usize,
     /// Data of those that is buffered in the program's memory (HTTP/2), in bytes.
     pub held_bytes: u64,
@@ -216,7 +216,7 @@ pub struct ProcessSummary {
 }
 
 impl ProcessSummary {
-    /// File descriptors that count toward the limit, as far as known.
+    /// File descriptors that are known to count toward the limit.
     pub fn used_fds(&self) -> u64 {
         // The two were counted at different times.
         self.open_fds.unwrap_or(0).max(self.tcp_fds)

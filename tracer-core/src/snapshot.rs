@@ -112,7 +112,7 @@ pub struct SocketFacts {
     /// Consecutive timeouts of the oldest unacknowledged data, or of the SYN
     /// (`inet_connection_sock.icsk_retransmits`).
     pub retransmits: u8,
-    /// How often the interval of the retransmission or window probe timer was doubled in a row
+    /// How many times in a row the interval of the retransmission or window probe timer was doubled
     /// (`inet_connection_sock.icsk_backoff`). It also grows while the peer answers window probes
     /// and its window stays closed, so on its own it does not show that the peer is gone.
     pub backoff: u8,

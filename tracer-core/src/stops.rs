@@ -1,4 +1,4 @@
-//! Tracks when a process was stopped or frozen, as far as the answers about it show.
+//! Tracks when a process was stopped or frozen, from the answers about it.
 
 use crate::Timestamp;
 

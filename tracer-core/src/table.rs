@@ -53,14 +53,14 @@ struct Entry {
     tracked: Box<Tracked>,
 }
 
-/// How many open connections have a fact missing because of a loss, as far as that is known.
+/// How many open connections are known to lack a fact because of a loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FactsLost {
-    /// Their age is a lower bound, because the event of their opening is missing.
+    /// The number whose age is a lower bound, because the event of their opening is missing.
     pub(crate) ages: u64,
-    /// Their opener is known from snapshots only.
+    /// The number whose opener is known from snapshots only.
     pub(crate) openers: u64,
-    /// They have no stack in a run that records stacks.
+    /// The number without a stack in a run that records stacks.
     pub(crate) call_sites: u64,
 }
 

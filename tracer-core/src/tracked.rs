@@ -348,7 +348,7 @@ impl Tracked {
         self.facts.as_deref().is_some_and(is_over) || self.dead_flag().is_some()
     }
 
-    /// Since when it has been dead; `None` if it is not dead, as far as known.
+    /// The time since which it has been dead; `None` if it is not known to be dead.
     pub(crate) fn dead_since(&self) -> Option<Timestamp> {
         let closed = self.peer_closed.or(self.died).map(|closed| closed.latest);
         closed.or_else(|| self.dead_flag().map(|_| self.unread_since))

@@ -43,7 +43,7 @@ pub(crate) struct Cleaned {
     pub(crate) id: ConnectionId,
     /// When it was closed or used.
     pub(crate) at: Timestamp,
-    /// Since when it had been dead.
+    /// The time since which it had been dead.
     pub(crate) dead_since: Timestamp,
     /// When its peer closed it, if it did.
     pub(crate) peer_closed: Option<Interval>,
@@ -58,7 +58,7 @@ pub(crate) struct Cleaned {
 /// The remaining connections of a group of which some were closed, as a snapshot shows them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Remaining {
-    /// Since when its dead connections have been dead.
+    /// The time since which each dead connection has been dead.
     pub(crate) dead_since: Vec<Timestamp>,
     /// When the connections that were not in the previous snapshot were opened.
     pub(crate) opened_at: Vec<Timestamp>,
@@ -92,8 +92,8 @@ pub(crate) struct Turnover {
     pub(crate) has_returned: bool,
     /// Whether the number of dead connections beyond `peak` grew across three clean-ups.
     pub(crate) excess_grew: bool,
-    /// The excess after clean-ups, as far as it grew: each is larger than the one before, and none
-    /// has been smaller since.
+    /// The growing excess after clean-ups: each entry is larger than the one before, and the excess
+    /// has not been smaller since.
     excesses: [usize; CLEAN_UPS],
     /// The number of valid entries in `excesses`.
     measured: usize,

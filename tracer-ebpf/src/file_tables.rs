@@ -10,7 +10,9 @@
 //! socket` and TCP sockets are not reused for objects of another type. Without a reference, they may
 //! be closed meanwhile and reused for others of the same type. So after a socket was read, the file
 //! descriptor must still refer to the same file, and that file to the same `struct socket`. All
-//! reads are by `bpf_probe_read_kernel`, which fails on a bad address, and nothing is written to a
+//! reads are by `bpf_probe_read_kernel`, which fails on a bad address (and the verifier takes several
+//! milliseconds for each plain load of a pointer from a task: it searches the kernel's type information
+//! for the rules of that field), and nothing is written to a
 //! kernel structure: sockets without a cookie are reported with cookie 0, and `iter/task_file`
 //! assigns one.
 #![expect(
@@ -36,10 +38,12 @@ use self::{
 use crate::{
     globals::offset,
     maps::{CHUNK, PROGRESS},
-    read::{Direct, Probed, Read, copy},
+    read::{Probed, Read, copy},
     scope::Selection,
+    shared_tables,
     sock::Sock,
     task::Task,
+    task_file::Meta,
 };
 
 /// Result of an iterator program: the kernel calls it again for the same task. The read returns
@@ -62,11 +66,11 @@ const WORD_BYTES: u32 = size_of::<u64>() as u32;
 /// `struct bpf_iter__task`.
 #[repr(C)]
 pub(crate) struct Context {
-    meta: *const u8,
+    meta: *const Meta,
     task: *const u8,
 }
 
-/// Notes the address of `socket_file_ops`: the operations of a file that is a socket.
+/// Records the address of `socket_file_ops`: the operations of a file that is a socket.
 #[inline(always)]
 pub(crate) fn note_socket_operations(address: u64) {
     if let Some(chunk) = CHUNK.get_ptr_mut(0) {
@@ -87,11 +91,13 @@ pub(crate) fn visit(context: &Context, selection: Selection) -> i32 {
     if task.is_null() {
         return NEXT;
     }
-    // SAFETY: the verifier knows the type of the context's task.
-    let task = unsafe { Task::<Direct>::new(task) };
+    // SAFETY: the pointer is from the context.
+    let session = unsafe { (*context.meta).session };
+    // SAFETY: `Probed` accepts any address.
+    let task = unsafe { Task::<Probed>::new(task) };
     // SAFETY: the pointers are to values of maps, and only this program, which does not run
     // concurrently with itself, uses them while it runs.
-    unsafe { visit_task(&task, progress, chunk, selection) }.unwrap_or(NEXT)
+    unsafe { visit_task(&task, session, progress, chunk, selection) }.unwrap_or(NEXT)
 }
 
 /// `None` if nothing of the task remains, or a read failed because it is exiting.
@@ -100,7 +106,8 @@ pub(crate) fn visit(context: &Context, selection: Selection) -> i32 {
 /// The pointers must be to values of maps that nothing else accesses.
 #[inline(always)]
 unsafe fn visit_task(
-    task: &Task<Direct>,
+    task: &Task<Probed>,
+    session: u64,
     progress: *mut TableProgress,
     chunk: *mut TableChunk,
     selection: Selection,
@@ -113,13 +120,16 @@ unsafe fn visit_task(
     if files.is_null() || (!is_leader && leader.field::<*const u8>(offset!(task_files))? == files) {
         return None;
     }
-    // SAFETY: pointer fields of structures that `Direct` can read.
+    if !is_leader && shared_tables::is_repeated(task, number, session)? {
+        return None;
+    }
+    // SAFETY: `Probed` accepts any address.
     let (size, entries, open): (u32, *const u8, *const u8) = unsafe {
-        let table: *const u8 = Direct::read(files, offset!(files_table))?;
+        let table: *const u8 = Probed::read(files, offset!(files_table))?;
         (
-            Direct::read(table, offset!(table_size))?,
-            Direct::read(table, offset!(table_files))?,
-            Direct::read(table, offset!(table_open))?,
+            Probed::read(table, offset!(table_size))?,
+            Probed::read(table, offset!(table_files))?,
+            Probed::read(table, offset!(table_open))?,
         )
     };
     // SAFETY: the caller guarantees that the pointers are to values of maps. The addresses of the
@@ -168,8 +178,12 @@ unsafe fn visit_task(
             // The iterator only visits tasks that are visible in the namespace: this one is exiting.
             return None;
         }
-        let mut process =
-            Process { pid, start_time_ns: task.start_time_ns()?, comm: [0; COMM_LENGTH], contents: 0 };
+        let mut process = Process {
+            pid,
+            start_time_ns: task.start_time_ns()?,
+            comm: [0; COMM_LENGTH],
+            contents: 0,
+        };
         task.copy_comm(&mut process.comm)?;
         process.contents = seen::of_process(process.start_time_ns, process.comm);
         let first_fd = (group + occupied as u32) * FDS;
@@ -205,7 +219,7 @@ unsafe fn visit_task(
 // chunk from the map, because the verifier does not know the type of what they are passed, unless
 // it is the stack.
 
-/// Notes the first two words of open file descriptors that are not 0, and ends the loop.
+/// Records the first two nonzero words of the bit set of open file descriptors, then ends the loop.
 extern "C" fn find_occupied(index: u32, begin: *const u32) -> i64 {
     let Some(chunk) = CHUNK.get_ptr_mut(0) else { return END };
     let place = index & (WORDS - 1);
@@ -269,7 +283,6 @@ extern "C" fn find_sock(index: u32, first_place: *const u64) -> i64 {
     }
     CONTINUE
 }
-
 
 /// Calls a function for each index up to `count`.
 #[inline(always)]

@@ -28,6 +28,7 @@ mod read;
 mod registers;
 mod scope;
 mod scratch;
+mod shared_tables;
 mod sock;
 mod stack;
 mod state;

@@ -6,7 +6,7 @@
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use tracer_common::{
     Counter, Identity, LedgerKey, LedgerRecord, RAW_PROCESSES_MAX, RAW_RECORDS_MAX, RawProcess,
@@ -39,6 +39,9 @@ pub(crate) const SCRATCH_PLACES: u32 = 2;
 /// More responses than most hosts have open at the same time: each requires a file descriptor or an
 /// HTTP/2 stream.
 const LEDGER_MAX: u32 = 1 << 16;
+
+/// More file tables than are visited between two threads of a process, on nearly all hosts.
+const SHARED_TABLES_MAX: u32 = 1 << 10;
 
 /// Lifecycle events, one [`EventRecord`](tracer_common::EventRecord) each.
 #[map]
@@ -102,6 +105,13 @@ pub(crate) static SEEN: Array<SeenSocket> = Array::with_max_entries(2 * SEEN_MAX
 /// Memory for a pass over the file tables.
 #[map]
 pub(crate) static CHUNK: Array<TableChunk> = Array::with_max_entries(1, 0);
+
+/// The pass and the thread for which a file table was visited, by its address: tables of threads
+/// that do not share that of the main thread.
+#[map]
+pub(crate) static SHARED_TABLES: LruHashMap<u64, [u64; 2]> =
+    LruHashMap::with_max_entries(SHARED_TABLES_MAX, 0);
+
 /// Not 0 once the run is over: the uprobes then have no effect. User space sets it, because it takes
 /// the kernel a long time to remove them.
 #[map]

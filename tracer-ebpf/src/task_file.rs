@@ -18,6 +18,7 @@ use crate::{
     identity,
     read::{Direct, Probed, Read},
     scope::{self, Selection},
+    shared_tables,
     sock::{ReadSock, Sock},
     task::Task,
     zeroed::zeroed,
@@ -33,9 +34,10 @@ const SOCKET: u16 = 0o140_000;
 
 /// `struct bpf_iter_meta`.
 #[repr(C)]
-struct Meta {
+pub(crate) struct Meta {
     seq: *mut seq_file,
-    session: u64,
+    /// Unique for each pass.
+    pub(crate) session: u64,
     sequence: u64,
 }
 
@@ -134,6 +136,11 @@ fn visit_with<R: ReadSock>(
     let Some(socket) = socket(file) else { return };
     // SAFETY: the verifier knows the type of the context's task.
     let task = unsafe { Task::<Direct>::new(task) };
+    // SAFETY: the pointer is from the context.
+    let session = unsafe { (*context.meta).session };
+    if is_repeated(&task, session).unwrap_or(false) {
+        return;
+    }
     let mut place = MaybeUninit::uninit();
     let Some(record) = describe(&task, file, context.fd, &socket, selection, &mut place) else {
         return;
@@ -144,6 +151,14 @@ fn visit_with<R: ReadSock>(
     unsafe {
         bpf_seq_write((*context.meta).seq, (&raw const *record).cast::<c_void>(), RECORD_BYTES);
     }
+}
+
+/// Whether the table of this thread was visited for another one.
+#[inline(always)]
+fn is_repeated(task: &Task<Direct>, session: u64) -> Option<bool> {
+    let number: u32 = task.field(offset!(task_pid))?;
+    let is_leader = task.group_leader()?.field::<u32>(offset!(task_pid))? == number;
+    if is_leader { Some(false) } else { shared_tables::is_repeated(task, number, session) }
 }
 
 /// The record of a file descriptor. `None` if the socket is of another kind or is not selected, or

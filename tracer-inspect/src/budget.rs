@@ -141,12 +141,12 @@ impl Budget {
         self.allowance.with_debug_info
     }
 
-    /// A file was not opened because its file system may never answer.
-    pub(crate) fn note_not_local(&self, filesystem: String) {
+    /// Records that a file was not opened because its file system may never respond.
+    pub(crate) fn record_not_local(&self, filesystem: String) {
         self.not_local.replace(Some(filesystem));
     }
 
-    /// The limit if a file was not opened because its file system may never answer.
+    /// The limit if a file was not opened because its file system may never respond.
     pub fn not_local(&self) -> Option<Limit> {
         let filesystem = self.not_local.borrow().clone()?;
         Some(Limit::FileNotLocal { filesystem })

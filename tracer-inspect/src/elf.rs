@@ -214,7 +214,7 @@ impl Elf {
     /// The content of a section, decompressed, of at most `bytes_max` bytes.
     ///
     /// # Errors
-    /// It cannot be read, or is too large.
+    /// The section cannot be read, or is too large.
     pub(crate) fn content<'a>(
         &self,
         section: &Section,

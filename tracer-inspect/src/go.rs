@@ -250,7 +250,7 @@ impl<'a> Opened<'a> {
     /// Opens the memory of a process.
     ///
     /// # Errors
-    /// Its memory cannot be read.
+    /// The memory cannot be read.
     fn open(pid: u32, executable: &Executable, budget: &'a Budget) -> Result<Self, Limit> {
         let entry = auxiliary_vector::entry(pid)
             .map_err(|error| Limit::MemoryUnreadable { error: file_error(&error) })?;

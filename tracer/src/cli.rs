@@ -34,8 +34,8 @@ const HELP_WIDTH: usize = 80;
 macro_rules! exit_codes {
     () => {
         "\
-Exit codes: 0 nothing likely or certain, 1 such findings, 2 error, 3 none, but
-not everything was observed. --fail-on replaces 'likely' with another level."
+Exit codes: 0 no likely or certain finding, 1 at least one, 2 error, 3 none, but
+not everything was observed. --fail-on sets a level other than 'likely'."
     };
 }
 

@@ -1,5 +1,6 @@
 //! Building programs with cargo, and finding them in its output.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -16,6 +17,9 @@ pub(crate) const ROOT_TESTS: &str = "tracer/root-tests,tracer-inspect/root-tests
 
 /// The architecture for which [`for_system_tests`] builds static programs.
 const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The architecture for which [`musl_tests`] builds.
+const MUSL_TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// The kind of a target, in cargo's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +96,49 @@ fn system_test_cargo(arguments: &[&str]) -> Command {
         cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
     }
     cargo
+}
+
+/// Builds the tracer with musl as its C library, and the end-to-end tests that run it. Returns the
+/// tests.
+///
+/// # Errors
+/// If they do not build.
+pub(crate) fn musl_tests() -> Result<Executable> {
+    let musl_cargo = |arguments: &[&str]| {
+        let mut cargo = cargo(arguments);
+        cargo.args(["--package", "tracer", "--target", MUSL_TARGET]);
+        cargo.args(["--features", "root-tests"]);
+        executables(&mut cargo)
+    };
+    musl_cargo(&["build", "--bin", "tracer", "--example", "puppet"])?;
+    let built = musl_cargo(&["test", "--no-run", "--test", "end_to_end"])?;
+    let tests = built.into_iter().find(|it| it.kind == Kind::Test);
+    tests.context("cargo did not build the end-to-end tests")
+}
+
+/// Checks that musl can be built for.
+///
+/// # Errors
+/// It cannot, with the fix.
+pub(crate) fn check_musl() -> Result<()> {
+    if !cfg!(target_arch = "x86_64") {
+        bail!("{MUSL_TARGET} is another architecture");
+    }
+    check_target(MUSL_TARGET)
+}
+
+/// Checks that there is a standard library for this target.
+///
+/// # Errors
+/// There is none, with the fix.
+pub(crate) fn check_target(target: &str) -> Result<()> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut directory = Command::new(rustc);
+    directory.args(["--print=target-libdir", "--target", target]);
+    if !command::output(&mut directory).is_ok_and(|directory| Path::new(&directory).is_dir()) {
+        bail!("no standard library; `rustup target add {target}` installs it");
+    }
+    Ok(())
 }
 
 impl Programs {

@@ -1,7 +1,5 @@
 //! `cargo xtask lint`: formatting, clippy in user space and for the BPF programs, and cargo-deny.
 
-use std::env;
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -51,13 +49,8 @@ fn other_architecture() -> Tally {
     if !installed("clippy") {
         return step::skipped("no clippy; `rustup component add clippy` installs it");
     }
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let mut directory = Command::new(rustc);
-    let directory = command::output(directory.args(["--print=target-libdir", "--target", OTHER]));
-    if !directory.is_ok_and(|directory| Path::new(&directory).is_dir()) {
-        return step::skipped(&format!(
-            "no standard library; `rustup target add {OTHER}` installs it"
-        ));
+    if let Err(missing) = crate::build::check_target(OTHER) {
+        return step::skipped(&format!("{missing:#}"));
     }
     let mut clippy = cargo("clippy");
     clippy.args(["--package", "tracer", "--package", "tracer-inspect", "--all-targets"]);

@@ -1,4 +1,4 @@
-//! Virtual environments of Python.
+//! Python interpreters and virtual environments.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::command;
 
 /// Debian's interpreter, if it is installed. It is preferred to the one on the search path because
 /// the expected results come from it.
-pub(crate) fn of_debian() -> Option<PathBuf> {
+pub(crate) fn debian_interpreter() -> Option<PathBuf> {
     Some(PathBuf::from("/usr/bin/python3")).filter(|python| python.is_file())
 }
 

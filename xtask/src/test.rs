@@ -105,6 +105,7 @@ fn run_step(step: Step, access: Result<Access, &'static str>) -> Result<Tally> {
         Step::Bench => needs_root(&bench::test),
         Step::Kernels => vm::test(Extent::Reduced)?,
         Step::Object => rebuilt_object::run(access)?,
+        Step::Musl => needs_root(&host_tests::run_with_musl),
         Step::WholeCorpus => needs_root(&|access| corpus::test(access, Extent::Whole)),
         Step::WholeZoo => needs_root(&|access| zoo::test(access, Extent::Whole)),
         Step::AllKernels => vm::test(Extent::Whole)?,

@@ -60,7 +60,7 @@ impl CleanedGroups {
     }
 
     /// Stores when the process had sent the FIN of a connection that it closed.
-    pub(super) fn note_half_closed(&mut self, tracked: &Tracked) {
+    pub(super) fn add_half_closed(&mut self, tracked: &Tracked) {
         let fin_sent = tracked.waits.as_deref().and_then(|waits| waits.fin_sent);
         if let (Some(fin_sent), Some(owner)) = (fin_sent, tracked.owner()) {
             let of_process = self.half_closed.entry(owner.key).or_default();

@@ -142,11 +142,15 @@ impl CallSites {
         }
     }
 
-    /// The most frequent reason why the call site is unknown.
+    /// The most frequent reason why the call site is unknown. What was found in a stack comes first:
+    /// it also holds for connections opened later.
     fn unknown(judged: &Judged<'_>) -> Self {
         let mut counts: BTreeMap<&CallSiteReason, usize> = BTreeMap::new();
         for reason in judged.members.iter().filter_map(ConnectionView::call_site_reason) {
             *counts.entry(reason).or_default() += 1;
+        }
+        if counts.keys().any(|reason| reason.is_about_a_stack()) {
+            counts.retain(|reason, _| reason.is_about_a_stack());
         }
         let reason = most_frequent(counts).first().map(|(reason, _)| (*reason).clone());
         Self { call_site: None, reason, several: None }

@@ -120,7 +120,7 @@ impl<'a> JudgeContext<'a> {
             claims.for_later |= is_claimed && rules::is_claimed_for_later(&view);
             until.add(&view);
             if view.tracked.waits.is_some() || view.facts.unread_bytes > 0 {
-                waited_for.entry(group.process).or_default().note(&view, is_claimed);
+                waited_for.entry(group.process).or_default().add(&view, is_claimed);
                 until.at = self.now;
             }
         }

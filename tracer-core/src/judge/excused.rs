@@ -38,7 +38,7 @@ pub(super) struct WaitedFor {
 
 impl WaitedFor {
     /// Adds a connection of the process.
-    pub(super) fn note(&mut self, view: &ConnectionView<'_>, is_claimed: bool) {
+    pub(super) fn add(&mut self, view: &ConnectionView<'_>, is_claimed: bool) {
         let id = view.tracked.id;
         if let Some(waits) = &view.tracked.waits {
             let is_recent = |at: Timestamp| view.now.ms_since(at) <= view.options.idle_ms;

@@ -37,7 +37,7 @@ const BURSTS: usize = 5;
 /// How connections accumulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Accumulation {
-    /// All at once, as far as is known.
+    /// At once: nothing shows more than one cluster.
     AtOnce,
     /// In a way that does not exclude a pool.
     Undecided {

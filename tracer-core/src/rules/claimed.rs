@@ -7,7 +7,7 @@ use crate::{
     connection_view::ConnectionView, separate_times::SeparateTimes, turnover::Turnover,
 };
 
-/// One in this many connections of a confirmed finding may be unsure.
+/// One in this many connections of a confirmed finding may be unconfirmed.
 pub(super) const UNSURE_ONE_IN: usize = 5;
 
 /// The responses of a group.
@@ -36,7 +36,7 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) turnover: Option<&'c Turnover>,
     /// When the rule's occurrence happened to a connection.
     pub(crate) occurred: fn(&ConnectionView<'_>) -> Interval,
-    /// How many members were opened by a process that is still running, as far as known.
+    /// How many members were opened by a process that is known to be still running.
     pub(crate) running_openers: usize,
     /// What `/proc` says about the process, if known.
     pub(crate) process: Option<&'a ProcessFacts>,

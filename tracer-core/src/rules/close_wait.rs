@@ -46,7 +46,7 @@ fn occurred(view: &ConnectionView<'_>) -> Interval {
 
 /// Whether the peer certainly closed at least `--idle` ago. If keepalive probes are answered, an
 /// audit cannot know.
-fn is_surely_overdue(view: &ConnectionView<'_>) -> bool {
+fn is_certainly_overdue(view: &ConnectionView<'_>) -> bool {
     view.is_overdue(view.peer_closed_ago().min_ms)
 }
 
@@ -62,13 +62,14 @@ pub(crate) fn may_be_answered(direction: Direction, facts: &SocketFacts) -> bool
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let (count, enough) = (claimed.count(), claimed.count_min());
-    let sure = claimed.count_where(is_surely_overdue);
+    let certain = claimed.count_where(is_certainly_overdue);
     let has_received_eof =
-        |member: &ConnectionView<'_>| member.tracked.eof_received && is_surely_overdue(member);
+        |member: &ConnectionView<'_>| member.tracked.eof_received && is_certainly_overdue(member);
     let received_eof = claimed.count_where(has_received_eof);
     let drained = claimed.count_where(|member| member.facts.drained);
-    let is_unused = |member: &ConnectionView<'_>| member.is_unused() && is_surely_overdue(member);
-    let accumulated = claimed.dead_accumulation(is_unused, is_surely_overdue);
+    let is_unused =
+        |member: &ConnectionView<'_>| member.is_unused() && is_certainly_overdue(member);
+    let accumulated = claimed.dead_accumulation(is_unused, is_certainly_overdue);
     let noticed = match claimed.accumulation(has_received_eof) {
         Accumulation::OneByOne if received_eof < enough => Accumulation::AtOnce,
         noticed => noticed,
@@ -114,8 +115,8 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     }
     reasons.add_readers(claimed);
     reasons.add_same_destination(claimed);
-    if sure < count {
-        reasons.add_caveat(Caveat::CloseTimeUnknown(claimed.of_all(count - sure)));
+    if certain < count {
+        reasons.add_caveat(Caveat::CloseTimeUnknown(claimed.of_all(count - certain)));
     }
     let growth_raises_confidence =
         count >= enough && 2 * working <= count && accumulated != Accumulation::AtOnce;

@@ -12,7 +12,7 @@
 use super::{Assessment, Reasons, RuleId, RuleKey, ScanSubset};
 use crate::{Confidence, Evidence, Verdict, history::History};
 
-/// Its name.
+/// The key of this rule.
 pub(crate) const KEY: RuleKey =
     RuleKey { id: RuleId::Growing, subset: ScanSubset::All, is_excused: false };
 

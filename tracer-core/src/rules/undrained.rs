@@ -9,8 +9,8 @@
 //!   `--min-count` large ones that accumulated, of which no more was read than HTTP libraries
 //!   buffer on their own, and only when the response began, while no other connection of the group
 //!   is being processed.
-//! - *possible*: otherwise; also if the process may return to them, or if a reader is waiting for
-//!   most of them: the process is stuck and has not forgotten them.
+//! - *possible*: otherwise; and even then, if the process may return to them, or if a reader is
+//!   waiting for most of them: the process is stuck and has not forgotten them.
 //!
 //! Lookalikes: a few hundred unread bytes can stay unread forever in a healthy program (TLS session
 //! tickets). With a slow reader, nothing may be received for minutes, because the kernel lets the
@@ -54,8 +54,8 @@ fn neglected_ms(view: &ConnectionView<'_>) -> u64 {
     }
 }
 
-/// How long nothing was read, as far as known: for as long as it was watched, or since data was
-/// last received if no read was ever seen.
+/// For how long nothing is known to have been read: while it was watched, or since data was last
+/// received if no read was ever seen.
 fn unread_ms(view: &ConnectionView<'_>) -> u64 {
     let watched_ms = watched_ms(view);
     if view.tracked.never_seen_reading { watched_ms.max(view.received_ms()) } else { watched_ms }
@@ -110,8 +110,8 @@ fn is_being_processed(view: &ConnectionView<'_>) -> bool {
     })
 }
 
-/// Since when it is unread. On a stream that kept receiving, that is the time of the first snapshot
-/// that showed unread data. If the application had used it shortly before, that time says more.
+/// When the unread data began to wait. On a stream that kept receiving, this is the time of the first
+/// snapshot that showed unread data, or the time of a use by the application shortly before it.
 fn occurred(view: &ConnectionView<'_>) -> Interval {
     let (facts, unread_since) = (view.facts, view.tracked.unread_since);
     let kept_receiving = facts.last_received_at > Some(unread_since);

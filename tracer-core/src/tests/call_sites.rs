@@ -271,7 +271,7 @@ fn answers_that_are_not_needed_make_room() {
     }
 }
 
-/// The reason why call sites are unknown is noted once, with the number of stacks.
+/// The reason why call sites are unknown is reported once, with the number of stacks.
 #[test]
 fn an_unknown_call_site_has_a_reason() {
     let mut player = Player::new(Options::default());

@@ -164,6 +164,12 @@ fn an_unknown_call_site_is_explained() {
     let resolved = "0s open a1..a6 pid=10 stack=7\n 0s call-site stack=7";
     assert_eq!(reason(resolved), Some(CallSiteReason::StackEmpty));
     assert_eq!(reason(&[resolved, " is=main.get,api.go:23"].concat()), None);
+    let one_resolved = "
+        0s open a6 pid=10 stack=7
+        0s call-site stack=7
+        0s lose-events
+        0s open a1..a5 pid=10";
+    assert_eq!(reason(one_resolved), Some(CallSiteReason::StackEmpty), "later ones also have it");
     let several = "
         0s open a1..a3 pid=10 stack=7
         0s open a4..a6 pid=10 stack=8

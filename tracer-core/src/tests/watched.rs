@@ -8,7 +8,7 @@ use crate::Options;
 /// The findings of one report, as `verdict confidence xN`.
 pub(super) struct ReportAt {
     pub(super) at_s: u64,
-    /// Those above *possible*.
+    /// The findings above *possible*.
     pub(super) flagged: Vec<String>,
     /// The *possible* ones.
     pub(super) possible: Vec<String>,

@@ -5,7 +5,7 @@ use tracer_common::{COMM_LENGTH, TableProgress};
 use crate::{
     globals::offset,
     maps::PROCESSES,
-    read::{Direct, Read},
+    read::{Probed, Read},
     task::Task,
 };
 
@@ -25,13 +25,13 @@ pub(super) struct Process {
 /// `progress` must be to the value of the map.
 #[inline(always)]
 pub(super) unsafe fn note(
-    leader: &Task<Direct>,
+    leader: &Task<Probed>,
     progress: *mut TableProgress,
     process: &Process,
     has_records: bool,
 ) -> Option<()> {
-    // SAFETY: the caller guarantees it; the other pointers are to values of maps, or pointer fields
-    // of structures that `Direct` can read.
+    // SAFETY: the caller guarantees it; the other pointers are to values of maps, or addresses, any
+    // of which `Probed` accepts.
     unsafe {
         let open_fds = (&raw const (*progress).open_fds).read_volatile();
         let known = (&raw const (*progress).process).read_volatile();
@@ -50,7 +50,7 @@ pub(super) unsafe fn note(
         (*entry).exec_number = leader.field(offset!(task_exec_number))?;
         (*entry).credentials = leader.address(offset!(task_credentials))?;
         (*entry).cgroups = leader.address(offset!(task_cgroups))?;
-        (*entry).fd_limit = Direct::read(signal, offset!(signal_fd_limit))?;
+        (*entry).fd_limit = Probed::read(signal, offset!(signal_fd_limit))?;
         (*entry).job_control = leader.field(offset!(task_job_control))?;
         (*entry).state = leader.field(offset!(task_state))?;
         (*entry).flags = leader.field(offset!(task_flags))?;

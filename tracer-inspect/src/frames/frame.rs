@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// Maximum number of characters shown of a function name: template names can be very long.
 const NAME_MAX: usize = 160;
 
-/// The language of a function, as far as it affects names and packages.
+/// The language of a function: the distinctions that affect names and packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Language {
     /// Go.
@@ -53,7 +53,8 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// `func file:line`, as far as known; without a file, the module: `func (program)`.
+    /// `func file:line`, without the parts that are unknown; without a file, the module:
+    /// `func (program)`.
     pub fn place(&self) -> String {
         let function = shortened(&self.function);
         match (base_name(&self.file), self.line) {

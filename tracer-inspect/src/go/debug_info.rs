@@ -188,7 +188,7 @@ impl Cache<'_> {
             budget.step(16)?;
             return Some(Ok(Rc::clone(abbreviations)));
         }
-        // They extend to a zero, or to the end of the section.
+        // The abbreviations extend to a zero, or to the end of the section.
         let length = self.section.len().saturating_sub(offset.0);
         let steps = u64::try_from(length).ok()?;
         self.steps_left = self.steps_left.checked_sub(steps)?;

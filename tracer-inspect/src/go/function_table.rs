@@ -96,7 +96,7 @@ impl FunctionTable {
         bias: u64,
     ) -> Option<Self> {
         let length = usize::try_from(header.count).ok()?.checked_mul(ENTRY)?;
-        // It is kept for further questions.
+        // The table is kept for further questions.
         memory.budget().spend_bytes(length)?;
         let entries = memory.read_one(address.checked_add(header.functions)?, length)?;
         let start = |entry: &[u8]| u32_at(entry, 0).unwrap_or(0);

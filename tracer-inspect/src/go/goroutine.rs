@@ -177,7 +177,7 @@ impl Stack {
         u64_at(&self.bytes, usize::try_from(address.checked_sub(self.start)?).ok()?)
     }
 
-    /// The words in `start..end`, as far as they were copied.
+    /// The words in `start..end`, up to the first that was not copied.
     pub(super) fn words(&self, start: u64, end: u64) -> impl Iterator<Item = u64> {
         (start..end).step_by(8).map_while(|address| self.word(address))
     }
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn words_in_use_come_from_the_maps_as_far_as_there_are_any() {
+    fn words_in_use_come_from_the_maps_that_exist() {
         let words = [10, 11, 0xc128, 2, 20, 0, 3];
         let mut stack = stack(&words, 0xc110);
         stack.goroutine.stack.high = 0xc138;

@@ -136,7 +136,7 @@ impl GoroutineScan {
         if !goroutine.is_waiting() && !ready.is_empty() {
             budget.step(4 * u64::try_from(stack.bytes.len() / 8).ok()?)?;
             let words = stack.words(stack.start, goroutine.stack.high);
-            // Pointers into a `pollDesc` count, too.
+            // Pointers into a `pollDesc` also count.
             self.waking.extend(words.filter_map(|word| {
                 let (address, index) = ready.range(..=word).next_back()?;
                 (word - address < POLL_DESCRIPTOR).then_some(index)

@@ -192,8 +192,8 @@ impl Follower<'_, '_> {
         Some(Observation { fd, poll, stream })
     }
 
-    /// The `*clientStream` at an address; `None` also if it has no id yet because it is waiting
-    /// until the connection allows another stream.
+    /// The `*clientStream` at an address; `None` if there is none, or if it has no id yet because
+    /// it is waiting until the connection allows another stream.
     fn stream(&mut self, address: u64, layout: &StreamLayout) -> Option<(WantedFd, Stream)> {
         let at = |offset: u64| address.checked_add(offset);
         let connection = self.pages.word(at(layout.connection)?)?;

@@ -147,7 +147,7 @@ impl<'a, 'memory> Search<'a, 'memory> {
         addresses.sort_unstable();
         addresses.dedup();
         addresses.retain(|it| self.is_wanted(*it) && self.searched.insert(*it));
-        // They are sorted, so adjacent objects are read together.
+        // The addresses are sorted, so adjacent objects are read together.
         for some in addresses.chunks(READ_TOGETHER) {
             if self.pages.read > PAGES_MAX || self.pages.budget().is_exceeded() {
                 return None;

@@ -14,7 +14,7 @@ const STACK_MAX: usize = 1 << 20;
 const BATCH: usize = 8 << 20;
 /// Maximum number of goroutines whose stacks are held in memory at a time.
 const BATCH_GOROUTINES: usize = 16_384;
-/// How often a stack that keeps changing is copied.
+/// Maximum number of copies of a stack that keeps changing.
 const COPIES_MAX: usize = 5;
 
 /// Splits goroutines into batches by the size of their stacks.

@@ -33,8 +33,8 @@ const SYMBOLS_MAX: u64 = 64 << 20;
 /// compressed ones, which are allocated.
 const DEBUG_INFO_MAX: u64 = 512 << 20;
 const INFLATED_MAX: u64 = 64 << 20;
-/// The parser allocates about this part of the size of what is mapped.
-const ALLOCATED_PART: u64 = 8;
+/// The parser allocates about a byte for this many bytes that it maps.
+const MAPPED_PER_ALLOCATED: u64 = 8;
 /// Maximum number of bytes allocated for all modules in the cache, as estimated.
 const ALLOCATED_MAX: u64 = 128 << 20;
 /// Maximum length of a name in bytes, as in the symbol table and demangled.
@@ -132,7 +132,7 @@ impl Module {
     /// `None` if it is not a 64-bit ELF file.
     ///
     /// # Errors
-    /// Its symbol table is too large.
+    /// The symbol table of the module is too large.
     fn open(pid: u32, file: File, budget: &Budget) -> Result<Option<Self>, Limit> {
         let copy = file.try_clone().ok();
         let Some(elf) = copy.and_then(|file| Elf::parse(file, budget)) else { return Ok(None) };
@@ -155,7 +155,7 @@ impl Module {
             path: format!("/proc/self/fd/{}", file.as_raw_fd()).into(),
             _file: file,
             has_debug_info,
-            allocated: symbols / ALLOCATED_PART + debug_info,
+            allocated: symbols / MAPPED_PER_ALLOCATED + debug_info,
         }))
     }
 
@@ -189,7 +189,7 @@ impl Module {
 fn allocated(elf: &Elf) -> Option<u64> {
     let (mapped, inflated) = elf.size_of(&DEBUG_INFO);
     (mapped <= DEBUG_INFO_MAX && inflated <= INFLATED_MAX)
-        .then_some(mapped / ALLOCATED_PART + inflated)
+        .then_some(mapped / MAPPED_PER_ALLOCATED + inflated)
 }
 
 /// A function, preceded by the functions inlined at the address, innermost first.

@@ -128,9 +128,8 @@ impl PerfMap {
         self.names.get(&address)?.as_deref()
     }
 
-    /// Looks up addresses in a map, as far as the budget allows. Malformed lines are skipped. Where
-    /// several functions contain an address, the last line is current, because runtimes reuse
-    /// memory.
+    /// Looks up addresses in a map, within the budget. Malformed lines are skipped. Where several
+    /// functions contain an address, the last line is current, because runtimes reuse memory.
     ///
     /// # Errors
     /// The map cannot be read.

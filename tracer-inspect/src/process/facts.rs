@@ -34,8 +34,8 @@ struct Reading {
     image: Image,
 }
 
-/// A value that changes when a process executes another program, as far as `/proc/PID/stat` shows
-/// it: its name, and the addresses of its code, its stack and its arguments, which are random.
+/// A value from `/proc/PID/stat` that changes when a process executes another program: its name,
+/// and the addresses of its code, its stack and its arguments, which are random.
 /// Without the privilege to trace the process, the addresses are 0 and only the name can change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Image {

@@ -71,7 +71,7 @@ impl Mappings {
         budget.limit().map_or(Ok(mappings), Err)
     }
 
-    /// Parses the text of `/proc/PID/maps`, as far as the budget allows. Malformed lines are skipped.
+    /// Parses the text of `/proc/PID/maps`, within the budget. Malformed lines are skipped.
     ///
     /// # Errors
     /// The text cannot be read.

@@ -95,7 +95,7 @@ pub(super) fn filesystem(file: impl AsFd, pid: u32, budget: &Budget) -> io::Resu
 /// has started is visible to the init process or to this one. `None` if there is no such file system.
 ///
 /// # Errors
-/// Its mount cannot be determined.
+/// The mount of the file cannot be determined.
 pub fn untrusted(file: impl AsFd + Copy, pid: u32, budget: &Budget) -> io::Result<Option<String>> {
     let filesystem = filesystem(file, pid, budget)?.unwrap_or_else(|| UNKNOWN.to_owned());
     let is_trusted = match &*filesystem {
@@ -124,7 +124,7 @@ fn has_overlay(process: &str, device: (u32, u32), budget: &Budget) -> bool {
     first(process, is_wanted, budget).is_some()
 }
 
-/// The first wanted mount that a process sees, as far as the budget allows.
+/// The first wanted mount that a process sees. The search ends when the budget is exceeded.
 fn first(
     process: &str,
     is_wanted: impl Fn(&Mount, &str) -> bool,
@@ -190,7 +190,7 @@ enum Found {
     Nothing,
 }
 
-/// Looks up a mount in the text of `mountinfo`, as far as the budget allows.
+/// Looks up a mount in the text of `mountinfo`, within the budget.
 fn find(text: impl BufRead, mount: Mount, budget: &Budget) -> Found {
     let mut of_device = Found::Nothing;
     for (known, kind) in mounts(text, budget) {
@@ -204,8 +204,8 @@ fn find(text: impl BufRead, mount: Mount, budget: &Budget) -> Found {
     of_device
 }
 
-/// The mounts in the text of `mountinfo`, each with the type of its file system, as far as the
-/// budget allows.
+/// The mounts in the text of `mountinfo`, each with the type of its file system, until the budget is
+/// exceeded.
 fn mounts(mut text: impl BufRead, budget: &Budget) -> impl Iterator<Item = (Mount, String)> {
     let mut line = Vec::new();
     let lines = iter::from_fn(move || {

@@ -56,7 +56,7 @@ impl<'a> Pages<'a> {
         *self = Self { read: self.read, ..Self::new(self.memory) };
     }
 
-    /// Makes room for a number of pages, as far as the budget allows.
+    /// Makes room for a number of pages, or for as many as the budget has room for.
     fn reserve(&mut self, pages: usize) {
         let pages = pages.min(PAGES_MAX);
         if let Some(more) = pages.checked_sub(self.capacity)

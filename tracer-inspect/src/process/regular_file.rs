@@ -1,7 +1,7 @@
 //! Opens files that a watched process controls.
 //!
 //! Opening a FIFO can block, opening a device can have side effects, and a file system on the
-//! network or on FUSE may never answer. So the type of a file and of its file system is checked on a
+//! network or on FUSE may never respond. So the type of a file and of its file system is checked on a
 //! file descriptor that opens nothing (`O_PATH`), and a path is followed one component at a time.
 
 use std::{
@@ -41,12 +41,12 @@ pub enum Place<'a> {
     Host(&'a Path),
 }
 
-/// Opens a file of process `pid` for reading, if it is a regular file on a local file system. If it
-/// is on another one, the budget notes that ([`Budget::not_local`]).
+/// Opens a file of process `pid` for reading, if it is a regular file on a local file system. If its
+/// file system is not local, the budget records that ([`Budget::not_local`]).
 ///
 /// # Errors
-/// It does not exist, may not be read, is not a regular file (`ErrorKind::Other`), or is on a file
-/// system that may never answer (`ErrorKind::Unsupported`).
+/// The file does not exist, may not be read, is not a regular file (`ErrorKind::Other`), or is on a
+/// file system that may never respond (`ErrorKind::Unsupported`).
 pub fn open(pid: u32, place: Place, budget: &Budget) -> io::Result<(File, Metadata)> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let file = match place {
@@ -70,7 +70,7 @@ pub fn open(pid: u32, place: Place, budget: &Budget) -> io::Result<(File, Metada
 /// Metadata of a directory, as this process sees it, under the same conditions.
 ///
 /// # Errors
-/// It does not exist, may not be read, or is on a file system that may never answer.
+/// The directory does not exist, may not be read, or is on a file system that may never respond.
 pub fn directory(pid: u32, path: &Path, budget: &Budget) -> io::Result<Metadata> {
     let directory = walk(pid, Path::new("/"), path, true, budget)?;
     check_filesystem(&directory, pid, budget)?;
@@ -83,10 +83,10 @@ fn of_process(pid: u32) -> PathBuf {
 }
 
 /// Follows a path below a root directory to the file, with `O_PATH`. Nothing is looked up in a
-/// directory on a file system that may never answer. `follow`: also a link at the end.
+/// directory on a file system that may never respond. `follow`: a link at the end is followed too.
 ///
 /// # Errors
-/// Those of [`open`].
+/// The same as those of [`open`].
 fn walk(pid: u32, root: &Path, path: &Path, follow: bool, budget: &Budget) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let root = openat(CWD, root, flags | OFlags::DIRECTORY, Mode::empty())?;
@@ -146,7 +146,7 @@ fn file_type(file: &OwnedFd) -> io::Result<FileType> {
 /// Checks that operations on the file do not wait for another host or process.
 ///
 /// # Errors
-/// They may wait. The budget records this as a reason for an incomplete result.
+/// Operations may wait. The budget records this as a reason for an incomplete result.
 fn check_filesystem(file: &OwnedFd, pid: u32, budget: &Budget) -> io::Result<()> {
     let filesystem = match mounts::filesystem(file, pid, budget) {
         Ok(Some(filesystem)) if mounts::is_local(&filesystem) => return Ok(()),
@@ -156,7 +156,7 @@ fn check_filesystem(file: &OwnedFd, pid: u32, budget: &Budget) -> io::Result<()>
         Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
         Err(error) => return Err(error),
     };
-    budget.note_not_local(filesystem);
+    budget.record_not_local(filesystem);
     Err(io::ErrorKind::Unsupported.into())
 }
 

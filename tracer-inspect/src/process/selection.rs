@@ -104,7 +104,7 @@ struct Relations {
 }
 
 impl Family {
-    /// Of these processes alone.
+    /// A family of these processes alone.
     pub const fn of(members: BTreeMap<u32, u64>) -> Self {
         Self { members, leaders: BTreeMap::new() }
     }
@@ -218,7 +218,7 @@ mod tests {
         let mut family = family();
         assert_eq!(members(&mut family, &[INIT, SHELL, [100, 50, 50, 100]]), [100]);
         assert_eq!(members(&mut family, &[INIT, SHELL, [101, 1, 50, 100]]), [101]);
-        // Its member has ended too.
+        // The member that was known by this group has ended too.
         assert_eq!(members(&mut family, &[INIT, SHELL, [102, 1, 50, 100]]), [102]);
 
         let mut family = Family::of([(100, 100)].into());

@@ -77,6 +77,11 @@ pub(super) fn is_dead(stat: &Stat) -> bool {
     matches!(stat.state(), Ok(ProcState::Zombie | ProcState::Dead))
 }
 
+/// Whether the main thread of a process is running or waiting for a CPU.
+pub fn is_runnable(pid: u32) -> bool {
+    main_thread(pid).is_ok_and(|stat| matches!(stat.state(), Ok(ProcState::Running)))
+}
+
 /// Whether the process has exited: it is a zombie, and so are all of its threads.
 pub(super) fn has_ended(process: &Process, stat: &Stat) -> bool {
     let is_alive = |task: Task| {

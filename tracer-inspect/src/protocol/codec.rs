@@ -56,7 +56,7 @@ impl<'a> Bytes<'a> {
 /// The value of exactly these bytes, whose lists and strings take at most `memory_max` bytes.
 ///
 /// # Errors
-/// They are not a value of this type, or more than one, or it would take more memory.
+/// The bytes are not a value of this type, or are more than one, or the value would take more memory.
 pub(super) fn from_bytes<T: Wire>(bytes: &[u8], memory_max: usize) -> Result<T, Malformed> {
     let mut input = Bytes { rest: bytes, memory: memory_max };
     let value = T::read(&mut input)?;

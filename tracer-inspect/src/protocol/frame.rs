@@ -60,7 +60,7 @@ impl FrameBuffer {
     /// arrived.
     ///
     /// # Errors
-    /// It is longer than `max` bytes.
+    /// The message is longer than `max` bytes.
     pub fn next_message(&mut self, max: usize) -> Result<Option<Vec<u8>>, Malformed> {
         let Some((header, _)) = self.bytes.split_first_chunk() else { return Ok(None) };
         let length = u32::from_le_bytes(*header) as usize;

@@ -96,7 +96,7 @@ impl Reply {
     /// Reads a message that may be `max` bytes long. It takes not much more memory than that.
     ///
     /// # Errors
-    /// It is malformed, or would take more memory.
+    /// The message is malformed, or would take more memory.
     pub fn read(message: &[u8], max: usize) -> Result<Self, Malformed> {
         // The strings of a reply are not longer than the reply, and besides them, the facts about a
         // connection take a small part of the bytes for which `Request::reply_max` has room.

@@ -103,7 +103,7 @@ impl Setup {
     /// Reads a message.
     ///
     /// # Errors
-    /// It is malformed.
+    /// The message is malformed.
     pub fn read(message: &[u8]) -> Result<Self, Malformed> {
         codec::from_bytes(message, usize::MAX)
     }
@@ -118,7 +118,7 @@ impl Request {
     /// Reads a message.
     ///
     /// # Errors
-    /// It is malformed.
+    /// The message is malformed.
     pub fn read(message: &[u8]) -> Result<Self, Malformed> {
         codec::from_bytes(message, usize::MAX)
     }

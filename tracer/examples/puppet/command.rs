@@ -135,6 +135,8 @@ fn traffic(puppet: &mut Puppet, words: &[&str]) -> Option<Answer> {
             visit_every(address, pause_ms, kept_ms)
         }
         ["open-files", count] => open_files(puppet, count),
+        // The duplicates stay open. The limit of open files is raised for them.
+        ["dup", fd, "times", count] => dup_many(puppet, fd, count),
         _ => return None,
     })
 }
@@ -161,6 +163,11 @@ fn exchange_every(puppet: &mut Puppet, clients: &str, servers: &str, pause_ms: &
 fn visit_every(address: &str, pause_ms: &str, kept_ms: &str) -> Answer {
     let [pause, kept] = [pause_ms, kept_ms].map(|it| it.parse().map(Duration::from_millis));
     traffic::visit_every(pause?, kept?, address.parse()?)?;
+    Ok(Vec::new())
+}
+
+fn dup_many(puppet: &mut Puppet, fd: &str, count: &str) -> Answer {
+    socket::dup_many(puppet.stream(fd.parse()?)?, count.parse()?)?;
     Ok(Vec::new())
 }
 

@@ -22,6 +22,24 @@ pub(crate) fn connect_from_a_thread(
         .map_err(|_| io::Error::other("the connecting thread panicked"))?
 }
 
+/// Duplicates the file descriptor, after raising the limit of open files. The duplicates stay open
+/// until the process exits.
+pub(crate) fn dup_many(stream: &TcpStream, count: libc::rlim_t) -> io::Result<()> {
+    let most = count.saturating_add(1_000);
+    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    // SAFETY: the call reads the limit, which outlives it.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    for _ in 0..count {
+        // SAFETY: dup touches no memory.
+        if unsafe { libc::dup(stream.as_raw_fd()) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 /// Makes closing the socket send a RST instead of a FIN.
 pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };

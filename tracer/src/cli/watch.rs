@@ -83,7 +83,7 @@ struct Observation {
     /// With 0s, tracer takes a single snapshot.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Duration>,
-    /// Attach uprobes to every Go program, not only to --pid
+    /// Attach uprobes to Go programs even without --pid
     ///
     /// Uprobes track HTTP responses until they are read to EOF or closed. They are not attached in
     /// a run whose --for is at most --idle, because it would end before a response could be
@@ -100,9 +100,9 @@ struct Observation {
     interval: Option<Duration>,
     /// At the end of an audit or of --for, wait at most this long for process inspections [default: 5s]
     ///
-    /// The report says which processes could not be inspected in time. Before its end, a live run
-    /// does not wait for inspections: their results appear in the next report. After Ctrl-C, it
-    /// does not wait either.
+    /// The report says which processes could not be inspected in time. A live run waits only at
+    /// its end; until then, the results of an inspection appear in the next report. After Ctrl-C,
+    /// tracer does not wait.
     #[arg(long, value_name = "DURATION", value_parser = duration, hide_short_help = true)]
     inspect_for: Option<Duration>,
     /// Load extra rules that say which stack frames belong to libraries

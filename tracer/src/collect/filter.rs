@@ -10,7 +10,7 @@ use tracer_core::Comm;
 pub struct Filter {
     /// Process ids in the tracer's pid namespace.
     pub(crate) pids: BTreeSet<u32>,
-    /// Whether the descendants of `pids` are selected, too.
+    /// Whether the descendants of `pids` are also selected.
     pub(crate) children: bool,
     /// Names as in `/proc/PID/comm`.
     pub(crate) comms: BTreeSet<String>,

@@ -5,6 +5,7 @@
 mod exchange;
 mod launcher;
 mod program;
+mod scheduling;
 
 use std::{
     io::{self, ErrorKind, Read as _, Write as _},
@@ -31,6 +32,7 @@ pub(crate) use self::exchange::{Outcome, Unanswered};
 use self::launcher::Launcher;
 pub(crate) use self::launcher::{LAUNCHER, WORKER, run as run_launcher};
 use self::program::identify;
+use self::scheduling::ScheduledWorker;
 
 /// No further request is encoded while this many bytes have not been sent.
 const UNSENT_MAX: usize = 1 << 20;
@@ -65,6 +67,8 @@ struct Worker {
     /// Bytes to send; those before `taken` have been sent.
     unsent: Vec<u8>,
     taken: usize,
+    /// `None` until the launcher has sent its pid.
+    scheduled: Option<ScheduledWorker>,
 }
 
 impl Inspections {
@@ -184,10 +188,10 @@ impl Inspections {
             self.starts = 0;
         }
         worker.send(&mut self.exchange, &mut self.outcomes)?;
-        match self.exchange.deadline() {
-            Some(deadline) if deadline < clock::now() => Err(WorkerFailed),
-            _ => Ok(()),
+        if worker.scheduled.is_none() {
+            worker.scheduled = self.launcher.worker().map(ScheduledWorker::new);
         }
+        self.exchange.check_time(clock::now(), &worker.scheduled)
     }
 
     /// Starts a worker. If that is impossible, all questions are given up.
@@ -207,14 +211,14 @@ impl Inspections {
         }
     }
 
-    fn connect(&self) -> Result<Worker> {
+    fn connect(&mut self) -> Result<Worker> {
         let (ours, its) = StdUnixStream::pair()?;
         self.launcher.start_worker(&its)?;
         ours.set_nonblocking(true)?;
         // Sent now if the socket has room, so that the worker can start to get ready.
         let taken = (&ours).write(&self.setup).unwrap_or(0);
         let socket = UnixStream::from_std(ours)?;
-        Ok(Worker { socket, unsent: self.setup.clone(), taken })
+        Ok(Worker { socket, unsent: self.setup.clone(), taken, scheduled: None })
     }
 
     fn kill_worker(&mut self) {

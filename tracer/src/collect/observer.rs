@@ -121,8 +121,9 @@ impl Observer {
         let only_tracked = attach && targets.is_some();
         let has_uprobes = attach
             && matches!(plan.uprobes, UprobeTargets::TargetProcesses | UprobeTargets::AllProcesses);
-        // It gets ready while the BPF programs are loaded: the first report waits for the functions
-        // to which uprobes are attached, and that of an audit for all answers.
+        // The worker starts while the BPF programs are loaded, because the first report needs it: that
+        // report waits for the functions to which uprobes are attached, or, in an audit, for all
+        // answers.
         if (has_uprobes || plan.once)
             && let Some(inspections) = &mut inspections
         {
@@ -224,7 +225,8 @@ impl Observer {
         let uprobes = self.ledgers.is_some();
         let programs = matches!(self.backend, Backend::Kernel(_));
         privileges::drop_all_but(Needs { programs, uprobes, replaces_files })?;
-        // It has no more privileges than this process, and no uprobe is attached yet.
+        // The keeper process gets the privileges of this process, which have just been reduced, and
+        // must exist before the first uprobe is attached.
         self.has_keeper = uprobes && ending::start_keeper();
         Ok(())
     }
@@ -385,7 +387,7 @@ impl Observer {
     }
 
     /// Counts a failed snapshot as a loss.
-    pub(crate) fn note_failed_snapshot(&mut self) {
+    pub(crate) fn count_failed_snapshot(&mut self) {
         self.loss.snapshots_failed += 1;
     }
 }

@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(pace.pause(), COST_PAUSE_MAX, "limited");
         let mut pace = Pace::new(Some(Duration::from_millis(10)), IDLE);
         busy(&mut pace, Duration::from_millis(20), 8);
-        assert_eq!(pace.pause(), Duration::from_millis(2_100), "also with a short interval");
+        assert_eq!(pace.pause(), Duration::from_millis(2_100), "even with a short interval");
     }
 
     #[test]

@@ -45,8 +45,8 @@ pub(crate) struct Fingerprint {
     pub(crate) pid: u32,
     pub(crate) fd: u32,
     /// A hash of everything else, except for the time of the record: the other times in it are those
-    /// of the socket. With 64 bits, that a change is missed once is not to be expected within the
-    /// age of the universe, and the next change is seen again.
+    /// of the socket. With 64 bits, missing a single change is not expected within the age of the
+    /// universe, and the next change would be seen anyway.
     contents: u64,
 }
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use tracer_core::ProcessKey;
+use tracer_core::{Holder, ProcessKey};
 
 use tracer_inspect::process::{
+    facts,
     identity::{self, TICK_NS},
     selection::{self, Family},
 };
@@ -15,6 +16,8 @@ use tracer_inspect::process::{
 #[derive(Clone, Debug)]
 pub(crate) struct TargetProcesses {
     family: Family,
+    /// The pids that the user named.
+    named: BTreeSet<u32>,
     with_descendants: bool,
 }
 
@@ -26,7 +29,7 @@ impl TargetProcesses {
     pub(crate) fn found(pids: &BTreeSet<u32>, with_descendants: bool) -> Result<Self> {
         let members = pids.iter().map(|pid| Ok((*pid, selection::check(*pid)?)));
         let family = Family::of(members.collect::<Result<_>>()?);
-        let mut targets = Self { family, with_descendants };
+        let mut targets = Self { family, named: pids.clone(), with_descendants };
         targets.refresh();
         Ok(targets)
     }
@@ -49,6 +52,37 @@ impl TargetProcesses {
         &self.family.members
     }
 
+    /// The named processes that are not among `holders`: they have no TCP sockets.
+    pub(crate) fn without_sockets(&self, holders: &[Holder]) -> Vec<Holder> {
+        let holders: BTreeSet<u32> = holders.iter().map(|holder| holder.key.pid).collect();
+        let without = self
+            .family
+            .members
+            .iter()
+            .filter(|(pid, _)| self.named.contains(pid) && !holders.contains(pid));
+        let keys = without.filter_map(|(pid, _)| facts::holder(*pid));
+        keys.map(|(key, comm)| Holder { key, comm, tcp_fds: 0 }).collect()
+    }
+
+    /// The number of processes without TCP sockets whose descendants are not all targets, and the
+    /// number of those descendants; `None` if there are none.
+    pub(crate) fn omitted_descendants(&self, holders: &[Holder]) -> Option<(usize, usize)> {
+        if self.with_descendants {
+            return None;
+        }
+        let without = holders.iter().filter(|holder| holder.tcp_fds == 0);
+        let families = without.map(|holder| {
+            let started = holder.key.start_time_ns / TICK_NS;
+            let mut family = Family::of([(holder.key.pid, started)].into());
+            family.add_descendants();
+            family.members.retain(|pid, _| !self.family.members.contains_key(pid));
+            family.members
+        });
+        let families: Vec<_> = families.filter(|family| !family.is_empty()).collect();
+        let descendants: BTreeSet<&u32> = families.iter().flat_map(BTreeMap::keys).collect();
+        (!families.is_empty()).then_some((families.len(), descendants.len()))
+    }
+
     pub(crate) fn pids(&self) -> Vec<u32> {
         self.family.members.keys().copied().collect()
     }
@@ -68,6 +102,8 @@ mod tests {
         time::{Duration, Instant},
     };
 
+    use tracer_core::Comm;
+
     use super::*;
 
     fn me() -> BTreeSet<u32> {
@@ -85,6 +121,32 @@ mod tests {
         targets.refresh();
         assert!(!targets.pids().contains(&child.id()));
         assert!(!targets.have_exited());
+    }
+
+    #[test]
+    fn descendants_of_a_target_without_sockets_are_omitted() {
+        let child = || Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
+        let mut children = [child(), child()];
+        let targets = TargetProcesses::found(&me(), false).unwrap();
+        // Other tests of this process also have children.
+        let omitted = targets.omitted_descendants(&targets.without_sockets(&[])).unwrap();
+        assert!(omitted.0 == 1 && omitted.1 >= 2, "{omitted:?}");
+        let key = ProcessKey { start_time_ns: 0, pid: std::process::id() };
+        let holder = Holder { key, comm: Comm::default(), tcp_fds: 1 };
+        assert_eq!(targets.without_sockets(std::slice::from_ref(&holder)), []);
+        assert_eq!(targets.omitted_descendants(&[holder]), None);
+        let targets = TargetProcesses::found(&me(), true).unwrap();
+        let without = targets.without_sockets(&[]);
+        assert_eq!(without.len(), 1, "not the descendants");
+        assert_eq!(targets.omitted_descendants(&without), None, "they are targets");
+        let targets = TargetProcesses::found(&[children[0].id()].into(), false).unwrap();
+        let without = targets.without_sockets(&[]);
+        assert_eq!(without.first().map(|holder| holder.key.pid), Some(children[0].id()));
+        assert_eq!(targets.omitted_descendants(&without), None, "it has none");
+        for child in &mut children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::{
 /// Starts client and server, watches them for the given time, and stops them.
 ///
 /// # Errors
-/// They cannot be started, or watching fails.
+/// The programs cannot be started, or watching fails.
 pub(crate) fn run(
     demo: &Demo,
     attach_family: Option<AttachFamily>,
@@ -41,7 +41,7 @@ pub(crate) fn run(
 /// The server that the demo traces.
 ///
 /// # Errors
-/// It cannot listen.
+/// The server cannot listen.
 pub(crate) fn run_server() -> Result<u8> {
     set_name(c"demo-server");
     peers::run_server()?;
@@ -51,7 +51,7 @@ pub(crate) fn run_server() -> Result<u8> {
 /// The leaking client that the demo traces.
 ///
 /// # Errors
-/// It cannot connect.
+/// The client cannot connect.
 pub(crate) fn run_client(server: SocketAddr) -> Result<u8> {
     set_name(c"demo-client");
     peers::run_client(server)?;

@@ -22,6 +22,15 @@ use crate::{
 pub(crate) fn run(arguments: &Diff, output: &StandardOutput) -> Result<u8> {
     let before = read(&arguments.before)?;
     let after = read(&arguments.after)?;
+    if after.is_older_than(&before) {
+        bail!(
+            "{} ({}) is older than {} ({}); give the older file first",
+            after.file,
+            after.at,
+            before.file,
+            before.at
+        );
+    }
     let difference = Difference::between(before, after, arguments.fail_on());
     output.print(|style| match arguments.output {
         DocumentFormat::Table => Ok(table::difference(&difference, style)),
@@ -39,7 +48,7 @@ pub(crate) fn run(arguments: &Diff, output: &StandardOutput) -> Result<u8> {
 /// last one is used.
 ///
 /// # Errors
-/// It cannot be read, or is neither of these.
+/// The file cannot be read, or is neither of these.
 fn read(path: &Path) -> Result<Side> {
     let shown = path.display();
     let is_recording = Recording::is_one(path);

@@ -11,7 +11,7 @@ use crate::{
 /// Runs the process that starts workers.
 ///
 /// # Errors
-/// Its socket failed.
+/// The worker's socket failed.
 pub(crate) fn launch(verbose: bool) -> Result<u8> {
     start_logging(verbose);
     inspection::run_launcher(verbose)?;

@@ -20,7 +20,7 @@ pub(crate) struct Side {
     #[serde(default)]
     pub(crate) file: String,
     pub(crate) host: String,
-    /// RFC 3339.
+    /// When the report was made, in RFC 3339.
     pub(crate) at: String,
     pub(crate) coverage: Coverage,
     #[serde(skip_serializing)]
@@ -85,6 +85,12 @@ pub(super) struct Finding {
 }
 
 impl Side {
+    /// Whether it was made before another one. Unknown times are not compared.
+    pub(crate) fn is_older_than(&self, other: &Self) -> bool {
+        let at = |side: &Self| side.at.parse::<jiff::Timestamp>().ok();
+        at(self).zip(at(other)).is_some_and(|(this, other)| this < other)
+    }
+
     /// A report of this program.
     pub(crate) fn of(report: &Report, host: &str, clock: WallClock, notes: Vec<Note>) -> Self {
         Self {

@@ -90,7 +90,7 @@ pub(crate) trait Output: Write {
     /// Truncates it to `length` bytes.
     ///
     /// # Errors
-    /// It cannot be truncated.
+    /// The file cannot be truncated.
     fn set_length(&mut self, length: u64) -> io::Result<()>;
 }
 

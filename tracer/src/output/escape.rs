@@ -29,7 +29,7 @@ pub(crate) fn sentence(text: &str) -> String {
 /// A text cell that no spreadsheet evaluates as a formula: [`visible`], with an apostrophe in front
 /// if it begins like a formula. Not for numbers, which may begin with a minus.
 pub(crate) fn csv_text(text: &str) -> Cow<'_, str> {
-    // In some East Asian locales, the wide forms of the signs begin a formula, too.
+    // In some East Asian locales, the wide forms of the signs also begin a formula.
     let like_formula = text.starts_with([
         '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
     ]);

@@ -1,4 +1,4 @@
-//! The beginning of an incident report: which process leaks what, since when, with which
+//! The beginning of an incident report: which process leaks what, for how long, with which
 //! confidence, at which call site.
 
 mod advice;
@@ -98,7 +98,7 @@ impl Incident<'_> {
         format!("{} UTC", at.strftime("%Y-%m-%d %H:%M:%S"))
     }
 
-    /// The first line: which process leaks what, since when, with which confidence, where.
+    /// The first line: which process leaks what, for how long, with which confidence, where.
     pub(crate) fn headline(&self) -> String {
         if let Some(leak) = self.leak_rows().first() {
             return words::leak_headline(leak, &self.since(&leak.finding));

@@ -224,7 +224,7 @@ pub(crate) fn distance_to_limit(summary: &ProcessSummary) -> (u64, u64) {
     (seconds, fds.unwrap_or(u64::MAX))
 }
 
-/// Whether a process is near its limit of open files, as far as known.
+/// Whether a process is known to be near its limit of open files.
 fn is_near_limit(summary: &ProcessSummary) -> bool {
     let is_used = summary.fd_limit.is_some_and(|limit| {
         u128::from(summary.used_fds()) * 100 >= u128::from(limit) * NEAR_LIMIT_PERCENT

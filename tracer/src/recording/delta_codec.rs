@@ -31,7 +31,7 @@ use super::{
 /// Number of steps per entry of sockets, so that no block becomes very large.
 const PORTION: usize = 4_096;
 
-/// The state of what was written so far in a segment, as far as later entries refer to it.
+/// What later entries of a segment refer to in the entries before them.
 #[derive(Debug, Default)]
 pub(super) struct DeltaCodec {
     /// Of the latest snapshot.
@@ -131,7 +131,7 @@ impl DeltaCodec {
         let addresses = (netns, local, remote);
         let is_known = self.addresses.get(&id) == Some(&addresses);
         let (after, id_step) = (at.since(self.event_at), id.0.wrapping_sub(self.event_id));
-        self.note_event(at, id, addresses, &kind);
+        self.remember_event(at, id, addresses, &kind);
         EventEntry {
             after,
             id_step: id_step.cast_signed(),
@@ -167,8 +167,8 @@ impl DeltaCodec {
         self.holders = holders;
         self.listeners.clone_from(&snapshot.listeners);
         self.not_judged.clone_from(&snapshot.not_judged);
-        self.note_snapshot(sockets);
-        self.note_reads(&snapshot.sockets);
+        self.remember_snapshot(sockets);
+        self.remember_reads(&snapshot.sockets);
         entries
     }
 
@@ -194,7 +194,7 @@ impl DeltaCodec {
     /// The step that an entry encodes; `None` if further entries are required.
     ///
     /// # Errors
-    /// It refers to something that was not written before it.
+    /// The entry refers to something that was not written before it.
     pub(super) fn decode(&mut self, entry: Entry) -> Result<Option<Step>, InvalidEntry> {
         let input = match entry {
             Entry::Head(_) | Entry::Restated(_) => return Ok(None),
@@ -251,7 +251,7 @@ impl DeltaCodec {
         let id = ConnectionId(self.event_id.wrapping_add_signed(id_step));
         let known = || self.addresses.get(&id).copied();
         let addresses = addresses.or_else(known).ok_or(InvalidEntry)?;
-        self.note_event(at, id, addresses, &kind);
+        self.remember_event(at, id, addresses, &kind);
         let (netns, local, remote) = addresses;
         Ok(Event { at, id, netns, local, remote, kind })
     }
@@ -284,8 +284,8 @@ impl DeltaCodec {
             unreadable: entry.unreadable,
             unopened: entry.unopened,
         };
-        self.note_snapshot(sockets);
-        self.note_reads(&snapshot.sockets);
+        self.remember_snapshot(sockets);
+        self.remember_reads(&snapshot.sockets);
         Ok(snapshot)
     }
 
@@ -305,7 +305,13 @@ impl DeltaCodec {
 
 /// Both.
 impl DeltaCodec {
-    fn note_event(&mut self, at: Time, id: ConnectionId, addresses: Addresses, kind: &EventKind) {
+    fn remember_event(
+        &mut self,
+        at: Time,
+        id: ConnectionId,
+        addresses: Addresses,
+        kind: &EventKind,
+    ) {
         (self.event_at, self.event_id) = (at, id.0);
         match kind {
             EventKind::Destroyed => drop(self.addresses.remove(&id)),
@@ -314,7 +320,7 @@ impl DeltaCodec {
     }
 
     /// Forgets processes without sockets; otherwise memory would grow with the history of the host.
-    fn note_snapshot(&mut self, sockets: Vec<Box<SocketFacts>>) {
+    fn remember_snapshot(&mut self, sockets: Vec<Box<SocketFacts>>) {
         self.sockets = sockets;
         self.joiner = Joiner::new(&self.sockets);
         self.addresses.clear();
@@ -324,7 +330,7 @@ impl DeltaCodec {
         self.ledgers.retain(|key, _| holders.contains(key));
     }
 
-    fn note_reads(&mut self, sockets: &[Arc<CoreFacts>]) {
+    fn remember_reads(&mut self, sockets: &[Arc<CoreFacts>]) {
         let read = |facts: &CoreFacts| {
             Some((ConnectionId::from_core(&facts.id), Time::from_core(&facts.last_read_at?)))
         };

@@ -45,7 +45,7 @@ impl Recording {
     /// Whether the file begins like a recording.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The recording cannot be read.
     pub(crate) fn is_one(path: &Path) -> io::Result<bool> {
         let mut start = Vec::with_capacity(FILE_HEADER_BYTES);
         File::open(path)?.take(FILE_HEADER_BYTES as u64).read_to_end(&mut start)?;
@@ -55,7 +55,7 @@ impl Recording {
     /// Opens a file and reads its beginning.
     ///
     /// # Errors
-    /// It cannot be read, is not a recording, has a format that this program does not read, or ends
+    /// The file cannot be read, is not a recording, has a format that this program does not read, or ends
     /// before its first complete block.
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display().to_string();
@@ -66,7 +66,7 @@ impl Recording {
     /// Reads the beginning of a recording. Error messages call it `shown`.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open).
+    /// The same as those of [`open`](Self::open).
     pub fn read(source: impl Read + 'static, shown: String) -> Result<Self> {
         let mut source: Box<dyn Read> = Box::new(BufReader::new(source));
         let mut start = Vec::with_capacity(FILE_HEADER_BYTES);

@@ -89,7 +89,7 @@ impl Recorder {
         for entry in self.codec.encode(input) {
             self.push(&entry);
         }
-        self.preamble.note(input);
+        self.preamble.update(input);
     }
 
     /// Records that the judge is asked for its questions.

@@ -30,7 +30,7 @@ pub(super) struct SegmentPreamble {
 
 impl SegmentPreamble {
     /// Updates the state with the next input of the run.
-    pub(super) fn note(&mut self, input: &CoreInput) {
+    pub(super) fn update(&mut self, input: &CoreInput) {
         match input {
             CoreInput::Host(host) => self.host = Some(host.clone()),
             CoreInput::Note(note) if !self.notes.contains(note) => self.notes.push(note.clone()),
@@ -38,7 +38,7 @@ impl SegmentPreamble {
             CoreInput::CallSite(answer) => {
                 self.call_sites.insert((answer.process, answer.stack), answer.clone());
             }
-            CoreInput::Event(event) => self.note_event(event),
+            CoreInput::Event(event) => self.remember_event(event),
             CoreInput::Snapshot(snapshot) => {
                 self.snapshot_at = snapshot.started_at;
                 let holders: HashSet<ProcessKey> =
@@ -58,7 +58,7 @@ impl SegmentPreamble {
         }
     }
 
-    fn note_event(&mut self, event: &Event) {
+    fn remember_event(&mut self, event: &Event) {
         if event.kind == EventKind::Destroyed {
             self.events.remove(&event.id);
             return;

@@ -93,7 +93,7 @@ impl Segments {
     /// Appends a block.
     ///
     /// # Errors
-    /// It could not be written. The blocks before it are intact.
+    /// The block could not be written. The blocks before it are intact.
     pub(super) fn append(&mut self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
         let length = bytes.len() as u64;
         self.make_room(kind, length)?;
@@ -157,7 +157,7 @@ impl Segments {
 
     fn copy_to(&mut self, name: &OsStr, count: usize) -> io::Result<AtomicAppender<File>> {
         let mut copy = append::create_new(&self.directory, name)?;
-        // This process may have another user now than the one who created the file.
+        // This process may now run as a different user from the one that created the file.
         let (old, new) = (self.file.output.metadata()?, copy.metadata()?);
         if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
             fchown(&copy, Some(old.uid()), Some(old.gid()))?;

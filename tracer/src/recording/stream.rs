@@ -38,7 +38,7 @@ impl Unpacker {
     /// Decompresses the next block, which should have `length` bytes.
     ///
     /// # Errors
-    /// It is not the next block of this segment, or has a different length.
+    /// The block is not the next one of this segment, or has a different length.
     pub(super) fn unpack(&mut self, block: &[u8], length: usize) -> io::Result<Vec<u8>> {
         self.0.get_mut().room = length;
         self.0.write_all(block)?;

@@ -102,3 +102,21 @@ fn by_cgroup() {
 
     assert_eq!(outcome.report().leaked_by(this.pid), 6, "{outcome:?}");
 }
+
+#[test]
+fn the_descendants_of_a_named_process_without_sockets_are_mentioned() {
+    let child = Sleep::start();
+    let process = Process::this();
+    let audit = format!("audit --pid {} --idle 1s", process.pid);
+    let of_child = || Leak::Undrained.before_the_run(&child.process(), 6);
+
+    let outcome = run(&format!("{audit} -o json"), of_child());
+    assert_eq!(outcome.report().process(process.pid)["tcp_fds"], 0, "{outcome:?}");
+    assert_eq!(outcome.code, 0, "it is what was asked for: {outcome:?}");
+    let table = run(&audit, of_child());
+    for words in ["1 process named with --pid had no TCP sockets", "--children", "(0 TCP)"] {
+        assert!(table.stdout.contains(words), "{words}: {table:?}");
+    }
+    let found = run(&audit, Leak::Undrained.before_the_run(&process, 6));
+    assert!(!found.stdout.contains("--children"), "it has sockets: {found:?}");
+}

@@ -206,6 +206,23 @@ fn a_diff_shows_what_is_new_gone_and_grown() {
     assert!(table.stdout.contains("1 new"), "{table:?}");
 }
 
+/// Otherwise, a leak that has grown would seem to have shrunk.
+#[test]
+fn a_diff_of_swapped_files_is_refused() {
+    let (file, process) = (File::new(), Process::this());
+    let audit = format!("audit --pid {} --idle 1s -o json", process.pid);
+    let later = run(&audit, Leak::Undrained.before_the_run(&process, 7)).stdout;
+    let mut report: Value = serde_json::from_str(&later).unwrap();
+    report["at"] = "2026-02-28T12:00:00Z".into();
+    let [before, after] = ["before.json", "after.json"].map(|name| file.next_to_it(name));
+    fs::write(&before, report.to_string()).unwrap();
+    fs::write(&after, later).unwrap();
+
+    assert_eq!(diff(&before, &after), (0, vec!["same".to_owned()]));
+    let words = ["after.json", "2026-02-28T12:00:00Z", "before.json", "older file first"];
+    run_offline(&format!("diff {after} {before}")).assert_error(&words);
+}
+
 #[test]
 fn an_existing_file_is_renamed_only_if_the_run_starts() {
     let file = File::new();

@@ -2,13 +2,18 @@
 
 use std::{
     fs,
+    process::{Child, Command},
+    thread,
     time::{Duration, Instant},
 };
 
-use crate::support::{Kind, Leak, NOBODY, Tracer};
+use crate::support::{Cgroup, Kind, Leak, NOBODY, Tracer};
 
 /// Longest wait for something that takes a short time.
 const DEADLINE: Duration = Duration::from_mins(1);
+
+/// A shell that is always busy.
+const BUSY: &str = "while :; do :; done";
 
 /// `include/uapi/linux/capability.h`.
 const DAC_READ_SEARCH: u64 = 1 << 2;
@@ -41,7 +46,7 @@ fn worker_of(launcher: u32, other: Option<u32>) -> u32 {
             return pid;
         }
         assert!(Instant::now() < deadline, "there is no worker");
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -116,6 +121,48 @@ fn a_worker_that_is_killed_or_hangs_is_replaced() {
     tracer.interrupt();
 }
 
+/// A request of a process takes at most a second, without the time for which the worker waits.
+#[test]
+fn a_worker_that_waits_for_a_cpu_is_not_replaced() {
+    let Some(slow) = Cgroup::make_slow("tracer-test-slow") else { return };
+    let mut leaks = [Kind::Undrained; 2].map(Leak::prepare);
+    let pids = leaks.each_ref().map(|leak| leak.pid().to_string()).join(",");
+    let mut tracer = Tracer::start(&format!("--pid {pids} --idle 2s --interval 1s -o json"));
+    leaks[0].grow(5);
+    tracer.wait_until(|report| report.leaked_by(leaks[0].pid()) == 5);
+    let worker = worker_of(launcher_of(&tracer), None);
+    // They use up what the worker could have.
+    let mut busy = [(); 4].map(|()| Command::new("sh").args(["-c", BUSY]).spawn().unwrap());
+    for pid in busy.each_ref().map(Child::id).into_iter().chain([worker]) {
+        slow.admit(pid);
+    }
+
+    let release = thread::spawn(move || {
+        let (mut waiting_since, deadline) = (Instant::now(), Instant::now() + DEADLINE);
+        while waiting_since.elapsed() < Duration::from_millis(1_500) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+            if !status(worker, "State:").starts_with('R') {
+                waiting_since = Instant::now();
+            }
+        }
+        // In the cgroup, their exits would take as long.
+        drop(slow);
+        for child in &mut busy {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    });
+    leaks[1].grow(5);
+    let pid = leaks[1].pid();
+    let report = tracer
+        .wait_until(|report| report.leaked_by(pid) == 5 && !report.leak_of(pid).is_null("exe"));
+
+    release.join().unwrap();
+    leaks[1].assert_reported_by(&report);
+    assert_eq!(worker_of(launcher_of(&tracer), None), worker, "it was not replaced");
+    tracer.interrupt();
+}
+
 #[test]
 fn launcher_and_worker_end_with_a_tracer_that_is_killed() {
     let leak = Leak::of(Kind::Undrained, 5);
@@ -129,6 +176,6 @@ fn launcher_and_worker_end_with_a_tracer_that_is_killed() {
     let deadline = Instant::now() + DEADLINE;
     while is_running(launcher, "__launch-inspection") || is_running(worker, "__inspect") {
         assert!(Instant::now() < deadline, "they are still there");
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 }

@@ -23,6 +23,7 @@ mod demo;
 mod doctor;
 mod exit_codes;
 mod faults;
+mod file_descriptors;
 mod filters;
 mod full_disk;
 mod healthy_clients;

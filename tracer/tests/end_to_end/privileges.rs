@@ -163,7 +163,7 @@ fn the_process_that_outlives_the_tracer_has_no_capabilities() {
     }
     assert_exec_gains_nothing(keeper);
     tracer.interrupt();
-    // It exits, too.
+    // The keeper exits too.
     let deadline = Instant::now() + Duration::from_mins(1);
     while Path::new(&format!("/proc/{keeper}")).exists() {
         assert!(Instant::now() < deadline, "{}", of(keeper, "status"));

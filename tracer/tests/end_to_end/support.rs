@@ -6,6 +6,7 @@ mod compiled;
 mod go;
 mod host;
 mod leak;
+mod memory;
 mod program;
 mod puppet;
 mod report;
@@ -22,6 +23,7 @@ pub(crate) use self::{
     go::{Form, Go, go_source},
     host::{found, lacks_ipv6},
     leak::{Kind, Leak, leak_within, one_by_one},
+    memory::Memory,
     program::Program,
     puppet::{Fd, Listener, Puppet, listed},
     report::{Finding, Report, is_slow_host},

@@ -1,5 +1,5 @@
 /* Executes a program from a FUSE file system that is mounted for this process only. A child serves the
- * file system; once it is stopped, the file system never answers.
+ * file system; once it is stopped, the file system never responds.
  *
  *     fuse PROGRAM DIRECTORY
  */

@@ -7,8 +7,10 @@
  *     connect-library PORT     in leak_in_library of that library
  *     files NUMBER             opens more files
  *     threads NUMBER           starts threads that wait
+ *     duplicates NUMBER        opens a socket and duplicates its file descriptor
+ *     end-main-thread 0        goes on in another thread
  *     scribble NUMBER          starts threads in poll(), whose arrays change all the time
- *     hide-tmp                 mounts a file system that never answers over /tmp, for this process
+ *     hide-tmp                 mounts a file system that never responds over /tmp, for this process
  *
  * With -DLIBRARY it is that library; with -DRECURSING its debug information refers to itself.
  */
@@ -146,7 +148,7 @@ static int start_threads(int count, void *(*function)(void *))
 {
 	pthread_attr_t attributes;
 	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, 64 << 10);
+	pthread_attr_setstacksize(&attributes, 96 << 10);
 	for (int number = 0; number < count; number++) {
 		pthread_t thread;
 		if (pthread_create(&thread, &attributes, function, NULL) != 0)
@@ -167,6 +169,17 @@ static int hide_tmp(void)
 	return 0;
 }
 
+static int duplicate(int count)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in any = loopback(0);
+	check(bind(fd, (struct sockaddr *)&any, sizeof any), "bind");
+	check(listen(fd, 1), "listen");
+	for (int number = 0; number < count; number++)
+		check(dup(fd), "dup");
+	return count;
+}
+
 static int perform(const char *command, const char *argument)
 {
 	int number = atoi(argument);
@@ -184,24 +197,38 @@ static int perform(const char *command, const char *argument)
 		return start_threads(number, wait_for_ever);
 	if (strcmp(command, "scribble") == 0)
 		return start_threads(number, poll_for_ever) + start_threads(1, scribble);
+	if (strcmp(command, "duplicates") == 0)
+		return duplicate(number);
 	if (strcmp(command, "hide-tmp") == 0)
 		return hide_tmp();
 	fprintf(stderr, "not a command: %s\n", command);
 	exit(1);
 }
 
-int main(void)
+static void *serve(void *argument)
 {
-	char line[5000], command[100], argument[4100];
-	puts("ready");
-	fflush(stdout);
+	char line[5000], command[100], text[4100];
 	while (fgets(line, sizeof line, stdin) != NULL) {
-		argument[0] = 0;
-		if (sscanf(line, "%99s %4099s", command, argument) < 1)
+		text[0] = 0;
+		if (sscanf(line, "%99s %4099s", command, text) < 1)
 			continue;
-		printf("ok %d\n", perform(command, argument));
+		if (strcmp(command, "end-main-thread") == 0) {
+			start_threads(1, serve);
+			puts("ok 0");
+			fflush(stdout);
+			pthread_exit(NULL);
+		}
+		printf("ok %d\n", perform(command, text));
 		fflush(stdout);
 	}
-	return 0;
+	exit(0);
+	return argument;
+}
+
+int main(void)
+{
+	puts("ready");
+	fflush(stdout);
+	serve(NULL);
 }
 #endif

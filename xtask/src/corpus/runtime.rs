@@ -55,7 +55,7 @@ struct BuildEnv {
 }
 
 impl Runtimes {
-    /// With `may_install`, Debian packages are installed, too; without it, only files in the build
+    /// With `may_install`, Debian packages are also installed; without it, only files in the build
     /// directory are created.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ fn prepare(environment: &Path) -> Result<()> {
     if has_duckdb() {
         return Ok(());
     }
-    let python = python::of_debian().unwrap_or_else(|| "python3".into());
+    let python = python::debian_interpreter().unwrap_or_else(|| "python3".into());
     python::make_environment(&python, environment)
         .context("cannot create a virtual environment of Python")?;
     python::install(environment, &[DUCKDB.as_ref()]).context("cannot install DuckDB")

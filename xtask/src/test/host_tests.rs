@@ -64,6 +64,24 @@ pub(super) fn run_as_root(access: Result<Access, &str>, object: Option<&Path>) -
     tally
 }
 
+/// The end-to-end tests in which a worker makes every kind of system call that it needs.
+const INSPECTIONS: [&str; 4] = ["call_sites::", "hostile::", "inspections::", "leaks::"];
+
+/// Runs the tests of inspections with a tracer that was built with musl, whose C library makes other
+/// system calls than that of glibc.
+pub(super) fn run_with_musl(access: Access) -> Tally {
+    if let Err(missing) = build::check_musl() {
+        return step::skipped(&format!("{missing:#}"));
+    }
+    let tests = match build::musl_tests() {
+        Ok(tests) => tests,
+        Err(error) => return step::checked(Err(error)),
+    };
+    let mut command = command_for(&tests);
+    command.arg(END_TO_END_THREADS).args(INSPECTIONS);
+    libtest::run(&mut as_root(command, access))
+}
+
 /// Builds all tests, and the programs that they run. `object` replaces the committed BPF object.
 ///
 /// # Errors

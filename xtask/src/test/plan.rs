@@ -31,6 +31,8 @@ pub(crate) enum Step {
     Kernels,
     /// The BPF object, rebuilt from source and tested if it differs
     Object,
+    /// Inspections by a tracer that is built with musl
+    Musl,
     /// The whole corpus; packages that are missing are installed
     WholeCorpus,
     /// The whole zoo; packages that are missing are installed
@@ -56,7 +58,7 @@ pub(crate) enum Set {
 
 /// The order of the steps. Steps of one group run at the same time: the first one waits for most of
 /// its time, and the others run in the background, one after the other.
-const GROUPS: [&[Step]; 13] = [
+const GROUPS: [&[Step]; 14] = [
     &[Step::Digest],
     &[Step::Build],
     &[Step::Root, Step::Unit],
@@ -68,6 +70,7 @@ const GROUPS: [&[Step]; 13] = [
     &[Step::Bench],
     &[Step::Kernels],
     &[Step::Object],
+    &[Step::Musl],
     &[Step::WholeCorpus],
     &[Step::WholeZoo],
     &[Step::AllKernels],
@@ -84,7 +87,7 @@ impl Step {
             Self::Corpus | Self::Kernels | Self::Fuzz => set == Set::All,
             // Its reduced set has not been run alone on a quiet machine with the current rules.
             Self::Zoo => set == Set::Nightly,
-            Self::WholeCorpus | Self::WholeZoo | Self::AllKernels | Self::LongFuzz => {
+            Self::Musl | Self::WholeCorpus | Self::WholeZoo | Self::AllKernels | Self::LongFuzz => {
                 set == Set::Nightly
             }
         }

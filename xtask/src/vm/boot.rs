@@ -42,7 +42,8 @@ enum Expectation {
 const ATTACH_METHODS: [&str; 3] = ["tracepoint", "fentry", "kprobe"];
 
 /// Tests that compile a program first; the machines have no compiler.
-const NEED_COMPILERS: [&str; 4] = ["attachment::", "call_sites::", "healthy_clients::", "ledger::"];
+const NEED_COMPILERS: [&str; 5] =
+    ["attachment::", "call_sites::", "healthy_clients::", "hostile::", "ledger::"];
 
 /// Tests that open tens of thousands of connections, which is too slow under emulation.
 const LARGE: [&str; 1] = ["churn::"];
@@ -57,15 +58,17 @@ const NEED_SPEED: [&str; 2] = ["exit_codes::fail_on_sets", "stacks::more_stacks_
 /// Leaks may be only *possible*, because they are too old by the time the tracer has started.
 const SLOW_HOST: &str = "TRACER_TEST_SLOW_HOST=1";
 
-/// End-to-end tests of the reduced set: leaks of every kind, their owners, and exit codes.
-const CORE: [&str; 4] = ["attribution::", "doctor::", "exit_codes::", "leaks::"];
+/// End-to-end tests of the reduced set: leaks of every kind, their owners, exit codes, and a million
+/// file descriptors, for which other hosts have no privilege.
+const CORE: [&str; 5] =
+    ["attribution::", "doctor::", "exit_codes::", "file_descriptors::", "leaks::"];
 
 /// More tests at a time than there are CPUs, because a test mostly waits.
 const FOR_ALL_TESTS: &str = "--test-threads=6";
 
 /// Shown below the table: which tests are excluded and why.
 pub(super) const LEFT_OUT: &str = "left out in virtual machines: tests that compile a program \
-     (attachment, call_sites, healthy_clients, ledger), open tens of thousands of connections \
+     (attachment, call_sites, healthy_clients, hostile, ledger), open tens of thousands of connections \
      (churn) or need a fast host; leaks may be only possible there";
 
 impl Boot {

@@ -21,7 +21,7 @@ const LEFT_OUT_OF_REDUCED: &str = "6.18";
 pub(super) const NEWEST: &str = "newest";
 
 /// Debian's flavor for virtual machines, which is smaller and sufficient for the tests.
-const FLAVOUR: &str = "-cloud-amd64";
+const FLAVOR: &str = "-cloud-amd64";
 
 /// Modules that are loaded before the tests, in this order: sock_diag for TCP.
 const MODULES: [&str; 2] = ["inet_diag", "tcp_diag"];
@@ -65,7 +65,7 @@ pub(super) fn fetch(index: &Index, series: &str, cache: &Path) -> Result<Kernel>
 fn release(index: &Index, series: &str) -> Result<String> {
     let releases = index.starting_with("linux-image-").into_iter().filter_map(|package| {
         let release = package.strip_prefix("linux-image-")?;
-        let is_ours = release.ends_with(FLAVOUR)
+        let is_ours = release.ends_with(FLAVOR)
             && release.starts_with(|first: char| first.is_ascii_digit())
             // Excludes newer series that are built for an older Debian release.
             && !release.contains("deb11");

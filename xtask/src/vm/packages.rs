@@ -77,7 +77,7 @@ impl Index {
     /// # Errors
     /// If they cannot be downloaded or unpacked.
     pub(super) fn unpack(&self, packages: &[String], directory: &Path) -> Result<()> {
-        // Files left over from an interrupted run would be unpacked, too.
+        // Files left over from an interrupted run would also be unpacked.
         let downloads = self.downloads.join(directory.file_name().unwrap_or_default());
         let _ = fs::remove_dir_all(&downloads);
         fs::create_dir_all(&downloads)?;

@@ -124,7 +124,7 @@ fn install_python(exhibits: &[Exhibit], missing: &mut BTreeMap<String, String>) 
     let environment = workspace::target()?.join("zoo/python");
     let names: BTreeSet<&str> =
         exhibits.iter().flat_map(|exhibit| &exhibit.pip).map(String::as_str).collect();
-    let base = python::of_debian().unwrap_or_else(|| PathBuf::from("python3"));
+    let base = python::debian_interpreter().unwrap_or_else(|| PathBuf::from("python3"));
     if names.is_empty() && !environment.join("bin/python").is_file() {
         return Ok(base);
     }

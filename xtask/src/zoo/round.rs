@@ -174,7 +174,7 @@ fn begin(participants: &mut [Participant<'_>]) {
         running.begin()
     });
     for (participant, result) in participants.iter_mut().zip(results) {
-        participant.note(result);
+        participant.remember_error(result);
     }
 }
 
@@ -190,7 +190,7 @@ impl Participant<'_> {
     }
 
     /// Remembers the first error.
-    fn note(&mut self, result: Result<()>) {
+    fn remember_error(&mut self, result: Result<()>) {
         if let Err(error) = result
             && self.broken.is_none()
         {
@@ -202,14 +202,14 @@ impl Participant<'_> {
     fn disturb(&mut self) {
         if self.broken.is_none() {
             let result = self.running().disturb();
-            self.note(result);
+            self.remember_error(result);
         }
     }
 
     fn check(&mut self) {
         if self.broken.is_none() {
             let result = self.running().check();
-            self.note(result);
+            self.remember_error(result);
         }
     }
 
@@ -232,7 +232,7 @@ impl Participant<'_> {
     fn end(&mut self) {
         if self.broken.is_none() {
             let result = self.running().end();
-            self.note(result);
+            self.remember_error(result);
         }
     }
 }

@@ -51,7 +51,7 @@ impl Running {
         let directory = scratch.join(&exhibit.name);
         fs::create_dir_all(&directory)
             .with_context(|| format!("cannot create {}", directory.display()))?;
-        // Servers that drop root write there, too.
+        // Servers that drop root also write there.
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777))?;
         let mut command = Command::new(workspace::xtask()?);
         command

@@ -30,7 +30,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
         .spawn()
         .context("cannot start bash")?;
     let bash = i32::try_from(bash.id()).ok().and_then(Pid::from_raw).context("no pid")?;
-    // Adopted processes are reaped, too.
+    // Adopted processes are also reaped.
     while !matches!(wait(WaitOptions::empty()), Ok(Some((pid, _))) if pid == bash) {}
     kill_descendants()
 }

@@ -159,7 +159,7 @@ fn responses_to_one_request_are_distinguished_by_their_bodies() {
     let [one, two] = [0, 1].map(|number| example.exchange(number, 0));
     example.check(one.response, Some(&[0]));
     example.check(two.response, Some(&[1]));
-    // One whose body leads nowhere may belong to either connection.
+    // A response whose body leads nowhere may belong to either connection.
     example.memory.put(two.response + layout::RESPONSE_BODY, &[PROGRAM, HEAP + 0xf000]);
     example.check(two.response, Some(&[0, 1]));
 }

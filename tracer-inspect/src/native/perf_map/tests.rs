@@ -106,7 +106,7 @@ impl Drop for Example {
 fn only_a_regular_file_of_a_limited_size_is_read() {
     let example = Example::new();
     assert_eq!(example.name(0x1000), Ok(None));
-    // It has no writer.
+    // A FIFO without a writer.
     mknodat(CWD, &example.path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     assert_eq!(example.name(0x1000), Err(CallSiteReason::PerfMapUntrusted));
     fs::remove_file(&example.path).unwrap();

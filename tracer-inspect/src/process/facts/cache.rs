@@ -55,7 +55,7 @@ impl FactsCache {
     pub(crate) fn answer(&mut self, key: ProcessKey) -> Option<Input> {
         match self.facts(key, clock::now()) {
             Ok(facts) => facts.map(Input::Process),
-            // It can exit while a file of it is open: ESRCH.
+            // A process can exit while a file of it is open: ESRCH.
             Err(_) if !exists(key.pid) => None,
             Err(error) => {
                 log::debug!("process {}: {error}", key.pid);

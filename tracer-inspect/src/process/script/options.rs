@@ -1,4 +1,4 @@
-//! The options of interpreters, as far as needed to find the program in a command line.
+//! The options of interpreters that affect where the program is in a command line.
 
 /// An interpreter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -92,7 +92,7 @@ pub fn polled(array: &[u8]) -> Vec<u32> {
     let (entries, _) = array.as_chunks::<POLLED_SIZE>();
     let entries = entries.iter().filter_map(|[a, b, c, d, events @ .., _, _]| {
         let is_input = u16::from_ne_bytes(*events) & INPUT != 0;
-        // The kernel ignores negative file descriptors, too.
+        // The kernel also ignores negative file descriptors.
         is_input.then(|| u32::try_from(i32::from_ne_bytes([*a, *b, *c, *d])).ok()).flatten()
     });
     entries.collect()

@@ -10,6 +10,7 @@
 
 mod received;
 mod remembered;
+mod working_time;
 
 use std::{collections::VecDeque, os::fd::OwnedFd, time::Duration};
 
@@ -18,6 +19,8 @@ use remembered::{Failed, Possible, Remembered};
 pub(super) use remembered::{Identify, Program};
 use tracer_core::{ProcessKey, Timestamp};
 use tracer_inspect::protocol::{Answer, Reply, Request, Task, TaskKind};
+use working_time::{ALONE_TIME_MAX, START_TIME_MAX, WorkingTime, first_time_max};
+pub(super) use working_time::{Scheduling, Times};
 
 /// Maximum number of requests that a worker has at a time: enough that it does not wait for the
 /// next one, and few enough that little is lost with it.
@@ -85,10 +88,8 @@ pub(super) struct Exchange {
     waiting: VecDeque<Waiting>,
     /// Requests that the current worker has, oldest first.
     sent: VecDeque<Sent>,
-    /// When the worker began to work on the oldest of them.
-    working_since: Timestamp,
-    /// When a part of the oldest reply was received although its deadline had passed.
-    late_since: Option<Timestamp>,
+    /// The time of the worker for the oldest of them.
+    time: WorkingTime,
     received: Received,
     /// The current worker has said that it is ready. If it fails before, no request is the cause.
     is_ready: bool,
@@ -104,24 +105,6 @@ pub(super) struct Exchange {
     cpu_ns: u64,
 }
 
-/// How long a worker may take to answer a request while others are waiting.
-const fn first_time_max(kind: TaskKind) -> Duration {
-    Duration::from_secs(match kind {
-        TaskKind::Process => 1,
-        TaskKind::CallSite
-        | TaskKind::CallSiteBySymbols
-        | TaskKind::Entries
-        | TaskKind::Readers
-        | TaskKind::Resolve => 2,
-    })
-}
-
-/// How long a worker may take for a request that it has alone. Even on a busy host, the slowest
-/// one, a scan of 250,000 goroutines, takes less.
-const ALONE_TIME_MAX: Duration = Duration::from_secs(10);
-
-/// How long a worker may take to start, on a busy host.
-const START_TIME_MAX: Duration = Duration::from_secs(10);
 /// Maximum length in bytes of the message that says that a worker is ready.
 const READY_MAX: usize = 64;
 
@@ -198,7 +181,7 @@ impl Exchange {
     /// Takes bytes that the worker has sent, and the file descriptor that came with them.
     ///
     /// # Errors
-    /// They are not the reply to the oldest request.
+    /// The bytes are not the reply to the oldest request.
     pub(super) fn receive(
         &mut self,
         bytes: &[u8],
@@ -211,8 +194,8 @@ impl Exchange {
         self.take_replies(now, outcomes)?;
         // The worker cannot send a long reply at once. The rest may be late because this process
         // was: until now, it has read nothing.
-        if is_late && !self.received.is_empty() && self.late_since.is_none() {
-            self.late_since = Some(now);
+        if is_late && !self.received.is_empty() {
+            self.time.receives_late(now);
         }
         Ok(())
     }
@@ -229,8 +212,8 @@ impl Exchange {
                     return Ok(());
                 };
                 let ready = Reply::read(&message, READY_MAX).ok().filter(Reply::is_ready);
-                self.spend(ready.ok_or(WorkerFailed)?.cpu_ns, now);
                 self.is_ready = true;
+                self.spend(ready.ok_or(WorkerFailed)?.cpu_ns, now);
                 continue;
             }
             let oldest = self.sent.front().ok_or(WorkerFailed)?;
@@ -261,26 +244,44 @@ impl Exchange {
     /// Adds the CPU time that the worker reports: at most the time since its previous reply,
     /// because it has one thread.
     fn spend(&mut self, cpu_ns: u64, now: Timestamp) {
-        let most_ns = now.as_ns().saturating_sub(self.working_since.as_ns());
+        let most_ns = now.as_ns().saturating_sub(self.time.since().as_ns());
         self.cpu_ns = self.cpu_ns.saturating_add(cpu_ns.min(most_ns));
         self.begin(now);
     }
 
     /// The worker begins to work on the oldest request.
-    const fn begin(&mut self, now: Timestamp) {
-        (self.working_since, self.late_since) = (now, None);
+    fn begin(&mut self, now: Timestamp) {
+        self.time.begin(now, !self.is_ready);
     }
 
-    /// When the next reply must have arrived; `None` if the worker has no request.
-    pub(super) fn deadline(&self) -> Option<Timestamp> {
+    /// How long the worker may take for the oldest request; `None` if it has none.
+    fn time_max(&self) -> Option<Duration> {
         let oldest = self.sent.front()?;
-        let limit = match oldest.attempt {
+        Some(match oldest.attempt {
             _ if !self.is_ready => START_TIME_MAX,
             Attempt::First => first_time_max(oldest.request.task.kind()),
             Attempt::Slow | Attempt::Second => ALONE_TIME_MAX,
-        };
-        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        Some(self.late_since.unwrap_or(self.working_since).after_ms(limit_ms))
+        })
+    }
+
+    /// When the next reply must have arrived, or the worker is checked again; `None` if the worker
+    /// has no request.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        Some(self.time.deadline(self.time_max()?))
+    }
+
+    /// Checks whether the worker has taken too long for the oldest request, without the time for
+    /// which it waited for a CPU.
+    ///
+    /// # Errors
+    /// It has.
+    pub(super) fn check_time(
+        &mut self,
+        now: Timestamp,
+        scheduling: &impl Scheduling,
+    ) -> Result<(), WorkerFailed> {
+        let Some(limit) = self.time_max() else { return Ok(()) };
+        if self.time.is_over(limit, now, scheduling) { Err(WorkerFailed) } else { Ok(()) }
     }
 
     /// The worker has been killed or has exited. The next one is fresh.

@@ -2,8 +2,8 @@
 //! not have to keep the privileges that a new worker starts with.
 //!
 //! It is started before anything is read from a watched process, and parses nothing: a message to
-//! it is one byte, and carries a socket if a worker is to be started. The launcher exits with
-//! `tracer`, and its workers exit with it.
+//! it is one byte, and carries a socket if a worker is to be started. It replies with the pid of each
+//! worker that it has started. The launcher exits with `tracer`, and its workers exit with it.
 
 use std::{
     io,
@@ -15,7 +15,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use rustix::{io::retry_on_intr, net::SendFlags, process::setsid};
+use rustix::{
+    io::retry_on_intr,
+    net::{RecvFlags, SendFlags, recv},
+    process::setsid,
+};
 use tracer_inspect::protocol::fd_passing;
 
 /// This program, even if its file has been replaced.
@@ -26,11 +30,15 @@ pub(crate) const LAUNCHER: &str = "__launch-inspection";
 pub(crate) const WORKER: &str = "__inspect";
 /// The content of a message. What it means depends on whether it carries a socket.
 const MESSAGE: [u8; 1] = [0];
+/// The reply if a worker was not started.
+const PID_UNKNOWN: [u8; 4] = [0; 4];
 
 /// The launcher of this run.
 #[derive(Debug)]
 pub(crate) struct Launcher {
     socket: UnixStream,
+    /// Number of workers that were requested and whose pid has not been received yet.
+    unknown: u32,
     #[expect(dead_code, reason = "shows which process it is")]
     process: Child,
 }
@@ -45,15 +53,31 @@ impl Launcher {
         let (socket, its) = UnixStream::pair().context("cannot start inspections")?;
         let process = command(LAUNCHER, its.into(), verbose).spawn();
         let process = process.context("cannot start inspections")?;
-        Ok(Self { socket, process })
+        Ok(Self { socket, unknown: 0, process })
     }
 
     /// Kills the current worker, and starts one that serves `socket`.
     ///
     /// # Errors
     /// The launcher has exited.
-    pub(super) fn start_worker(&self, socket: &UnixStream) -> io::Result<()> {
-        self.send(Some(socket.as_fd()))
+    pub(super) fn start_worker(&mut self, socket: &UnixStream) -> io::Result<()> {
+        self.send(Some(socket.as_fd()))?;
+        self.unknown += 1;
+        Ok(())
+    }
+
+    /// The pid of the worker that was started last, if it is known already. The launcher does not
+    /// wait for a worker before it is asked to kill it, so no other process has this pid.
+    pub(super) fn worker(&mut self) -> Option<u32> {
+        let mut pid = PID_UNKNOWN;
+        while self.unknown > 0 {
+            let (length, _) = recv(&self.socket, &mut pid, RecvFlags::DONTWAIT).ok()?;
+            if length < pid.len() {
+                return None;
+            }
+            self.unknown -= 1;
+        }
+        (pid != PID_UNKNOWN).then(|| u32::from_le_bytes(pid))
     }
 
     /// Kills the current worker.
@@ -96,12 +120,18 @@ pub(crate) fn run(verbose: bool) -> Result<()> {
         if received.length == 0 {
             return Ok(());
         }
-        if let Some(socket) = received.file {
-            match command(WORKER, socket, verbose).spawn() {
-                Ok(worker) => workers.push(worker),
+        if let Some(its) = received.file {
+            let mut pid = PID_UNKNOWN;
+            match command(WORKER, its, verbose).spawn() {
+                Ok(worker) => {
+                    pid = worker.id().to_le_bytes();
+                    workers.push(worker);
+                }
                 // Its socket is closed, so tracer sees that it does not exist.
                 Err(error) => log::warn!("cannot start an inspection worker: {error}"),
             }
+            // Without its pid, tracer does not know how long it waits for a CPU.
+            let _ = fd_passing::send(&socket, &pid, None, SendFlags::DONTWAIT);
         }
     }
 }

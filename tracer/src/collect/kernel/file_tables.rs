@@ -36,7 +36,7 @@ pub(super) fn program(extent: Extent) -> &'static str {
 #[derive(Debug, Default)]
 pub(super) struct FileTables {
     pub(super) loaded: Option<Loaded>,
-    /// A pass over files has found a socket: it has noted the address by which the programs
+    /// A pass over files has found a socket: it has recorded the address by which the programs
     /// recognize sockets, and sockets that existed then have cookies.
     is_prepared: bool,
     /// Sockets that the latest pass over file tables has left out: process, file descriptor and
@@ -47,8 +47,8 @@ pub(super) struct FileTables {
 }
 
 impl FileTables {
-    /// Notes how many sockets a pass over files has found.
-    pub(super) const fn note_pass(&mut self, records: u64) {
+    /// Takes the number of sockets that a pass over files has found.
+    pub(super) const fn after_pass(&mut self, records: u64) {
         self.is_prepared |= records > 0;
     }
 

@@ -125,7 +125,7 @@ impl Kernel {
             Reading::Overlapped => read_records(&mut file, READ_BYTES, each)?,
             Reading::InTurn => read_records_in_turn(&mut file, READ_BYTES, each)?,
         };
-        self.file_tables.note_pass(stats.records);
+        self.file_tables.after_pass(stats.records);
         Ok(stats)
     }
 }

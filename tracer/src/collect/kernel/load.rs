@@ -127,7 +127,7 @@ impl Kernel {
     /// Takes the ring buffer of events, once.
     ///
     /// # Errors
-    /// It was already taken, or cannot be polled.
+    /// The ring buffer was already taken, or cannot be polled.
     pub(crate) fn take_events(&mut self) -> anyhow::Result<EventRing> {
         let map = self.ebpf.take_map("EVENTS").ok_or_else(|| not_in_object("EVENTS"))?;
         Ok(EventRing::new(RingBuf::try_from(map)?)?)
@@ -136,7 +136,7 @@ impl Kernel {
     /// Takes the programs' log, once. `None` without [`KernelOptions::verbose`].
     ///
     /// # Errors
-    /// It was already taken, or cannot be polled.
+    /// The ring buffer was already taken, or cannot be polled.
     pub(crate) fn take_log(&mut self) -> anyhow::Result<Option<LogRing>> {
         self.options.verbose.then(|| LogRing::new(&mut self.ebpf)).transpose()
     }

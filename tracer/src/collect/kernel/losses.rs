@@ -52,7 +52,7 @@ impl Kernel {
     }
 }
 
-/// How often the kernel skipped the program, from `/proc/self/fdinfo`.
+/// Number of times that the kernel skipped the program (`recursion_misses` in `/proc/self/fdinfo`).
 fn missed_runs(program: &Program) -> u64 {
     // A program that is not loaded has missed no event.
     let Ok(fd) = program.fd() else { return 0 };

@@ -58,9 +58,9 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    /// The capabilities that these require, as far as the process `has` them.
+    /// Those of the required capabilities that the process `has`.
     fn capabilities(self, has: impl Fn(Capability) -> bool, is_root: bool) -> CapsHashSet {
-        // `/proc/PID` of other users' processes, as far as the kernel itself answers.
+        // For files in `/proc/PID` of other users' processes that check ptrace access.
         let mut wanted = CapsHashSet::from([Capability::CAP_SYS_PTRACE]);
         if self.programs {
             wanted.insert(Capability::CAP_BPF);

@@ -26,12 +26,12 @@ const HOOKS_MAX: usize = 16;
 const ALLOWANCE: Allowance =
     Allowance { bytes_max: 1 << 20, steps_max: 4 << 20, with_debug_info: false };
 
-/// Checks that this is the regular file that a process executes, that reading it waits for nobody,
+/// Checks that this is the regular file that a process executes, that reading it cannot block,
 /// and that the hooks are inside it, because the worker may have been compromised by a process that it
 /// has read. Nothing is opened, and the file system is not queried.
 ///
 /// # Errors
-/// It is not, or that cannot be determined.
+/// The file is a different one, or this cannot be determined.
 pub(super) fn check(file: &OwnedFd, pid: u32, hooks: &[(LedgerHook, u64)]) -> Result<(), Limit> {
     let refused = |detail: &dyn Display| Limit::UprobesRefused { detail: detail.to_string() };
     // Attaching a uprobe reads from the file, while this process can do nothing else.

@@ -23,7 +23,7 @@ impl Observer {
             log::warn!("{error:#}");
         }
         let left = ledgers?.leave_attached();
-        // Its programs and maps are closed by the keeper, too.
+        // The keeper also closes its file descriptors of the programs and maps.
         mem::forget(backend);
         let (count, each) = left?;
         let duration = each.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use tracer_common::SocketRecord;
-use tracer_core::{ConnectionId, ProcessKey, Snapshot, decode::KernelConstants};
+use tracer_core::{ConnectionId, Input, Note, ProcessKey, Snapshot, decode::KernelConstants};
 use tracer_inspect::{clock, process::cgroup};
 
 use super::Observer;
@@ -48,7 +48,20 @@ impl Observer {
         if self.ledgers.is_some() {
             self.holders = snapshot.holders.iter().map(|holder| holder.key).collect();
         }
+        if let Some(targets) = &self.targets {
+            // So that their file descriptors are shown.
+            let without = targets.without_sockets(&snapshot.holders);
+            snapshot.holders.extend(without);
+        }
         Ok(snapshot)
+    }
+
+    /// A note after the first snapshot, if sockets of descendants of a target process are missing
+    /// from it, which then looks as if it leaked nothing: a shell or a server's main process.
+    pub(crate) fn omitted_descendants(&self, first: &Snapshot) -> Option<Input> {
+        let targets = self.targets.as_ref()?;
+        let (processes, descendants) = targets.omitted_descendants(&first.holders)?;
+        Some(Input::Note(Note::DescendantsNotObserved { processes, descendants }))
     }
 
     fn read_sockets(&mut self) -> Result<Snapshot> {

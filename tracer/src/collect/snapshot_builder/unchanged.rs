@@ -22,7 +22,7 @@ impl SnapshotBuilder {
             return;
         };
         let place = self.add_shared(facts);
-        self.note_seen(fingerprint.numbered(number), place);
+        self.keep_fingerprint(fingerprint.numbered(number), place);
     }
 
     /// Adds one file descriptor if the same record was decoded for the previous snapshot. Returns
@@ -30,7 +30,7 @@ impl SnapshotBuilder {
     pub(crate) fn add_known(&mut self, fingerprint: &Fingerprint) -> bool {
         let Some(facts) = self.before.facts(fingerprint) else { return false };
         let place = self.add_shared(facts);
-        self.note_seen(*fingerprint, place);
+        self.keep_fingerprint(*fingerprint, place);
         true
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn own() -> io::Result<u32> {
 /// Inode number of the network namespace of another process or thread, by its directory.
 ///
 /// # Errors
-/// It has exited, or may not be read.
+/// The process has exited, or may not be read.
 pub(super) fn of(directory: &str) -> io::Result<u32> {
     number(&fs::metadata(format!("{directory}/ns/net"))?)
 }

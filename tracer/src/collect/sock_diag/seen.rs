@@ -86,7 +86,7 @@ impl Seen {
         ConnectionId(self.cookie)
     }
 
-    /// The facts, as far as this source provides them.
+    /// The facts that this source provides.
     ///
     /// # Errors
     /// The kernel reported an impossible value.

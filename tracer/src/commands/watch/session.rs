@@ -74,6 +74,7 @@ fn signals(backend: &BackendSource) -> Result<Signals> {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent states")]
 struct Session {
     observer: Observer,
     detector: RecordedDetector,
@@ -85,7 +86,9 @@ struct Session {
     /// How long the last judgment waits for answers, unless the run was ended.
     inspect_for: Duration,
     /// Whether this is the last judgment, and it waits for all answers.
-    is_patient: bool,
+    waits_for_all: bool,
+    /// Whether a snapshot has been taken.
+    has_snapshot: bool,
     /// Whether answers have arrived since the latest judgment.
     has_answers: bool,
     lists: Lists,
@@ -129,7 +132,8 @@ impl Session {
             cpu_time: Duration::ZERO,
             asked_at: Duration::ZERO,
             inspect_for: plan.inspect_for,
-            is_patient: false,
+            waits_for_all: false,
+            has_snapshot: false,
             has_answers: false,
             lists: Lists::default(),
             paused_since: None,
@@ -147,6 +151,11 @@ impl Session {
         let snapshot = self.observer.snapshot()?;
         let taken = self.observer.cpu_time();
         let sockets = snapshot.sockets.len();
+        if !std::mem::replace(&mut self.has_snapshot, true)
+            && let Some(note) = self.observer.omitted_descendants(&snapshot)
+        {
+            self.detector.handle(note);
+        }
         self.detector.handle(Input::Snapshot(snapshot));
         // Events that occurred during the snapshot may not be in it.
         self.take_events();
@@ -189,7 +198,7 @@ impl Session {
     /// Takes the answers that have arrived.
     fn take_answers(&mut self) {
         let taken = self.observer.inspection_time().saturating_sub(self.asked_at);
-        if taken > READERS_MAX && !self.is_patient {
+        if taken > READERS_MAX && !self.waits_for_all {
             self.observer.give_up_readers();
         }
         for answer in self.observer.answers() {
@@ -230,9 +239,9 @@ impl Session {
         is_last: bool,
         signals: &mut Signals,
     ) {
-        // Whoever ended the run does not wait.
-        self.is_patient = is_last && !self.is_ended;
-        let limit = sleep(if self.is_patient { self.inspect_for } else { pause });
+        // After Ctrl-C, the last judgment does not wait for all answers.
+        self.waits_for_all = is_last && !self.is_ended;
+        let limit = sleep(if self.waits_for_all { self.inspect_for } else { pause });
         tokio::pin!(limit);
         let mut can_poll = true;
         self.take_answers();
@@ -299,7 +308,7 @@ impl Session {
     async fn try_snapshot(&mut self, is_last: bool, signals: &mut Signals) {
         if let Err(error) = self.take_snapshot(is_last, signals).await {
             log::warn!("a snapshot failed: {error:#}");
-            self.observer.note_failed_snapshot();
+            self.observer.count_failed_snapshot();
             self.take_events();
             self.detector.handle(Input::Tick(self.observer.now()));
         }

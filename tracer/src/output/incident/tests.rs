@@ -58,7 +58,8 @@ fn a_possible_leak_is_to_be_confirmed_first() {
                catch up and retries end.
             2. If it is a leak: close the socket when a read or write fails: the error path does not
                do so. The call site is unknown: opened before tracing began, so no stack was recorded;
-               only connections opened during a run with --pid or --go have a call site.
+               a run with --pid that lasts longer than --idle can name the lines of connections leaked
+               during it.
             3. Until the fix is deployed, a restart of nginx[801] frees its fds.
             4. Then record again and check that the leak is gone: tracer diff night.rec AFTER.rec
 

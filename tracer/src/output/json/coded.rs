@@ -30,7 +30,7 @@ pub(super) enum Field {
     Object(Coded),
 }
 
-/// A value and how often it occurs.
+/// A value and the number of its occurrences.
 #[derive(Serialize)]
 pub(super) struct CountedValue {
     pub(super) value: String,

@@ -50,6 +50,9 @@ pub(super) fn note(fact: &Note) -> Coded {
         Note::FollowedProcessesFull { processes_max } => {
             coded.integer("processes_max", *processes_max)
         }
+        Note::DescendantsNotObserved { processes, descendants } => {
+            coded.integer("processes", *processes).integer("descendants", *descendants)
+        }
         Note::OtherThresholds { unanswered } => coded.integer("unanswered", *unanswered),
         Note::RecordingDamaged { offset_bytes } => coded.integer("offset_bytes", *offset_bytes),
         Note::RecordingSegmentsDeleted { segments } => coded.integer("segments", *segments),

@@ -200,7 +200,7 @@ fn state_cell(finding: &Finding) -> String {
     }
 }
 
-/// The local address and port as far as all connections share them, with `*` for parts that differ.
+/// The local address and port that all connections share, with `*` for a part that differs.
 fn local_cell(finding: &Finding) -> String {
     let mut locals = finding.connections.iter().map(|connection| connection.local);
     let Some(first) = locals.next() else { return "-".to_owned() };

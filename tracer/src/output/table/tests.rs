@@ -60,8 +60,9 @@ fn mixed_at_80() {
                 them since they died
                 only possible: a single cause, such as a restart of the peer, may explain
                 all of them
-                call site unknown: opened before tracing began, so no stack was recorded;
-                only connections opened during a run with --pid or --go have a call site
+                call site unknown: opened before tracing began, so no stack was recorded; a
+                run with --pid that lasts longer than --idle can name the lines of
+                connections leaked during it
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -112,7 +113,7 @@ fn mixed_at_200() {
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has received no error or EOF on any of the 12: it has not used them since they died
                 only possible: a single cause, such as a restart of the peer, may explain all of them
-                call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid or --go have a call site
+                call site unknown: opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than --idle can name the lines of connections leaked during it
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
@@ -160,7 +161,7 @@ fn wide_at_200() {
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has received no error or EOF on any of the 12: it has not used them since they died
                 only possible: a single cause, such as a restart of the peer, may explain all of them
-                call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid or --go have a call site
+                call site unknown: opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than --idle can name the lines of connections leaked during it
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
@@ -240,8 +241,9 @@ fn colored() {
                 them since they died
                 only possible: a single cause, such as a restart of the peer, may explain
                 all of them
-                call site unknown: opened before tracing began, so no stack was recorded;
-                only connections opened during a run with --pid or --go have a call site
+                call site unknown: opened before tracing began, so no stack was recorded; a
+                run with --pid that lasts longer than --idle can name the lines of
+                connections leaked during it
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -331,8 +333,8 @@ fn all_holders_and_states() {
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has received no error or EOF on any of the 12: it has not used them since they died
                 only possible: a single cause, such as a restart of the peer, may explain all of them
-                call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with
-                --pid or --go have a call site
+                call site unknown: opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than
+                --idle can name the lines of connections leaked during it
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at
                 least 51m
                 also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806] fd

@@ -9,8 +9,8 @@ use crate::output::quantity::bytes;
 pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
     match reason {
         CallSiteReason::OpenedBeforeTracing => {
-            "opened before tracing began, so no stack was recorded; only connections opened during \
-             a run with --pid or --go have a call site"
+            "opened before tracing began, so no stack was recorded; a run with --pid that lasts \
+             longer than --idle can name the lines of connections leaked during it"
                 .to_owned()
         }
         CallSiteReason::StackNotRecorded => {

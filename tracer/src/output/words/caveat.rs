@@ -188,7 +188,7 @@ fn not_inspected(of: CountOf) -> String {
     };
     let not = if of.count == of.total && of.total > 1 { "" } else { "not " };
     format!(
-        "{those} {not}been checked for a waiting reader since {it} last changed: one may be waiting"
+        "{those} {not}been checked for a waiting reader since {it} last changed: a reader may be waiting"
     )
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn limit(limit: &Limit) -> String {
         Limit::StacksTruncated { scanned_bytes } => {
             format!("only {} of goroutine stacks were scanned", bytes(*scanned_bytes))
         }
-        Limit::ReferencesIncomplete => "it is unknown which responses goroutines reference: \
+        Limit::ReferencesIncomplete => "goroutine references to responses are unknown: \
              the stacks are too large, or changed while being read"
             .to_owned(),
         Limit::GoFunctionMissing { function } => {

@@ -18,13 +18,13 @@ pub(crate) fn note(note: &Note) -> String {
             grouped(*per_snapshot_max as u64)
         ),
         Note::ReadersNotInspected { count, per_snapshot_max } => format!(
-            "it has not been checked yet what is waiting to read in {} (at most {} are checked per \
-             snapshot)",
+            "{} {} not been checked for waiting readers yet (at most {} are checked per snapshot)",
             processes(*count),
+            have(*count),
             grouped(*per_snapshot_max as u64)
         ),
         Note::ReadersOutOfTime { count } => format!(
-            "there was no time after the latest snapshot to check what is waiting to read in {}",
+            "there was no time after the latest snapshot to check {} for waiting readers",
             processes(*count)
         ),
         Note::ResponsesStale { count } => format!(
@@ -75,7 +75,7 @@ pub(crate) fn note(note: &Note) -> String {
             counted(*count, "TCP socket", "TCP sockets")
         ),
         Note::ReaderLimit { processes: count, limit: reason } => format!(
-            "it is only partly known what is waiting to read in {}: {}",
+            "the waiting readers of {} are only partly known: {}",
             processes(*count as u64),
             limit_of(*count, reason)
         ),
@@ -114,6 +114,15 @@ pub(crate) fn note(note: &Note) -> String {
                 .to_owned()
         }
         Note::TargetProcessesEnded => "the processes named with --pid have exited".to_owned(),
+        Note::DescendantsNotObserved { processes: named, descendants } => format!(
+            "{} named with --pid had no TCP sockets at the start, and {} not observed; add \
+             --children to include descendants",
+            processes(*named as u64),
+            match descendants {
+                1 => "its descendant was".to_owned(),
+                count => format!("{} descendants were", grouped(*count as u64)),
+            },
+        ),
         Note::FollowedProcessesFull { processes_max } => format!(
             "HTTP responses are tracked in at most {}; use --pid to choose which",
             processes(*processes_max as u64)
@@ -232,7 +241,7 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
             format!("there was no time to identify {what}")
         }
         (QuestionKind::Readers, NoAnswer::OutOfTime) => {
-            format!("there was no time to check what is waiting to read in {what}")
+            format!("there was no time to check {what} for waiting readers")
         }
         (QuestionKind::CallSite, NoAnswer::OutOfTime) => {
             format!("there was no time to resolve {what} to {}", call_sites(count))
@@ -244,9 +253,7 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
             format!("{what} could not be identified: {INSPECTION_FAILED}")
         }
         (QuestionKind::Readers, NoAnswer::Failed) => {
-            format!(
-                "it could not be checked what is waiting to read in {what}: {INSPECTION_FAILED}"
-            )
+            format!("{what} could not be checked for waiting readers: {INSPECTION_FAILED}")
         }
         (QuestionKind::CallSite, NoAnswer::Failed) => {
             format!("{what} could not be resolved to {}: {INSPECTION_FAILED}", call_sites(count))

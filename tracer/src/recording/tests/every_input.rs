@@ -59,6 +59,12 @@ pub(super) fn steps_of_format_8() -> Vec<Step> {
     steps_of_format_7().into_iter().chain(inputs.map(Step::Input)).collect()
 }
 
+/// The same, and what formats before 9 do not have.
+pub(super) fn steps_of_format_9() -> Vec<Step> {
+    let note = Note::DescendantsNotObserved { processes: 1, descendants: 12 };
+    steps_of_format_8().into_iter().chain([Step::Input(Input::Note(note))]).collect()
+}
+
 fn at(ms: u64) -> Timestamp {
     Timestamp::from_ms(80_000 + ms)
 }

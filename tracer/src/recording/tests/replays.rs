@@ -122,18 +122,23 @@ fn format_7_with_every_input() {
     assert_eq!(read(open("v7-every-input.rec")), (every_input::steps_of_format_7(), Ending::Whole));
 }
 
+#[test]
+fn format_8_with_every_input() {
+    assert_eq!(read(open("v8-every-input.rec")), (every_input::steps_of_format_8(), Ending::Whole));
+}
+
 /// The file is written if it is missing, and never changed afterwards: what was recorded must stay
 /// readable.
 #[test]
-fn format_8_with_every_input() {
-    const NAME: &str = "v8-every-input.rec";
+fn format_9_with_every_input() {
+    const NAME: &str = "v9-every-input.rec";
     let path = directory().join(NAME);
-    if Version::CURRENT == Version::V8 && !path.exists() {
+    if Version::CURRENT == Version::V9 && !path.exists() {
         let test = TestFile::new();
-        test.record(&every_input::steps_of_format_8(), None);
+        test.record(&every_input::steps_of_format_9(), None);
         fs::copy(test.path(), path).unwrap();
     }
-    assert_eq!(read(open(NAME)), (every_input::steps_of_format_8(), Ending::Whole));
+    assert_eq!(read(open(NAME)), (every_input::steps_of_format_9(), Ending::Whole));
 }
 
 /// The inputs as recorded before format 6, without the times of reads.
@@ -167,6 +172,6 @@ fn there_are_recordings_of_every_version() {
 #[test]
 fn every_input_is_read_as_it_was_written() {
     let test = TestFile::new();
-    test.record(&every_input::steps_of_format_8(), None);
-    assert_eq!(test.read(), (every_input::steps_of_format_8(), Ending::Whole));
+    test.record(&every_input::steps_of_format_9(), None);
+    assert_eq!(test.read(), (every_input::steps_of_format_9(), Ending::Whole));
 }

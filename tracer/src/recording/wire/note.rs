@@ -46,5 +46,6 @@ wire_enum! {
         FactsLost { ages: u64, openers: u64, call_sites: u64 },
         OutsideNotVisible,
         NoAnswer { question: QuestionKind, reason: NoAnswer, count: u64 },
+        DescendantsNotObserved { processes: Count, descendants: Count },
     }
 }

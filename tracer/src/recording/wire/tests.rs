@@ -86,7 +86,7 @@ macro_rules! layout {
 }
 
 #[test]
-fn formats_4_to_8_are_what_they_were() {
+fn formats_4_to_9_are_what_they_were() {
     let layout = layout!(
         Entry,
         Input,
@@ -145,6 +145,7 @@ fn formats_4_to_8_are_what_they_were() {
     check_layout(Version::V6, &layout);
     check_layout(Version::V7, &layout);
     check_layout(Version::V8, &layout);
+    check_layout(Version::V9, &layout);
 }
 
 #[test]

@@ -16,7 +16,7 @@ CLONE_NEWNET = 0x4000_0000
 HERE, THERE = "10.99.0.1", "10.99.0.2"
 # The kernel's limit.
 MOST_PROBES = 127
-# A tenth of `--idle`, as far as the kernel allows.
+# A tenth of `--idle`, but at least the kernel's minimum.
 SOON_S = max(1, round(protocol.IDLE_S / 10))
 
 

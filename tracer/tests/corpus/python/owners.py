@@ -1,4 +1,4 @@
-"""Sockets that are held by another process than the one that opened them, leaked or not."""
+"""Sockets that are held by a process other than the opener, leaked or not."""
 
 import os
 import select

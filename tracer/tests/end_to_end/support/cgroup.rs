@@ -1,5 +1,6 @@
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -35,6 +36,32 @@ impl Cgroup {
             }
         }
         eprintln!("skipped: no cgroup can be made here ({})", refusals.join("; "));
+        None
+    }
+
+    /// Creates one whose processes together run for a millisecond each second; `None` if no hierarchy
+    /// limits that, in which case the test says so and is skipped.
+    #[expect(clippy::print_stderr, reason = "the test harness shows it")]
+    pub(crate) fn make_slow(path: &str) -> Option<Self> {
+        let mounts = fs::read_to_string("/proc/mounts").expect("/proc is mounted");
+        for line in mounts.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            let settings: &[_] = match words[2] {
+                "cgroup2" => &[("cpu.max", "1000 1000000")],
+                "cgroup" => &[("cpu.cfs_period_us", "1000000"), ("cpu.cfs_quota_us", "1000")],
+                _ => continue,
+            };
+            let Ok(cgroup) = Self::make_in(Path::new(words[1]), Path::new(path)) else { continue };
+            let directory = cgroup.mount.join(&cgroup.path);
+            let set = |(file, value): &(&str, &str)| {
+                let options = File::options().write(true).open(directory.join(file));
+                options.and_then(|mut file| file.write_all(value.as_bytes())).is_ok()
+            };
+            if settings.iter().all(set) {
+                return Some(cgroup);
+            }
+        }
+        eprintln!("skipped: no cgroup here limits the time of its processes");
         None
     }
 

@@ -71,6 +71,6 @@ def sockets():
 
 
 def many_files():
-    """Raises the fd limit of this process as far as permitted."""
+    """Raises the soft fd limit of this process to the hard limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

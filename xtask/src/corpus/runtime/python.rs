@@ -40,7 +40,7 @@ pub(super) fn environment(build_env: &mut BuildEnv) -> Result<PathBuf, Missing> 
     if environment.join("bin/pip").is_file() {
         return Ok(environment);
     }
-    let python = match python::of_debian() {
+    let python = match python::debian_interpreter() {
         Some(python) => python,
         None => build_env.packages.path_of("python3", "python3")?,
     };

@@ -291,7 +291,7 @@ fn jiffies(at: Timestamp) -> u64 {
     INITIAL + at.as_ns() / NS_PER_MS
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the kernel keeps the low 32 bits, too")]
+#[expect(clippy::cast_possible_truncation, reason = "the kernel also keeps the low 32 bits")]
 fn stamp(at: Timestamp) -> u32 {
     jiffies(at) as u32
 }

@@ -43,7 +43,7 @@ impl Received {
     /// The next message, and the file descriptor that came with it.
     ///
     /// # Errors
-    /// It is longer than `max` bytes.
+    /// The message is longer than `max` bytes.
     pub(super) fn next_message(&mut self, max: usize) -> Result<Option<Message>, WorkerFailed> {
         let before = self.bytes.len();
         let message = self.bytes.next_message(max).map_err(|_| WorkerFailed)?;

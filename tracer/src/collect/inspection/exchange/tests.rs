@@ -1,5 +1,6 @@
 //! What happens to requests whose worker replies, fails, or sends something else.
 
+mod busy_host;
 mod files;
 
 use tracer_core::{ConnectionId, Limit, Reader, ReaderFacts, Readers, StackId};

@@ -238,7 +238,7 @@ fn an_inbound_finding() {
                   "call_site": null,
                   "call_site_reason": {
                     "code": "opened-before-tracing",
-                    "text": "opened before tracing began, so no stack was recorded; only connections opened during a run with --pid or --go have a call site"
+                    "text": "opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than --idle can name the lines of connections leaked during it"
                   },
                   "request": null,
                   "evidence": [
