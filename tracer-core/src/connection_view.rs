@@ -84,7 +84,7 @@ impl<'a> ConnectionView<'a> {
 
     /// Whether it may have been opened before tracing: its opening was not seen, and no snapshot
     /// shows otherwise.
-    fn may_predate_tracing(&self) -> bool {
+    pub(crate) fn may_predate_tracing(&self) -> bool {
         !self.saw_open() && self.tracked.absent_at.is_none()
     }
 

@@ -183,6 +183,7 @@ impl Detector {
                     self.flagged.remove(&tracked.id);
                 }
                 self.cleaned.add_half_closed(&tracked);
+                self.add_closed(&tracked, at);
                 self.cleaned.extend(self.clean_up(&tracked, at, false));
                 if let Some(flag) = tracked.flag() {
                     let change = self.change(at, ChangeKind::Closed, &tracked, flag);
@@ -213,6 +214,7 @@ impl Detector {
 
     fn judge(&mut self, now: Timestamp) {
         self.now = now;
+        let as_of = self.intervals.judged_as_of(now);
         let context = context(
             &self.table,
             &self.processes,
@@ -220,7 +222,7 @@ impl Detector {
             &self.half_closed,
             &self.host,
             &self.options,
-            now,
+            as_of,
         );
         // The findings about these processes stay as they are until the answers arrive.
         let awaited = self.outstanding.processes();

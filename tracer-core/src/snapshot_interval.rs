@@ -1,4 +1,4 @@
-//! The interval between the snapshots of a run.
+//! The interval between the snapshots of a run, and the time of a judgment.
 
 use alloc::{collections::VecDeque, vec::Vec};
 
@@ -21,17 +21,26 @@ pub struct SnapshotInterval {
 pub(crate) struct SnapshotIntervals {
     latest_at: Option<Timestamp>,
     intervals_ms: VecDeque<u64>,
+    /// When the latest snapshot was first judged.
+    judged_at: Option<Timestamp>,
 }
 
 impl SnapshotIntervals {
     /// A snapshot began at `at`.
     pub(crate) fn observe(&mut self, at: Timestamp) {
+        self.judged_at = None;
         if let Some(before) = self.latest_at.replace(at) {
             if self.intervals_ms.len() == KEPT {
                 self.intervals_ms.pop_front();
             }
             self.intervals_ms.push_back(at.ms_since(before));
         }
+    }
+
+    /// The time as of which to judge the latest snapshot at `now`: that of its first judgment. A
+    /// later one has more answers, but whether a connection was used since then is unknown.
+    pub(crate) fn judged_as_of(&mut self, now: Timestamp) -> Timestamp {
+        *self.judged_at.get_or_insert(now)
     }
 
     /// `None` before the second snapshot.

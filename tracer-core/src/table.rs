@@ -164,6 +164,11 @@ impl Table {
         }
     }
 
+    /// Sets [`Tracked::is_replacement`].
+    pub(crate) fn set_replacement(&mut self, id: ConnectionId) {
+        self.change(id, |tracked| tracked.is_replacement = true);
+    }
+
     /// Which side opened a connection: from an event or from sequence numbers; otherwise guessed
     /// from the listeners, and failing that from the ports, because a service usually has the lower
     /// one.

@@ -21,6 +21,7 @@ mod ledgers;
 mod lifecycle;
 mod multiplexed;
 mod open_responses;
+mod patterns;
 mod pauses;
 mod peers;
 mod pools;

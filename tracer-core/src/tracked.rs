@@ -63,6 +63,8 @@ pub(crate) struct Tracked {
     pub(crate) eof_received: bool,
     /// The largest number of connections of its group that were alive at once since it died.
     pub(crate) alive_max_since: usize,
+    /// Whether the process closed a dead connection of the group when it opened this one.
+    pub(crate) is_replacement: bool,
     /// The answer of the latest inspection of the process, if neither holders nor byte counters
     /// have changed since. Boxed, because most connections are never asked about.
     pub(crate) reader: Option<Box<SeenReader>>,
@@ -136,6 +138,7 @@ impl Tracked {
             never_seen_reading: true,
             eof_received: false,
             alive_max_since: 0,
+            is_replacement: false,
             reader: None,
             waits: None,
             pause_max_ms: 0,

@@ -61,7 +61,7 @@ pub(crate) struct Remaining {
     /// The time since which each dead connection has been dead.
     pub(crate) dead_since: Vec<Timestamp>,
     /// When the connections that were not in the previous snapshot were opened.
-    pub(crate) opened_at: Vec<Timestamp>,
+    pub(crate) opened: Vec<(Timestamp, ConnectionId)>,
 }
 
 /// What closed dead connections.
@@ -156,11 +156,14 @@ impl Turnover {
             self.raised_at = at;
         }
         let closed: Vec<&Cleaned> = cleaned.iter().filter(|cleaned| !cleaned.was_used).collect();
-        let is_replaced = replaced(&closed, &remaining.opened_at) >= closed.len();
+        let closed_at = closed.iter().map(|closed| closed.at).collect();
+        let is_replaced = replacements(closed_at, remaining.opened.clone()).len() >= closed.len();
         let is_swept = closed.len() >= COLLECTED_MIN && !is_replaced;
         let closed_by = self.closed_by(&closed, &remaining.dead_since, is_replaced);
         if closed_by == ClosedBy::Collector || is_swept {
-            self.collect(at);
+            // A connection that died between the collection and the snapshot awaits the next one.
+            let collected_at = closed.iter().map(|closed| closed.at).max();
+            self.collect(collected_at.unwrap_or(at));
         }
         if closed_by == ClosedBy::Collector {
             self.collected = self.collected.saturating_add(closed.len());
@@ -271,16 +274,19 @@ impl Turnover {
     }
 }
 
-/// The number of closed connections that were replaced by new ones.
-fn replaced(closed: &[&Cleaned], opened_at: &[Timestamp]) -> usize {
-    let mut opened = opened_at.to_vec();
-    opened.sort_unstable();
-    let mut closed: Vec<Timestamp> = closed.iter().map(|closed| closed.at).collect();
+/// The connections that replaced one that was closed, out of those that were `opened` at these
+/// times. Each replaces one.
+pub(crate) fn replacements(
+    mut closed: Vec<Timestamp>,
+    mut opened: Vec<(Timestamp, ConnectionId)>,
+) -> Vec<ConnectionId> {
     closed.sort_unstable();
+    opened.sort_unstable();
     let mut opened = opened.into_iter().peekable();
-    let mut has_successor = |closed: &Timestamp| {
-        while opened.next_if(|at| closed.ms_since(*at) > REPLACED_WITHIN_MS).is_some() {}
-        opened.next_if(|at| at.ms_since(*closed) <= REPLACED_WITHIN_MS).is_some()
+    let successor = |closed: Timestamp| {
+        while opened.next_if(|(at, _)| closed.ms_since(*at) > REPLACED_WITHIN_MS).is_some() {}
+        let is_near = |(at, _): &(Timestamp, _)| at.ms_since(closed) <= REPLACED_WITHIN_MS;
+        opened.next_if(is_near).map(|(_, id)| id)
     };
-    closed.iter().filter(|closed| has_successor(closed)).count()
+    closed.into_iter().filter_map(successor).collect()
 }

@@ -43,15 +43,23 @@ use summary::OfRound;
 /// Maximum number of exhibits that run at the same time, on two cores.
 const AT_A_TIME: usize = 60;
 
+/// Maximum time of the rounds of `--short`. A second run is left out if it would take longer.
+const SHORT_MAX: Duration = Duration::from_secs(500);
+/// Time that a second run takes in addition to its length: programs start and end.
+const AROUND_ROUND: Duration = Duration::from_secs(25);
+
 /// The beginning of the name of a run's directory; its pid follows.
 const SCRATCH: &str = "tracer-zoo-";
 
 #[derive(Args, Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
-    /// Run only the exhibits of `cargo xtask test --all`, for ten minutes with shorter thresholds.
+    /// Run only about half of the exhibits, for ten minutes with shorter thresholds.
     #[arg(long)]
     reduced: bool,
+    /// Run only the exhibits of `cargo xtask test --all`, for one round: about eight minutes at most.
+    #[arg(long, conflicts_with = "reduced")]
+    short: bool,
     /// Run only these exhibits; `nginx-*` selects all whose names start with `nginx-`.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
@@ -65,7 +73,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     tracer: Option<PathBuf>,
     /// Write the figures to docs/zoo.md and to the pages that show them.
-    #[arg(long, conflicts_with_all = ["only", "idle", "scoped"])]
+    #[arg(long, conflicts_with_all = ["only", "idle", "scoped", "short"])]
     markdown: bool,
     /// Watch and audit only the exhibits' processes, on a host that is busy with something else.
     #[arg(long)]
@@ -116,11 +124,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// Runs it as a step of the tests.
 pub(crate) fn test(access: Access, extent: Extent) -> Tally {
-    let arguments = Arguments { reduced: extent == Extent::Reduced, ..Arguments::default() };
+    let arguments = Arguments { short: extent == Extent::Reduced, ..Arguments::default() };
     let result = match access {
         Access::Direct => perform(&arguments),
         Access::Sudo => {
-            let flag = arguments.reduced.then_some("--reduced");
+            let flag = arguments.short.then_some("--short");
             let again = ["zoo"].into_iter().chain(flag).map(OsString::from);
             through_sudo(&again.collect::<Vec<_>>(), true)
         }
@@ -155,6 +163,7 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
     exhibits.retain(|exhibit| {
         exhibit::is_selected(&arguments.only, &exhibit.name)
             && (exhibit.is_reduced || !arguments.reduced)
+            && (exhibit.is_short || !arguments.short)
     });
     ensure!(!exhibits.is_empty(), "there is no such exhibit; --list lists them");
     let tracer = match &arguments.tracer {
@@ -172,6 +181,7 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
         reason.is_none()
     });
 
+    let latest_end = arguments.short.then(|| Instant::now() + SHORT_MAX);
     let scratch = Scratch::new(arguments.keep)?;
     let mut rounds = Vec::new();
     // Parts of equal size.
@@ -189,7 +199,9 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
             };
             parts.push(round::run(exhibits, &round, &setting)?);
         }
-        if !arguments.only.is_empty() {
+        let again_end = Instant::now() + round.length + AROUND_ROUND;
+        let has_time = latest_end.is_none_or(|latest| again_end <= latest);
+        if !arguments.only.is_empty() || !has_time {
             rounds.push(OfRound { round, parts });
             continue;
         }
@@ -249,6 +261,7 @@ fn chosen_rounds(arguments: &Arguments) -> Vec<Round> {
     let mut rounds = match arguments.idle {
         Some(idle) => vec![Round::with_idle(idle, idle * 60)],
         None if arguments.reduced => Round::reduced(),
+        None if arguments.short => vec![Round::short()],
         None => Round::whole(),
     };
     if let Some(minutes) = arguments.minutes {
@@ -322,7 +335,9 @@ impl Drop for Scratch {
 mod tests {
     use std::time::Duration;
 
-    use super::{Arguments, chosen_rounds, seconds};
+    use super::{AROUND_ROUND, Arguments, SHORT_MAX, chosen_rounds, exhibit, seconds};
+    use crate::zoo::exhibit::Kind;
+    use crate::zoo::pace::Round;
 
     #[test]
     fn a_round_can_be_chosen() {
@@ -333,6 +348,18 @@ mod tests {
         assert_eq!(rounds[0].idle, Duration::from_secs(7));
         assert_eq!(rounds[0].length, Duration::from_mins(2));
         assert_eq!(chosen_rounds(&Arguments::default()).len(), 2);
+        let short = Arguments { short: true, ..Arguments::default() };
+        assert_eq!(chosen_rounds(&short), [Round::short()]);
         assert!(seconds("0").is_err() && seconds("soon").is_err());
+    }
+
+    #[test]
+    fn the_short_set_has_time_for_a_second_run() {
+        let first = Round::short().length + 2 * AROUND_ROUND;
+        assert!(first + Round::short().length + AROUND_ROUND <= SHORT_MAX);
+        let exhibits = exhibit::load().unwrap();
+        let short = exhibits.iter().filter(|exhibit| exhibit.is_short);
+        let (healthy, twins): (Vec<_>, Vec<_>) = short.partition(|it| it.kind == Kind::Healthy);
+        assert!(healthy.len() >= 20 && twins.len() >= 10, "{} {}", healthy.len(), twins.len());
     }
 }

@@ -16,11 +16,14 @@ use crate::{
     process_index::ProcessSet,
     rules::close_wait,
     tracked::Tracked,
-    turnover::{Cleaned, Remaining},
+    turnover::{Cleaned, Remaining, replacements},
 };
 
 /// The maximum number of clean-ups kept per group until the next snapshot; more would add nothing.
 const CLEANED_MAX: usize = 4_096;
+/// A process that closes a connection as soon as it receives EOF, and then opens the next one, does
+/// not replace it: for that, it must have been dead for this long, in milliseconds.
+const REPLACED_MIN_MS: u64 = 1_000;
 
 /// The clean-ups since the latest snapshot.
 #[derive(Debug, Default)]
@@ -28,6 +31,8 @@ pub(super) struct CleanedGroups {
     groups: BTreeMap<GroupKey, CleanedGroup>,
     /// The half-closed connections that were closed, and when the process had sent their FINs.
     half_closed: BTreeMap<ProcessKey, Vec<(Interval, ConnectionId)>>,
+    /// When dead connections that new ones may have replaced were closed.
+    replaced: BTreeMap<GroupKey, Vec<Timestamp>>,
 }
 
 /// The clean-ups of one group.
@@ -70,10 +75,18 @@ impl CleanedGroups {
         }
     }
 
+    /// Stores that a dead connection of the group was closed.
+    fn add_closed(&mut self, group: GroupKey, at: Timestamp) {
+        let of_group = self.replaced.entry(group).or_default();
+        if of_group.len() < CLEANED_MAX {
+            of_group.push(at);
+        }
+    }
+
     /// Removes the connections whose FIN was forwarded to a half-closed one that was closed as
     /// well: the process was waiting for the peer of that one, and had not forgotten them.
     fn without_forwarded(self) -> BTreeMap<GroupKey, CleanedGroup> {
-        let Self { mut groups, half_closed } = self;
+        let Self { mut groups, half_closed, .. } = self;
         for (process, sent) in half_closed {
             let is_own = |group: &GroupKey| group.process == process;
             let own = groups.iter().filter(|(group, _)| is_own(group));
@@ -98,6 +111,37 @@ fn with_port(group: GroupKey) -> BTreeSet<GroupKey> {
 }
 
 impl Detector {
+    /// Stores that the process closed a connection that was dead, if it was.
+    pub(super) fn add_closed(&mut self, tracked: &Tracked, at: Timestamp) {
+        let min_ms = self.options.gap_ms().min(REPLACED_MIN_MS);
+        let was_dead = tracked.dead_since().is_some_and(|since| at.ms_since(since) > min_ms);
+        if let Some(group) = self.group(tracked).filter(|_| was_dead) {
+            self.cleaned.add_closed(group, at);
+        }
+    }
+
+    /// Determines which new connections the process opened in place of dead ones.
+    fn mark_replacements(&mut self) {
+        let closed = core::mem::take(&mut self.cleaned.replaced);
+        if closed.is_empty() {
+            return;
+        }
+        let processes = closed.keys().filter_map(|it| self.table.processes.number(it.process));
+        let processes = ProcessSet::of(processes);
+        let mut opened: BTreeMap<GroupKey, Vec<(Timestamp, ConnectionId)>> = BTreeMap::new();
+        let open = self.table.open_of(&processes);
+        for tracked in open.filter(|tracked| tracked.snapshots_seen <= 1) {
+            if let Some(group) = self.group(tracked).filter(|group| closed.contains_key(group)) {
+                opened.entry(group).or_default().push((tracked.opened_at, tracked.id));
+            }
+        }
+        for (group, closed) in closed {
+            for id in replacements(closed, opened.remove(&group).unwrap_or_default()) {
+                self.table.set_replacement(id);
+            }
+        }
+    }
+
     /// The clean-up that the process made by closing this connection or, if `was_used`, by using
     /// it. `None` if the connection was not dead.
     pub(super) fn clean_up(
@@ -142,6 +186,7 @@ impl Detector {
 
     /// Updates the histories of the groups with what a snapshot shows.
     pub(super) fn observe_groups(&mut self, at: Timestamp) {
+        self.mark_replacements();
         let changed = self.derived.sizes.stale(&self.table.processes, at);
         self.measure_groups(&changed, at);
         let sizes = self.derived.sizes.values(&self.table.processes).flatten().copied();
@@ -205,15 +250,16 @@ impl Detector {
         let processes = cleaned.keys().filter_map(|it| self.table.processes.number(it.process));
         for tracked in self.table.open_of(&ProcessSet::of(processes)) {
             let dead_since = tracked.dead_since().filter(|_| tracked.is_dead());
-            let opened_at = (tracked.snapshots_seen <= 1).then_some(tracked.opened_at);
-            if dead_since.is_none() && opened_at.is_none() {
+            let is_new = tracked.snapshots_seen <= 1;
+            let opened = is_new.then_some((tracked.opened_at, tracked.id));
+            if dead_since.is_none() && opened.is_none() {
                 continue;
             }
             let Some(group) = self.group(tracked) else { continue };
             for group in with_port(group).into_iter().filter(|group| cleaned.contains_key(group)) {
                 let remaining = remaining.entry(group).or_default();
                 remaining.dead_since.extend(dead_since);
-                remaining.opened_at.extend(opened_at);
+                remaining.opened.extend(opened);
             }
         }
         remaining

@@ -61,14 +61,16 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
     kept.map(|(_, view)| view.tracked.id).collect()
 }
 
-/// The largest number alive at once, less the leaked ones among them.
+/// The largest number alive at once, less the leaked ones among them. Those were idle then: a pool
+/// would have used its own instead of opening others.
 fn pool_size(dead: &[&ConnectionView<'_>], turnover: &Turnover) -> usize {
     let largest = turnover.peak;
-    let was_alive = |view: &&&ConnectionView<'_>| {
+    let was_idle = |view: &&&ConnectionView<'_>| {
         view.tracked.opened_at <= turnover.peak_at
+            && view.last_used_at() <= turnover.peak_at
             && view.tracked.dead_since() > Some(turnover.peak_at)
     };
-    let candidates = dead.iter().filter(was_alive).take(ALIVE_MAX.min(largest / 20 + 1));
+    let candidates = dead.iter().filter(was_idle).take(ALIVE_MAX.min(largest / 2));
     let leaked =
         candidates.zip(1..).filter(|(view, rank)| view.tracked.alive_max_since + rank >= largest);
     largest.saturating_sub(leaked.map(|(_, rank)| rank).max().unwrap_or(0))

@@ -6,8 +6,8 @@
 //! another batch of connections in the pool to die: a few clusters, each of many connections, until
 //! a burst is large enough to use them again.
 //!
-//! Connections *accumulated* if they died in one of these ways, and some were opened after the
-//! first of them was last used:
+//! Connections *accumulated* if they died in one of these ways, and others were opened after the
+//! first of them was last used, other than in place of dead ones:
 //!
 //! - **One by one**: at separate times and still accumulating, with no more than a third of the
 //!   connections in one cluster; and either at least half as many clusters as connections, or at
@@ -146,15 +146,31 @@ impl<'a> Claimed<'_, 'a> {
     }
 }
 
-/// Whether some were opened after the first of them was last used: a pool is bounded, a leak
+/// Whether others were opened after the first of them was last used: a pool is bounded, a leak
 /// continues. The death of the first is not what counts, because a peer may take so long to close
 /// that all were opened before that.
+///
+/// If the openings were watched, one is enough that did not take the place of a dead connection: a
+/// pool replaces those that it finds dead, while others stay below them. Otherwise, most must have
+/// been opened later: a pool may have replaced a few.
 fn has_continued<'m, 'a: 'm>(
     members: impl Iterator<Item = &'m ConnectionView<'a>> + Clone,
     first_cluster: Timestamp,
 ) -> bool {
     let unused = members.clone().map(ConnectionView::last_used_at).min();
     let first = unused.map_or(first_cluster, |unused| unused.min(first_cluster));
-    let mut openings = members.filter_map(ConnectionView::known_opening);
-    openings.any(|opened| opened > first)
+    let (mut known, mut later) = (0_usize, 0_usize);
+    for member in members {
+        let Some(opened) = member.known_opening() else { continue };
+        let is_later = opened > first;
+        if !member.may_predate_tracing() {
+            if is_later && !member.tracked.is_replacement {
+                return true;
+            }
+            continue;
+        }
+        known += 1;
+        later += usize::from(is_later);
+    }
+    2 * later > known
 }

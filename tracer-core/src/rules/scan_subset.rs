@@ -12,7 +12,7 @@
 //! | `Confirmed` | confirmed ones | there are enough of them | as the rule assesses confirmed connections |
 //! | `Unconfirmed` | all but confirmed ones | always | never *certain* |
 //! | `All` | all | always | as the rule assesses them |
-//! | `Persisting` | those that were *likely* before, and are not known to Go's HTTP client | always | at least *likely* |
+//! | `Persisting` | those that were *likely* before, except those that Go's HTTP client has in its pool, or that a goroutine reads or references | always | at least *likely* |
 //!
 //! Rules that are defined with `Rule::selecting` select the subset in their own functions, and
 //! decide themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and
@@ -50,7 +50,11 @@ impl ScanSubset {
             Self::ScanIncomplete => view.is_confirmed() || view.is_scan_incomplete(),
             Self::Confirmed => view.is_confirmed(),
             Self::All => true,
-            Self::Persisting => view.has_accumulated() && view.http().is_none(),
+            Self::Persisting => {
+                let is_unknown = view.http().is_none();
+                let is_unreferenced = view.is_confirmed() || view.is_scan_incomplete();
+                view.has_accumulated() && (is_unknown || is_unreferenced)
+            }
             Self::Unconfirmed => !view.is_confirmed(),
         }
     }

@@ -153,7 +153,7 @@ fn milliseconds(time: &str) -> u64 {
 }
 
 pub(super) struct Player {
-    world: World,
+    pub(super) world: World,
     pub(super) detector: Detector,
     stopped: BTreeSet<u32>,
     forked: BTreeSet<u32>,

@@ -17,7 +17,7 @@ pub(crate) enum Step {
     Unit,
     /// Real programs that leak or are healthy, and the tracer's reports about them: the reduced set
     Corpus,
-    /// Healthy software and leaking twins of it: the reduced set; requires packages
+    /// Healthy software and leaking twins of it: the short set; installs packages
     Zoo,
     /// The queries of docs/csv.md, run by DuckDB
     Cookbook,
@@ -62,8 +62,8 @@ const GROUPS: [&[Step]; 14] = [
     &[Step::Digest],
     &[Step::Build],
     &[Step::Root, Step::Unit],
-    // Runs alone: the tracer inspects processes for a limited time per snapshot, and the confidence
-    // of findings that it has no time for would be lower than the label requires.
+    // These run alone: the tracer inspects processes for a limited time per snapshot, and the
+    // confidence of findings that it has no time for would be lower than the label requires.
     &[Step::Corpus],
     &[Step::Zoo],
     &[Step::Fuzz, Step::Cookbook, Step::Browser],
@@ -84,9 +84,7 @@ impl Step {
             Self::Digest | Self::Build | Self::Unit => true,
             Self::Root => set >= Set::Default,
             Self::Cookbook | Self::Browser | Self::Bench | Self::Object => set >= Set::All,
-            Self::Corpus | Self::Kernels | Self::Fuzz => set == Set::All,
-            // Its reduced set has not been run alone on a quiet machine with the current rules.
-            Self::Zoo => set == Set::Nightly,
+            Self::Corpus | Self::Zoo | Self::Kernels | Self::Fuzz => set == Set::All,
             Self::Musl | Self::WholeCorpus | Self::WholeZoo | Self::AllKernels | Self::LongFuzz => {
                 set == Set::Nightly
             }
@@ -154,8 +152,9 @@ mod tests {
         let of = |set| groups(|step| step.is_in(set)).concat();
         assert_eq!(of(Set::Fast), [Step::Digest, Step::Build, Step::Unit]);
         assert_eq!(of(Set::Default), [Step::Digest, Step::Build, Step::Root, Step::Unit]);
-        assert!(of(Set::All).contains(&Step::Corpus));
-        assert!(!of(Set::Nightly).contains(&Step::Corpus));
-        assert!(of(Set::Nightly).contains(&Step::WholeCorpus));
+        for (short, whole) in [(Step::Corpus, Step::WholeCorpus), (Step::Zoo, Step::WholeZoo)] {
+            assert!(of(Set::All).contains(&short) && !of(Set::All).contains(&whole));
+            assert!(!of(Set::Nightly).contains(&short) && of(Set::Nightly).contains(&whole));
+        }
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct Exhibit {
     /// Python packages.
     pub(crate) pip: Vec<String>,
     pub(crate) is_reduced: bool,
+    pub(crate) is_short: bool,
     /// Whether it has the function `accept`.
     pub(crate) has_accepted: bool,
 }
@@ -88,6 +89,7 @@ fn parse(kind: Kind, name: &str, text: &str) -> Result<Exhibit> {
         packages: words(text, "packages"),
         pip: words(text, "pip"),
         is_reduced: words(text, "reduced") == ["yes"],
+        is_short: words(text, "short") == ["yes"],
         has_accepted: has("accept"),
     })
 }
@@ -130,7 +132,7 @@ mod tests {
         assert_eq!(exhibit.what, "A proxy.");
         assert_eq!(exhibit.packages, ["haproxy", "socat"]);
         assert!(exhibit.pip.is_empty());
-        assert!(exhibit.is_reduced && !exhibit.has_accepted);
+        assert!(exhibit.is_reduced && !exhibit.is_short && !exhibit.has_accepted);
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Round {
         let scale = 4;
         let milliseconds = |time: Duration| format!("{}ms", (time / scale).as_millis());
         vec![
-            Self::with_idle(Duration::from_secs(10), Duration::from_secs(205)),
+            Self::short(),
             Self {
                 name: format!("default thresholds divided by {scale}"),
                 idle: IDLE / scale,
@@ -58,6 +58,11 @@ impl Round {
                 length: Duration::from_secs(305),
             },
         ]
+    }
+
+    /// The round of the short set.
+    pub(crate) fn short() -> Self {
+        Self::with_idle(Duration::from_secs(10), Duration::from_secs(205))
     }
 
     /// A round in which the other thresholds have their defaults.

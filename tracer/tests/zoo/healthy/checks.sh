@@ -1,5 +1,6 @@
 # A client with a connection for each request, which it closes after successes and failures.
 reduced=yes
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))

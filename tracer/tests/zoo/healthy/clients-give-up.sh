@@ -1,4 +1,5 @@
 # A server that responds after up to 3 × --idle, and clients that give up before: it closes when it notices.
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/late.py" --to giveup

@@ -1,5 +1,6 @@
 # Connections in reference cycles that only Python's cycle collector closes, every 1.75 × --idle.
 reduced=yes
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))

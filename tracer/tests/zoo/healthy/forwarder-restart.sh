@@ -1,5 +1,6 @@
 # A TCP forwarder whose backend restarts under 50 idle clients: it forwards EOF and waits for its clients to close.
 reduced=yes
+short=yes
 
 start() {
     backend

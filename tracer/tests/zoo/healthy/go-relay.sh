@@ -1,6 +1,7 @@
 # An HTTP relay in Go that waits for its clients: six take 30 kB/s, four stall, others give up.
 packages="golang-go"
 reduced=yes
+short=yes
 
 start() {
     source "$PROGRAMS/build.sh"

@@ -1,6 +1,7 @@
 # A server that reads each request to EOF before it works on it, with responses that take longer than
 # --idle: while it works, its connections are in CLOSE_WAIT, as the protocol requires.
 reduced=yes
+short=yes
 
 start() {
     config server.py <<'END'

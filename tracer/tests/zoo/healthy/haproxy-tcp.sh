@@ -2,6 +2,7 @@
 # haproxy has forwarded the FIN and waits for the client to close: there is nothing else for it to do.
 packages="haproxy"
 reduced=yes
+short=yes
 
 backend=
 start() {

@@ -1,4 +1,5 @@
 # A server with busy clients and health checks that connect and close without a request.
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/accepts.py" --strange eof

@@ -1,5 +1,6 @@
 # Thirty long polls that are answered after 2 to 6 × --idle; polls that time out are closed.
 reduced=yes
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))

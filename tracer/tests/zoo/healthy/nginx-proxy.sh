@@ -1,6 +1,7 @@
 # nginx as a proxy with slow and stalled clients, event streams and long polls, reloaded under them.
 packages="nginx-light"
 reduced=yes
+short=yes
 
 start() {
     config nginx.conf <<END

@@ -1,6 +1,7 @@
 # A requests pool of 50 in bursts of 50, before a server that closes idle connections.
 pip="requests"
 reduced=yes
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))

@@ -3,6 +3,7 @@
 packages="postgresql pgbouncer"
 pip="psycopg2-binary"
 reduced=yes
+short=yes
 
 start() {
     local programs

@@ -2,6 +2,7 @@
 # connections after 5 s. It is bounded, and it closes a dead connection when it takes it from the pool.
 pip="requests"
 reduced=yes
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))

@@ -1,5 +1,6 @@
 # Eight readers of endless responses that work for up to 2.5 × --idle on what they read, in one process.
 reduced=yes
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))

@@ -2,6 +2,7 @@
 # through, and slow and stalled clients block the connections to the backend.
 packages="socat"
 reduced=yes
+short=yes
 
 backend=
 start() {

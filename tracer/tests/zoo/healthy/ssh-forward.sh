@@ -2,6 +2,7 @@
 # control of ssh is in its channels; its sockets do not show which peer it is waiting for.
 packages="openssh-server openssh-client"
 reduced=yes
+short=yes
 
 backend=
 start() {

@@ -2,6 +2,7 @@
 # then continues.
 packages="haproxy"
 reduced=yes
+short=yes
 
 haproxy=
 start() {

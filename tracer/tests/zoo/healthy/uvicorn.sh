@@ -2,6 +2,7 @@
 # it uses them again, and long polls, WebSockets and event streams.
 pip="uvicorn websockets"
 reduced=yes
+short=yes
 
 start() {
     config app.py <<'END'

@@ -50,6 +50,8 @@ def httpx_session(pool):
     return lambda: client.get(URL).content
 
 
+# Responses that failed and are kept.
+errors = []
 SESSIONS = {"requests": requests_session, "urllib3": urllib3_session, "httpx": httpx_session}
 
 
@@ -68,9 +70,16 @@ def burst(workers, get, depth):
 def use_in_threads(options):
     new_session = SESSIONS[options.library]
     sessions = [new_session(options.pool)]
+    is_over = False
     with ThreadPoolExecutor(options.pool) as workers:
         while True:
-            burst(workers, sessions[-1], zoo.depth(options.depth, options.pool))
+            had_all = len(errors) == zoo.LEAKS
+            depth = zoo.depth(options.depth, options.pool)
+            burst(workers, sessions[-1], depth)
+            if had_all and depth == options.pool and not is_over:
+                # This burst shows that the pool does not use the leaked connections.
+                is_over = True
+                zoo.event(zoo.KEEP)
             if options.leak == "sessions":
                 zoo.event(zoo.KEEP)
                 if len(sessions) == BURSTS_THAT_LEAK:
@@ -100,7 +109,6 @@ async def use_in_tasks(options):
 def fail_now_and_then():
     import requests
 
-    errors = []
     for _ in range(zoo.LEAKS):
         time.sleep(zoo.SLOW_PACE)
         try:

@@ -100,9 +100,16 @@ def main():
     options = parser.parse_args()
     pool = Redis() if options.to == "redis" else Postgres()
     zoo.in_thread(fail, pool, options.leak)
+    is_over = False
     with ThreadPoolExecutor(SIZE) as workers:
         while True:
-            list(workers.map(use, [pool] * zoo.depth(1, SIZE)))
+            had_all = len(lost) == zoo.LEAKS
+            depth = zoo.depth(1, SIZE)
+            list(workers.map(use, [pool] * depth))
+            if had_all and depth == SIZE and not is_over:
+                # This burst shows that the pool does not use the leaked connections.
+                is_over = True
+                zoo.event(zoo.KEEP)
             zoo.between(zoo.IDLE, 3 * zoo.IDLE)
 
 

@@ -2,6 +2,7 @@
 # connections less) leak.
 pip="requests"
 reduced=yes
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))

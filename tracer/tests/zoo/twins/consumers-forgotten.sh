@@ -1,5 +1,6 @@
 # As prefetch, but 25 consumers that failed are not closed, with the prefetched messages unread.
 reduced=yes
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/consumer.py" --broker

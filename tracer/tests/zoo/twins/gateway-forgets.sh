@@ -1,5 +1,6 @@
 # As gateway-stalled, but it forgets the upstream connection of clients that give up: 25, in addition to the 10 that it waits for.
 reduced=yes
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))

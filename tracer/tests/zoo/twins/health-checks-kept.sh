@@ -1,5 +1,6 @@
 # As health-checks, but the server keeps the connections of 25 health checks after it has read EOF.
 reduced=yes
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/accepts.py" --strange eof --leak

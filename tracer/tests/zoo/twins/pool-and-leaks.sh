@@ -1,6 +1,7 @@
 # The pool of 50 of pool-50, and 25 responses to one destination that a list of errors keeps.
 pip="requests"
 reduced=yes
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))

@@ -1,5 +1,6 @@
 # As error-path, but the process is under SIGSTOP for 2 × --idle when 25 have leaked.
 reduced=yes
+short=yes
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))
