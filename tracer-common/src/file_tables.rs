@@ -169,7 +169,9 @@ pub struct SeenSocket {
     pub place: u64,
     /// Address of the `struct sock`.
     pub sock: u64,
-    /// A hash of what changes whenever anything in a record does; 0 if it must be read again.
+    /// A hash of what changes whenever anything in a record does; 0 if it must be read again. The
+    /// lowest bit says that the record was read when these were already the same as in the pass
+    /// before.
     pub contents: u64,
 }
 

@@ -57,7 +57,11 @@ fn write_at(index: u32, writing: *const Writing, selection: Selection) -> i64 {
         let before = seen::contents_before(progress, previous);
         // What changes after this is different from it in the next pass.
         let mut contents = seen::contents(sock, process.contents);
-        if contents != 0 && contents == before {
+        let is_same = contents != 0 && before & !seen::IS_COMPLETE == contents;
+        if is_same {
+            contents |= seen::IS_COMPLETE;
+        }
+        if is_same && before & seen::IS_COMPLETE != 0 {
             (*record).pid = process.pid;
             (*record).fd = part.first_fd + index;
             (*record).previous = previous as u32;

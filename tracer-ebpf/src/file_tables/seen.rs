@@ -5,6 +5,9 @@
 //! two sequence numbers or changes the state, or is due to a segment or a timer, for which the
 //! kernel updates `tcp_mstamp`. The pending error is compared too, because the kernel can set it in
 //! between. A socket in CLOSE can be bound and connected, and is always read again.
+//!
+//! A record may be read in the middle of such a change, after `tcp_mstamp` and before the rest. So a
+//! socket is read once more after it has changed: what the second pass reads is complete.
 
 use tracer_common::{COMM_LENGTH, SEEN_MAX, SeenSocket, TableProgress};
 
@@ -18,6 +21,9 @@ use crate::{
 /// Maximum number of entries that are skipped for one file descriptor. If more file descriptors were
 /// closed in a row, the next sockets skip the others, and are read again.
 const SKIPPED_MAX: u32 = 8;
+
+/// Set in [`SeenSocket::contents`] if the record was read when they were already as before.
+pub(super) const IS_COMPLETE: u64 = 1;
 
 /// Adds a value to a hash.
 #[inline(always)]
@@ -132,5 +138,6 @@ fn hash(address: *const u8, of_process: u64) -> Option<u64> {
     let hash = mix(hash, pair(error, state.into()), seed);
     let hash = mix(hash, last_segment, seed);
     let hash = mix(mix(hash, application, seed), peer, seed);
-    Some(hash | 1)
+    // Neither 0 nor with the flag.
+    Some((hash | 2) & !IS_COMPLETE)
 }
