@@ -31,11 +31,11 @@ fn a_daemon_with_the_pool_of_its_parent_is_only_possible() {
                  but opener-not-seen
                  but reader-unknown count=8 total=8
             [2m 15s]
-              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x8, oldest 2m 14s, active 35s +0.0/min, reader none
+              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x8, oldest 2m 14s, active 35s +0.0/min
                  opened-by-another count=8 silent=134000..134000ms
                  opener pid=10
-                 no-reader-no-epoll count=8
                  but opener-not-seen
+                 but reader-unknown count=8 total=8
         "#]],
     );
 }
