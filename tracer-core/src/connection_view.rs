@@ -4,7 +4,7 @@ use crate::{
     CallSiteReason, Confidence, Direction, DurationRange, Held, HttpConnection, HttpStage,
     Interval, Options, Origin, Owner, ProcessKey, Reader, SocketFacts, StackId, Timestamp, Verdict,
     call_sites::CallSites,
-    excuse::Excuse,
+    cap_reason::CapReason,
     open_responses::Response,
     stops::Stop,
     time::JIFFIES_MARGIN_MS,
@@ -38,7 +38,7 @@ pub(crate) struct ConnectionView<'a> {
     /// The known call sites.
     pub(crate) call_sites: &'a CallSites,
     /// Why its confidence is capped, if it is.
-    pub(crate) excuse: Option<Excuse>,
+    pub(crate) cap_reason: Option<CapReason>,
 }
 
 /// Which of a connection's responses a view is about: an HTTP/2 connection carries those of many
@@ -291,12 +291,12 @@ impl<'a> ConnectionView<'a> {
     }
 
     /// The highest confidence that a rule about the process may give it. The confidence of an
-    /// excused connection does not rise above *possible*, or above what it was before.
+    /// capped connection does not rise above *possible*, or above what it was before.
     pub(crate) fn ceiling(&self) -> Confidence {
-        match self.excuse {
+        match self.cap_reason {
             None => return Confidence::Certain,
             // It was *likely* only until the pool or the collector was recognized.
-            Some(Excuse::Pool | Excuse::Collector) => return Confidence::Possible,
+            Some(CapReason::Pool | CapReason::Collector) => return Confidence::Possible,
             Some(_) => {}
         }
         self.tracked
@@ -304,8 +304,8 @@ impl<'a> ConnectionView<'a> {
             .map_or(Confidence::Possible, |flag| flag.confidence.max(Confidence::Possible))
     }
 
-    /// Whether it is excused and was at most *possible* before.
-    pub(crate) fn is_excused(&self) -> bool {
+    /// Whether it is capped and was at most *possible* before.
+    pub(crate) fn is_capped(&self) -> bool {
         self.ceiling() <= Confidence::Possible
     }
 
@@ -333,7 +333,7 @@ impl<'a> ConnectionView<'a> {
     pub(crate) fn has_accumulated(&self) -> bool {
         let flag = self.tracked.dead_flag();
         flag.is_some_and(|flag| flag.confidence >= Confidence::Likely)
-            && !matches!(self.excuse, Some(Excuse::Pool | Excuse::Collector))
+            && !matches!(self.cap_reason, Some(CapReason::Pool | CapReason::Collector))
     }
 
     /// The earliest time at which it can have been opened, if known. For a connection that carried

@@ -46,7 +46,7 @@ pub struct Detector {
     histories: BTreeMap<GroupKey, GroupHistory>,
     /// What processes did to dead connections since the latest snapshot.
     cleaned: CleanedGroups,
-    /// How many connections of each group were excused by half-closed ones, over time.
+    /// How many connections of each group were capped by half-closed ones, over time.
     half_closed: BTreeMap<GroupKey, History>,
     findings: FindingTracker,
     /// The connections that have a verdict.
@@ -257,9 +257,9 @@ impl Detector {
         for (id, flag) in dropped {
             self.retract(now, id, flag);
         }
-        for (id, ConnectionVerdict { flag, response, excuse, finding }) in verdicts {
+        for (id, ConnectionVerdict { flag, response, cap_reason, finding }) in verdicts {
             if let Some(key) = keys.get(finding) {
-                self.flag(now, id, Flagged { flag, response, excuse, key: Arc::clone(key) });
+                self.flag(now, id, Flagged { flag, response, cap_reason, key: Arc::clone(key) });
             }
         }
     }

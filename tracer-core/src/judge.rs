@@ -10,7 +10,7 @@
 mod blocked;
 mod by_port;
 mod candidates;
-pub(crate) mod excused;
+pub(crate) mod capped;
 mod pools;
 mod runs;
 mod unassigned;
@@ -22,7 +22,7 @@ use alloc::{
 use core::cmp::Reverse;
 
 pub(crate) use candidates::{Candidates, Claims};
-pub(crate) use excused::behind_half_closed;
+pub(crate) use capped::behind_half_closed;
 use runs::{by_run, sum_by_run};
 use unassigned::Unassigned;
 
@@ -72,7 +72,7 @@ pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
     pub(crate) histories: &'a BTreeMap<GroupKey, GroupHistory>,
-    /// How many connections were excused by half-closed ones at earlier judgments.
+    /// How many connections were capped by half-closed ones at earlier judgments.
     pub(crate) half_closed: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
@@ -181,7 +181,7 @@ impl<'a> JudgeContext<'a> {
             listed: self.listed(tracked).unwrap_or_default(),
             selection: ResponseSelection::All,
             call_sites: &self.processes.call_sites,
-            excuse: None,
+            cap_reason: None,
         })
     }
 
@@ -217,7 +217,7 @@ impl<'a> JudgeContext<'a> {
         let history = self.histories.get(&group);
         let growing = history.and_then(|history| growing::evidence(&history.counts));
         let turnover = history.map(|history| &history.turnover);
-        let free = all.iter().filter(|view| !view.is_excused());
+        let free = all.iter().filter(|view| !view.is_capped());
         let responses = ResponseCounts::of(free);
         let context = GroupContext { group, all, responses, growing: growing.as_ref(), turnover };
         let mut unassigned = Unassigned::of(members);
@@ -256,7 +256,7 @@ impl<'a> JudgeContext<'a> {
     }
 
     /// Applies the rules to the connections that have no verdict yet, the highest confidence first.
-    /// If `apart`, findings with excused connections get a key of their own, so that they do not
+    /// If `apart`, findings with capped connections get a key of their own, so that they do not
     /// continue a finding without them.
     fn judge_unassigned(
         &self,
@@ -284,8 +284,8 @@ impl<'a> JudgeContext<'a> {
             let Some((_, Reverse(rank), rule, mut highest)) = highest else { return judged };
             unassigned.take(rule, rank, &highest.iter().map(|judged| judged.call_site).collect());
             for judged in highest.iter_mut().filter(|_| apart) {
-                if judged.members.iter().any(ConnectionView::is_excused) {
-                    judged.rule.is_excused = true;
+                if judged.members.iter().any(ConnectionView::is_capped) {
+                    judged.rule.is_capped = true;
                 }
             }
             judged.extend(highest);
@@ -333,7 +333,7 @@ impl<'a> JudgeContext<'a> {
         if rule.id.is_about_the_process() {
             let half_closed = self.half_closed.get(&context.group);
             let alive_max = context.turnover.map_or(0, |turnover| turnover.peak);
-            excused::limit(&mut assessment, &claimed.members, half_closed, alive_max);
+            capped::limit(&mut assessment, &claimed.members, half_closed, alive_max);
         }
         // The growth of the group is that of the finding only if the finding is most of the group.
         let watched = self.watched_growth(&context.group, context.all.len());

@@ -31,6 +31,7 @@ extern crate std;
 
 mod call_site_reason;
 mod call_sites;
+mod cap_reason;
 mod caveat;
 mod closing_times;
 mod connection_id;
@@ -41,7 +42,6 @@ mod detector;
 mod direction;
 mod event;
 mod evidence;
-mod excuse;
 mod fair_queue;
 mod finding_key;
 mod finding_tracker;

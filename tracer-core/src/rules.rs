@@ -27,19 +27,19 @@
 //! - *confirmed by goroutine scan*: see [`scan_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
-//! # What is excused
-//! An *excused* connection is one that a healthy program could explain. Its confidence is capped at
-//! *possible*, or at what it was before, and it is analyzed separately from the others. Exceptions:
+//! # What is capped
+//! A healthy program could explain a *capped* connection. Its confidence is at most *possible*, or
+//! what it was before, and it is analyzed separately from the others. Exceptions:
 //! [`orphaned`], [`growing`] and [`peer_not_reading`], which do not depend on what the process
 //! does.
 //!
 //! - *A process that waits for peers*, one connection for each peer. Each peer that accepted less
-//!   than the process wrote within `--idle` excuses one connection with unread data or a response,
+//!   than the process wrote within `--idle` caps one connection with unread data or a response,
 //!   else one that the peer closed; first those that were last used at about the time when a peer
 //!   stalled. Each half-closed connection (FIN_WAIT_2: the process has sent its FIN, the peer has
-//!   not) excuses one that the peer closed, if the two FINs may have been within 2 s of each other;
-//!   one that is left over excuses one connection that is confirmed by goroutine scan. A connection
-//!   that was *likely* before is not excused: it was not waiting for a peer that became slow later.
+//!   not) caps one that the peer closed, if the two FINs may have been within 2 s of each other;
+//!   one that is left over caps one connection that is confirmed by goroutine scan. A connection
+//!   that was *likely* before is not capped: it was not waiting for a peer that became slow later.
 //! - *A process that is stopped*; and, after it resumes, for as long as it was stopped (at most
 //!   `--idle`).
 //! - *A connection that was not inspected*: an answer about its reader is valid for at most
@@ -122,8 +122,8 @@ impl RuleId {
 pub(crate) struct RuleKey {
     pub(crate) id: RuleId,
     pub(crate) subset: ScanSubset,
-    /// Whether the rule covers excused connections (ones that a healthy program could explain).
-    pub(crate) is_excused: bool,
+    /// Whether the rule covers capped connections (ones that a healthy program could explain).
+    pub(crate) is_capped: bool,
 }
 
 /// How one verdict is found.
@@ -202,9 +202,9 @@ pub(crate) fn is_claimed_for_later(view: &ConnectionView<'_>) -> bool {
     rules.into_iter().any(|rule| rule.claims(view))
 }
 
-/// Whether a rule about the behavior of the process claims this connection, so that an excuse
+/// Whether a rule about the behavior of the process claims this connection, so that a cap
 /// applies to it.
-pub(crate) fn is_excusable(view: &ConnectionView<'_>) -> bool {
+pub(crate) fn is_cappable(view: &ConnectionView<'_>) -> bool {
     RULES.iter().any(|rule| rule.id.is_about_the_process() && rule.claims(view))
 }
 

@@ -42,7 +42,7 @@ impl Stops {
         self.running_at = Some(at);
     }
 
-    /// Why it cannot have acted on its connections. After it resumes, it is excused for as long as
+    /// Why it cannot have acted on its connections. After it resumes, its connections are capped for as long as
     /// it was stopped, at most `idle_ms`.
     pub(crate) fn stop(&self, now: Timestamp, idle_ms: u64) -> Option<Stop> {
         if self.stopped_since.is_some() {

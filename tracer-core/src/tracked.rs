@@ -5,8 +5,8 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use crate::{
     Actor, ConnectionId, Direction, FindingKey, Flag, Interval, Origin, Owner, ProcessKey,
     ReaderFacts, SocketFacts, StackId, TcpState, Timestamp, Verdict,
+    cap_reason::CapReason,
     closing_times::{closed_by_peer, death, has_fin, has_read_eof},
-    excuse::Excuse,
     repetition::Repetition,
     waits::{self, Waits},
 };
@@ -94,7 +94,7 @@ pub(crate) struct Flagged {
     /// The stack that requested the open response at that time.
     pub(crate) response: Option<(ProcessKey, StackId)>,
     /// Why its confidence was capped, if it was.
-    pub(crate) excuse: Option<Excuse>,
+    pub(crate) cap_reason: Option<CapReason>,
     /// The key of its finding.
     pub(crate) key: Arc<FindingKey>,
 }

@@ -7,12 +7,13 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    Comm, ConnectionId, Interval, ProcessKey, Timestamp, deadlines,
-    excuse::Excuse,
+    Comm, ConnectionId, Interval, ProcessKey, Timestamp,
+    cap_reason::CapReason,
+    deadlines,
     group::GroupKey,
     group_history::GroupHistory,
     group_size::{GroupSize, GroupSizes},
-    judge::excused,
+    judge::capped,
     process_index::ProcessSet,
     rules::close_wait,
     tracked::Tracked,
@@ -95,7 +96,7 @@ impl CleanedGroups {
             // Most are in two groups.
             let received: BTreeMap<ConnectionId, Interval> = received.collect();
             let received = received.into_iter().map(|(id, at)| (at, id));
-            let forwarded = excused::forwarded(&sent, received);
+            let forwarded = capped::forwarded(&sent, received);
             for (_, group) in groups.iter_mut().filter(|(group, _)| is_own(group)) {
                 group.cleaned.retain(|it| !forwarded.contains_key(&it.id));
             }
@@ -151,8 +152,8 @@ impl Detector {
         was_used: bool,
     ) -> Option<CleanUp> {
         // The process was waiting for another peer and had not forgotten the connection.
-        let excuse = tracked.flagged.as_ref().and_then(|flagged| flagged.excuse);
-        if excuse.is_some_and(Excuse::is_temporary) {
+        let cap_reason = tracked.flagged.as_ref().and_then(|flagged| flagged.cap_reason);
+        if cap_reason.is_some_and(CapReason::is_temporary) {
             return None;
         }
         // A request was answered.

@@ -2,14 +2,14 @@
 
 use alloc::collections::BTreeMap;
 
-use crate::{ConnectionId, Flag, ProcessKey, StackId, excuse::Excuse, judge::Judged};
+use crate::{ConnectionId, Flag, ProcessKey, StackId, cap_reason::CapReason, judge::Judged};
 
 /// The verdict of one connection in a judgment.
 pub(super) struct ConnectionVerdict {
     pub(super) flag: Flag,
     /// The stack that requested the open response.
     pub(super) response: Option<(ProcessKey, StackId)>,
-    pub(super) excuse: Option<Excuse>,
+    pub(super) cap_reason: Option<CapReason>,
     /// Index of its finding in the judgment.
     pub(super) finding: usize,
 }
@@ -25,8 +25,8 @@ pub(super) fn verdicts(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, Connecti
             if !verdicts.get(&member.tracked.id).is_some_and(is_surer) {
                 let flag = Flag { verdict, confidence, since: member.now };
                 let response = member.response_stack();
-                let excuse = member.excuse.filter(|_| member.is_excused());
-                let verdict = ConnectionVerdict { flag, response, excuse, finding };
+                let cap_reason = member.cap_reason.filter(|_| member.is_capped());
+                let verdict = ConnectionVerdict { flag, response, cap_reason, finding };
                 verdicts.insert(member.tracked.id, verdict);
             }
         }

@@ -9,8 +9,8 @@ use core::cmp::Reverse;
 
 use crate::{ConnectionId, Timestamp};
 
-/// How often a connection whose nearest peer has been taken is put back for another one. A limit
-/// for processes with thousands of each.
+/// Maximum number of times that a candidate whose nearest peer has been taken is queued again for the
+/// next nearest one. Bounds the work for processes with thousands of both.
 const RETRIES: u8 = 8;
 
 /// What the process may be holding back for a slow peer. The first fits best.
@@ -31,14 +31,15 @@ pub(super) enum Data {
 pub(super) struct Candidate {
     pub(super) id: ConnectionId,
     pub(super) data: Data,
-    /// Since when nothing has been read from it, or it has been silent.
+    /// When its unread data began to wait or, without unread data, when it was last used.
     pub(super) untouched_since: Timestamp,
     pub(super) used_at: Timestamp,
     /// The number of peers that it requires.
     pub(super) responses: usize,
-    /// `None` for a connection that a rule about the process claims, which is excused. Otherwise,
-    /// the connection only takes a peer from the others, and only one to which the process last
-    /// wrote within this time of the last use of the connection, in milliseconds.
+    /// Maximum time between [`untouched_since`](Self::untouched_since) and the last write to the
+    /// peer, in milliseconds. `None`: no maximum, because a rule about the process claims the
+    /// connection, which can therefore be capped. A connection that no rule claims has a maximum,
+    /// and is not capped: it only takes the peer from the other candidates.
     pub(super) apart_max_ms: Option<u64>,
 }
 
@@ -54,9 +55,9 @@ struct Queued {
     retries: u8,
 }
 
-/// The candidates that are excused by `peers`, to which the process last wrote at these times. A
-/// peer excuses one connection, or one response if a connection has several: first the one that was
-/// last used at about the same time.
+/// The candidates that are capped by `peers`, to which the process last wrote at these times. A peer
+/// caps one connection, or one response if a connection has several: first the one that was last
+/// used at about the same time.
 pub(super) fn blocked(
     peers: impl IntoIterator<Item = (Timestamp, ConnectionId)>,
     candidates: &[Candidate],
@@ -69,7 +70,7 @@ pub(super) fn blocked(
         Some(Reverse(Queued { data, apart_ms, used_at, id, index, retries: 0 }))
     });
     let mut queue: BinaryHeap<Reverse<Queued>> = queued.collect();
-    let mut excused = Vec::new();
+    let mut capped = Vec::new();
     while let Some(Reverse(queued)) = queue.pop() {
         let Some(candidate) = candidates.get(queued.index) else { continue };
         let Some((apart_ms, peer)) = nearest(&peers, candidate) else { continue };
@@ -84,7 +85,7 @@ pub(super) fn blocked(
         match candidate.apart_max_ms {
             Some(apart_max_ms) if apart_ms > apart_max_ms => continue,
             Some(_) => {}
-            None => excused.push(candidate.id),
+            None => capped.push(candidate.id),
         }
         peers.remove(&peer);
         for _ in 1..candidate.responses {
@@ -93,7 +94,7 @@ pub(super) fn blocked(
             }
         }
     }
-    excused
+    capped
 }
 
 /// The nearest peer in time, and how far apart it is, in milliseconds. A connection is not waiting
@@ -129,16 +130,16 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(peers: &[(u64, u64)], candidates: &[Candidate], excused: &[u64]) {
+    fn check(peers: &[(u64, u64)], candidates: &[Candidate], capped: &[u64]) {
         let peers =
             peers.iter().map(|(at_s, id)| (Timestamp::from_ms(at_s * 1_000), ConnectionId(*id)));
         let mut found: Vec<u64> = blocked(peers, candidates).iter().map(|id| id.0).collect();
         found.sort_unstable();
-        assert_eq!(found, excused);
+        assert_eq!(found, capped);
     }
 
     #[test]
-    fn each_peer_excuses_the_connection_that_was_used_at_about_the_same_time() {
+    fn each_peer_caps_the_connection_that_was_used_at_about_the_same_time() {
         let candidates = [10, 50, 52, 90].map(|at_s| candidate(at_s, at_s, None));
         check(&[(11, 1), (91, 2)], &candidates, &[10, 90]);
         // The second best of the first peer takes what is left.
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_does_not_excuse_itself_and_several_responses_take_several_peers() {
+    fn a_connection_does_not_cap_itself_and_several_responses_take_several_peers() {
         check(&[(50, 50)], &[candidate(50, 50, None)], &[]);
         check(
             &[(50, 50), (60, 60)],

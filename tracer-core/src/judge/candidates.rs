@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
-use super::{Groups, JudgeContext, Judged, excused, excused::WaitedFor, pools, runs::by_run};
+use super::{Groups, JudgeContext, Judged, capped, capped::WaitedFor, pools, runs::by_run};
 use crate::{
     ProcessKey,
     deadlines::Deadline,
@@ -79,12 +79,12 @@ impl<'a> JudgeContext<'a> {
         for (group, view) in self.views(&processes).filter(|(group, _)| is_wanted(*group)) {
             groups.entry(group).or_default().push(view);
         }
-        excused::excuse(&mut groups, &waited_for);
+        capped::cap(&mut groups, &waited_for);
         for (group, members) in &mut groups {
             if let Some(history) = self.histories.get(group)
                 && members.len() >= self.options.count_min
             {
-                pools::excuse(members, &history.turnover);
+                pools::cap(members, &history.turnover);
             }
         }
         Candidates { groups }

@@ -1,26 +1,27 @@
-//! Excuses the dead connections that a pool may keep.
+//! Caps the dead connections that a pool may keep.
 
 use alloc::{collections::BTreeSet, vec::Vec};
 use core::cmp::Reverse;
 
 use crate::{
-    ConnectionId, connection_view::ConnectionView, excuse::Excuse, rules, turnover::Turnover,
+    ConnectionId, cap_reason::CapReason, connection_view::ConnectionView, rules, turnover::Turnover,
 };
 
 /// The maximum number of leaked connections among those alive at the peak.
 const ALIVE_MAX: usize = 5;
 
-/// Excuses the dead connections of a group that a pool may keep, or a garbage collector may close.
-pub(super) fn excuse(members: &mut [ConnectionView<'_>], turnover: &Turnover) {
+/// Caps the dead connections of a group that a pool may keep, or a garbage collector may close.
+pub(super) fn cap(members: &mut [ConnectionView<'_>], turnover: &Turnover) {
     for view in members.iter_mut().filter(|view| awaits_collection(view, turnover)) {
-        view.excuse = Some(Excuse::Collector);
+        view.cap_reason = Some(CapReason::Collector);
     }
     let kept = kept_by_pool(members, turnover);
     // A process that waits for another peer may do so regardless of what the pool does.
-    let is_waiting = |view: &ConnectionView<'_>| view.excuse.is_some_and(Excuse::is_temporary);
+    let is_waiting =
+        |view: &ConnectionView<'_>| view.cap_reason.is_some_and(CapReason::is_temporary);
     let is_kept = |view: &ConnectionView<'_>| kept.contains(&view.tracked.id);
     for view in members.iter_mut().filter(|view| is_kept(view) && !is_waiting(view)) {
-        view.excuse = Some(Excuse::Pool);
+        view.cap_reason = Some(CapReason::Pool);
     }
 }
 

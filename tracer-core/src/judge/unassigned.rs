@@ -24,7 +24,7 @@ pub(super) struct Unassigned<'a> {
 struct Entry<'a> {
     view: ConnectionView<'a>,
     claims: RuleSet,
-    /// The rules about the process that claim it but do not judge it yet, because it is excused.
+    /// The rules about the process that claim it but do not judge it yet, because it is capped.
     withheld: RuleSet,
     /// The call site of its responses.
     call_site: Option<&'a str>,
@@ -56,17 +56,17 @@ impl<'a> Unassigned<'a> {
         let claims = RuleSet::claiming(&view);
         let claims = if is_extra { claims.by_call_site() } else { claims };
         let about_the_process = claims.about_the_process();
-        let withheld = if view.is_excused() { about_the_process } else { RuleSet::default() };
+        let withheld = if view.is_capped() { about_the_process } else { RuleSet::default() };
         let claims = claims.without(withheld);
         self.entries.push(Entry { view, claims, withheld, call_site, is_extra });
     }
 
-    /// Whether some connection is excused from a rule that claims it.
+    /// Whether some connection is withheld from a rule that claims it, because it is capped.
     pub(super) fn has_withheld(&self) -> bool {
         self.entries.iter().any(|entry| !entry.withheld.is_empty())
     }
 
-    /// Leaves the excused connections to all rules that claim them.
+    /// Leaves the capped connections to all rules that claim them.
     pub(super) fn release(&mut self) {
         for entry in &mut self.entries {
             entry.claims = entry.claims.and(core::mem::take(&mut entry.withheld));

@@ -14,7 +14,7 @@ use crate::{Confidence, Evidence, Verdict, history::History};
 
 /// The key of this rule.
 pub(crate) const KEY: RuleKey =
-    RuleKey { id: RuleId::Growing, subset: ScanSubset::All, is_excused: false };
+    RuleKey { id: RuleId::Growing, subset: ScanSubset::All, is_capped: false };
 
 /// The number of windows over which the count must rise.
 const WINDOWS: usize = 5;

@@ -104,7 +104,7 @@ impl Rule {
             ScanSubset::NearlyConfirmed => ScanSubset::Confirmed,
             subset => subset,
         };
-        RuleKey { id: self.id, subset, is_excused: false }
+        RuleKey { id: self.id, subset, is_capped: false }
     }
 
     /// Whether this connection, taken alone, may have the rule's verdict.

@@ -102,7 +102,7 @@ fn a_leak_alongside_half_closed_connections_is_counted_alone() {
 
 /// The FINs are minutes apart, so the connections are not related.
 #[test]
-fn other_half_closed_connections_excuse_nothing() {
+fn other_half_closed_connections_cap_nothing() {
     let timeline = "
         0s accept c1..c25 pid=10
         0s receive c1..c25 bytes=100

@@ -258,7 +258,7 @@ fn a_leak_that_stopped_stays_likely() {
 
 /// From time to time, a garbage collector closes every third dead connection, old and new alike.
 #[test]
-fn a_garbage_collector_that_closes_a_third_does_not_excuse_the_rest() {
+fn a_garbage_collector_that_closes_a_third_does_not_cap_the_rest() {
     let mut timeline = leaked(90, 1, 7);
     let mut dead: Vec<u64> = Vec::new();
     for number in 0..90 {
@@ -301,7 +301,7 @@ fn collected(every_s: u64, pace_s: u64, total: u64, is_kept: impl Fn(u64) -> boo
 
 /// A collection may close one connection, and a new one may be opened at the same time.
 #[test]
-fn a_garbage_collector_does_not_excuse_leaks_at_any_pace() {
+fn a_garbage_collector_does_not_cap_leaks_at_any_pace() {
     for (every_s, pace_s) in [(35, 7), (60, 7), (90, 8), (110, 9), (200, 6), (200, 11)] {
         let is_kept = |number: u64| number % 3 != 1;
         let timeline = collected(every_s, pace_s, 72, is_kept);

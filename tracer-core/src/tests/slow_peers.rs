@@ -1,4 +1,4 @@
-//! Each slow peer excuses one connection of the process that is waiting for it.
+//! Each slow peer caps one connection of the process that is waiting for it.
 
 use std::{fmt::Write as _, format, string::String};
 
@@ -151,7 +151,7 @@ fn connections_in_use_are_what_a_process_holds_back_for_slow_clients() {
 
 /// The clients stall after the leak was found.
 #[test]
-fn clients_that_stall_later_do_not_excuse_a_leak() {
+fn clients_that_stall_later_do_not_cap_a_leak() {
     let timeline = [
         &leaked(25),
         "
@@ -172,7 +172,7 @@ fn confirmed_leaks_beyond_the_slow_clients_are_certain() {
 }
 
 #[test]
-fn an_excuse_names_the_peers_that_it_waits_for() {
+fn a_cap_names_the_peers_that_it_waits_for() {
     let timeline = [
         stalled(5),
         leaked(7),

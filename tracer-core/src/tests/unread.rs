@@ -143,7 +143,7 @@ fn untouched_responses_of_separate_times_are_likely_in_an_audit() {
 
 /// Responses that the program reads properly do not hide those that it leaks.
 #[test]
-fn short_responses_that_are_read_alongside_a_leak_do_not_excuse_it() {
+fn short_responses_that_are_read_alongside_a_leak_do_not_cap_it() {
     check(
         "
         0s lose-events

@@ -1,4 +1,4 @@
-//! Which connections are excused because the process may be waiting for other peers, one connection
+//! Which connections are capped because the process may be waiting for other peers, one connection
 //! per peer, and how that limits an assessment. `rules` documents the principle.
 
 use super::{
@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     Caveat, Confidence, ConnectionId, CountOf, Evidence, Interval, ProcessKey, TcpState, Timestamp,
+    cap_reason::CapReason,
     connection_view::ConnectionView,
-    excuse::Excuse,
     group::GroupKey,
     history::History,
     rules::{self, Assessment, growing},
@@ -65,37 +65,43 @@ impl WaitedFor {
         self.slow.is_empty() && self.half_closed.is_empty()
     }
 
-    /// Adds the connections that these peers excuse to `excuses`, out of the `claimed` ones of the
+    /// Adds the connections that these peers cap to `cap_reasons`, out of the `claimed` ones of the
     /// process.
-    fn excused(
+    fn add_cap_reasons(
         &self,
         claimed: &[ConnectionView<'_>],
-        excuses: &mut BTreeMap<ConnectionId, Excuse>,
+        cap_reasons: &mut BTreeMap<ConnectionId, CapReason>,
     ) {
         let matched = self.forwarded_to_half_closed(claimed);
         let waiting: BTreeSet<ConnectionId> = matched.values().copied().collect();
-        excuses.extend(matched.keys().map(|id| (*id, Excuse::HalfClosedPeer)));
+        cap_reasons.extend(matched.keys().map(|id| (*id, CapReason::HalfClosedPeer)));
         let slow = self.slow.iter().filter(|(_, id)| !waiting.contains(id));
-        self.assign(slow.copied(), claimed, may_be_blocked, Excuse::SlowPeer, excuses);
+        self.assign(slow.copied(), claimed, may_be_blocked, CapReason::SlowPeer, cap_reasons);
         let slow: BTreeSet<ConnectionId> = self.slow.iter().map(|(_, id)| *id).collect();
         let half_closed = self.half_closed.iter().map(|(fin_sent, id)| (fin_sent.latest, *id));
         let left = half_closed.filter(|(_, id)| !waiting.contains(id) && !slow.contains(id));
-        self.assign(left, claimed, has_unreferenced_response, Excuse::HalfClosedPeer, excuses);
+        self.assign(
+            left,
+            claimed,
+            has_unreferenced_response,
+            CapReason::HalfClosedPeer,
+            cap_reasons,
+        );
     }
 
-    /// Adds to `excuses` one of the `claimed` connections for each of `peers`, to which the process
+    /// Adds to `cap_reasons` one of the `claimed` connections for each of `peers`, to which the process
     /// last wrote at the given time.
     fn assign(
         &self,
         peers: impl Iterator<Item = (Timestamp, ConnectionId)>,
         claimed: &[ConnectionView<'_>],
-        may_be_excused: fn(&ConnectionView<'_>) -> bool,
-        excuse: Excuse,
-        excuses: &mut BTreeMap<ConnectionId, Excuse>,
+        may_be_capped: fn(&ConnectionView<'_>) -> bool,
+        cap_reason: CapReason,
+        cap_reasons: &mut BTreeMap<ConnectionId, CapReason>,
     ) {
         let claimed = claimed
             .iter()
-            .filter(|view| may_be_excused(view) && !excuses.contains_key(&view.tracked.id))
+            .filter(|view| may_be_capped(view) && !cap_reasons.contains_key(&view.tracked.id))
             .map(|view| Candidate {
                 id: view.tracked.id,
                 data: data(view),
@@ -104,9 +110,9 @@ impl WaitedFor {
                 responses: rules::leaked(view).count().max(1),
                 apart_max_ms: None,
             });
-        let others = self.unclaimed.iter().filter(|_| excuse == Excuse::SlowPeer);
+        let others = self.unclaimed.iter().filter(|_| cap_reason == CapReason::SlowPeer);
         let candidates: Vec<Candidate> = claimed.chain(others.copied()).collect();
-        excuses.extend(blocked(peers, &candidates).into_iter().map(|id| (id, excuse)));
+        cap_reasons.extend(blocked(peers, &candidates).into_iter().map(|id| (id, cap_reason)));
     }
 
     /// The connections that the peer closed, each with the half-closed one to which the process
@@ -145,7 +151,7 @@ pub(crate) fn forwarded(
     pair(sent.chain(received).collect())
 }
 
-/// Since when nothing has been read from it, or it has been silent.
+/// When its unread data began to wait or, without unread data, when it was last used.
 fn untouched_since(view: &ConnectionView<'_>) -> Timestamp {
     if view.facts.unread_bytes > 0 { view.tracked.unread_since } else { view.last_used_at() }
 }
@@ -212,39 +218,41 @@ fn has_unreferenced_response(view: &ConnectionView<'_>) -> bool {
     (view.is_confirmed() || view.is_scan_incomplete()) && !view.was_likely()
 }
 
-/// Sets the excuse of each connection.
-pub(super) fn excuse(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, WaitedFor>) {
+/// Sets the cap of each connection.
+pub(super) fn cap(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, WaitedFor>) {
     let mut claimed: BTreeMap<ProcessKey, Vec<ConnectionView<'_>>> = BTreeMap::new();
     for (group, members) in &*groups {
         if waited_for.get(&group.process).is_some_and(|peers| !peers.is_empty()) {
             let of_process = claimed.entry(group.process).or_default();
-            of_process.extend(members.iter().filter(|view| rules::is_excusable(view)));
+            of_process.extend(members.iter().filter(|view| rules::is_cappable(view)));
         }
     }
-    let mut excuses = BTreeMap::new();
+    let mut cap_reasons = BTreeMap::new();
     for (process, claimed) in claimed {
         if let Some(peers) = waited_for.get(&process) {
-            peers.excused(&claimed, &mut excuses);
+            peers.add_cap_reasons(&claimed, &mut cap_reasons);
         }
     }
     for view in groups.values_mut().flatten() {
-        let waits = || excuses.get(&view.tracked.id).copied();
-        let stopped = view.process.stop.map(|_| Excuse::Stopped);
+        let waits = || cap_reasons.get(&view.tracked.id).copied();
+        let stopped = view.process.stop.map(|_| CapReason::Stopped);
         let is_request = || rules::close_wait::may_be_answered(view.direction, view.facts);
-        let request = || is_request().then_some(Excuse::Request);
+        let request = || is_request().then_some(CapReason::Request);
         // The reader of an HTTP/2 stream shows in the process's memory, not in its file
         // descriptors.
         let is_answered = view.was_asked() || view.is_multiplexed();
-        let not_inspected = (!is_answered).then_some(Excuse::NotInspected);
-        view.excuse = stopped.or_else(waits).or_else(request).or(not_inspected);
+        let not_inspected = (!is_answered).then_some(CapReason::NotInspected);
+        view.cap_reason = stopped.or_else(waits).or_else(request).or(not_inspected);
     }
 }
 
-/// The number of connections excused by half-closed ones, and when the oldest was opened, by group.
+/// The number of connections capped by half-closed ones, and when the oldest was opened, by group.
 pub(crate) fn behind_half_closed(judged: &[Judged<'_>]) -> BTreeMap<GroupKey, (usize, Timestamp)> {
     let mut counts: BTreeMap<GroupKey, (usize, Timestamp)> = BTreeMap::new();
     for judged in judged {
-        for view in judged.members.iter().filter(|it| it.excuse == Some(Excuse::HalfClosedPeer)) {
+        for view in
+            judged.members.iter().filter(|it| it.cap_reason == Some(CapReason::HalfClosedPeer))
+        {
             let opened_at = view.tracked.opened_at;
             let (count, oldest) = counts.entry(judged.group).or_insert((0, opened_at));
             (*count, *oldest) = (*count + 1, opened_at.min(*oldest));
@@ -253,7 +261,7 @@ pub(crate) fn behind_half_closed(judged: &[Judged<'_>]) -> BTreeMap<GroupKey, (u
     counts
 }
 
-/// The evidence, if the number of connections excused by half-closed ones only rises, as with
+/// The evidence, if the number of connections capped by half-closed ones only rises, as with
 /// tunnels whose other end never closes.
 fn rising(history: &History) -> Option<Evidence> {
     let Evidence::CountRose { windows, from, to } = growing::evidence(history)? else {
@@ -263,7 +271,7 @@ fn rising(history: &History) -> Option<Evidence> {
 }
 
 /// Limits the assessment that a rule about the process made, and adds the reason.
-/// `half_closed_before` is the history of how many of the group were excused by half-closed ones,
+/// `half_closed_before` is the history of how many of the group were capped by half-closed ones,
 /// and `alive_max` the number of the group that were alive at once.
 pub(super) fn limit(
     assessment: &mut Assessment,
@@ -275,13 +283,14 @@ pub(super) fn limit(
     let ceiling = ceiling.unwrap_or(Confidence::Certain);
     let is_lowered = assessment.confidence > ceiling;
     assessment.confidence = assessment.confidence.min(ceiling);
-    let excused = |excuse| -> usize {
-        let is_such = |view: &&ConnectionView<'_>| view.excuse == Some(excuse) && view.is_excused();
+    let capped = |cap_reason| -> usize {
+        let is_such =
+            |view: &&ConnectionView<'_>| view.cap_reason == Some(cap_reason) && view.is_capped();
         let responses = |view: &ConnectionView<'_>| rules::leaked(view).count().max(1);
         members.iter().filter(is_such).map(responses).sum()
     };
     let (slow, half_closed): (usize, usize) =
-        (excused(Excuse::SlowPeer), excused(Excuse::HalfClosedPeer));
+        (capped(CapReason::SlowPeer), capped(CapReason::HalfClosedPeer));
     let caveats = &mut assessment.reasons.caveats;
     if slow > 0 {
         caveats.push(Caveat::SendBlocked { connections: slow });
@@ -290,10 +299,10 @@ pub(super) fn limit(
         caveats.push(Caveat::HalfClosedPeers { connections: half_closed });
         assessment.reasons.evidence.extend(half_closed_before.and_then(rising));
     }
-    if excused(Excuse::Pool) > 0 {
+    if capped(CapReason::Pool) > 0 {
         caveats.push(Caveat::CleanedUp { alive_max });
     }
-    let uncollected = excused(Excuse::Collector);
+    let uncollected = capped(CapReason::Collector);
     if uncollected > 0 {
         caveats.push(Caveat::AwaitsCollection { connections: uncollected });
     }
@@ -308,7 +317,8 @@ pub(super) fn limit(
         // help.
         caveats.retain(|caveat| !matches!(caveat, Caveat::Undecided { .. }));
     }
-    let is_uninspected = |view: &&ConnectionView<'_>| view.excuse == Some(Excuse::NotInspected);
+    let is_uninspected =
+        |view: &&ConnectionView<'_>| view.cap_reason == Some(CapReason::NotInspected);
     let count = members.iter().filter(is_uninspected).count();
     if is_lowered && count > 0 {
         caveats.push(Caveat::NotInspected(CountOf { count, total: members.len() }));

@@ -1,9 +1,9 @@
-//! Why a connection is excused: a healthy program could explain its state.
+//! Why a connection is capped: a healthy program could explain its state.
 
 /// Why a connection is at most *possible*, whatever its state. A confidence that was higher before
 /// is kept and does not rise, except with [`Pool`](Self::Pool) and [`Collector`](Self::Collector).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Excuse {
+pub(crate) enum CapReason {
     /// The process may be waiting for a slow peer of another connection before it continues
     /// reading.
     SlowPeer,
@@ -24,7 +24,7 @@ pub(crate) enum Excuse {
     NotInspected,
 }
 
-impl Excuse {
+impl CapReason {
     /// Whether the process is waiting for the peer of another connection, or working on a request,
     /// before it continues with the connection.
     pub(crate) const fn is_temporary(self) -> bool {
