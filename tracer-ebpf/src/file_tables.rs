@@ -37,13 +37,13 @@ use self::{
 };
 use crate::{
     globals::offset,
+    iterator::Meta,
     maps::{CHUNK, PROGRESS},
     read::{Probed, Read, copy},
     scope::Selection,
     shared_tables,
     sock::Sock,
     task::Task,
-    task_file::Meta,
 };
 
 /// Result of an iterator program: the kernel calls it again for the same task. The read returns

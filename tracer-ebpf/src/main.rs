@@ -22,6 +22,7 @@ mod emit;
 mod file_tables;
 mod globals;
 mod identity;
+mod iterator;
 mod ledger;
 mod maps;
 mod read;

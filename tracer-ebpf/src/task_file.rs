@@ -7,7 +7,7 @@
 use core::{ffi::c_void, marker::PhantomData, mem::MaybeUninit};
 
 use aya_ebpf::{
-    bindings::{file, seq_file},
+    bindings::file,
     helpers::{bpf_jiffies64, bpf_ktime_get_ns, bpf_seq_write, bpf_sock_from_file},
 };
 use tracer_common::{FAMILY_INET, FAMILY_INET6, PROTOCOL_TCP, SocketRecord, TYPE_STREAM};
@@ -16,6 +16,7 @@ use crate::{
     file_tables,
     globals::offset,
     identity,
+    iterator::Meta,
     read::{Direct, Probed, Read},
     scope::{self, Selection},
     shared_tables,
@@ -31,15 +32,6 @@ const RECORD_BYTES: u32 = size_of::<SocketRecord>() as u32;
 const TYPE_OF_FILE: u16 = 0o170_000;
 /// `S_IFSOCK`.
 const SOCKET: u16 = 0o140_000;
-
-/// `struct bpf_iter_meta`.
-#[repr(C)]
-pub(crate) struct Meta {
-    seq: *mut seq_file,
-    /// Unique for each pass.
-    pub(crate) session: u64,
-    sequence: u64,
-}
 
 /// `struct bpf_iter__task_file`. Unlike kernel structures, this is a stable interface to programs:
 /// its layout is fixed, and the verifier translates the accesses.

@@ -90,12 +90,12 @@ pub(super) fn watch(
     let mut names: BTreeMap<u64, String> = BTreeMap::new();
     let mut at_ms = 0;
     while at_ms <= until_ms {
-        let mut lines = String::new();
+        let mut lines = Vec::new();
         while let Some((step_ms, step)) = steps.next_if(|(step_ms, _)| *step_ms <= at_ms) {
-            lines.push_str(&format!("{step_ms}ms {step}\n"));
+            lines.push(format!("{step_ms}ms {step}"));
         }
-        lines.push_str(&format!("{at_ms}ms snapshot"));
-        player.play_all(&lines);
+        lines.push(format!("{at_ms}ms snapshot"));
+        player.play_all(&lines.join("\n"));
         if pace.is_judged_again {
             let later = player.world.now.after_ms(pace.every_ms * 9 / 10);
             player.detector.handle(Input::Tick(later));
@@ -160,7 +160,8 @@ fn render(script: &Script, until_ms: u64, flagged: &BTreeSet<String>) -> String 
         let is_flagged = step.split(' ').any(|word| flagged.contains(word));
         if is_flagged { "*" } else { " " }.to_string()
     };
-    steps.iter().map(|(at_ms, step)| format!("{}{at_ms}ms {step}\n", mark(step))).collect()
+    let lines = steps.iter().map(|(at_ms, step)| format!("{}{at_ms}ms {step}", mark(step)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// `cases`, unless `PROPTEST_CASES` says otherwise.

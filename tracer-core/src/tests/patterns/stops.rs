@@ -1,6 +1,6 @@
 //! Processes that are stopped and resumed at any time.
 
-use std::{collections::BTreeSet, format, string::String, vec::Vec};
+use std::{format, string::String, vec::Vec};
 
 use proptest::prelude::*;
 
@@ -22,21 +22,16 @@ pub(super) fn stopped(script: &Script, stops_ms: &[(u64, u64)]) -> Script {
         stopped.at(*resume_ms, "resume pid=10");
     }
     // What follows a delayed step of a connection follows it still.
-    let mut opened: BTreeSet<String> = BTreeSet::new();
     let mut late = 0;
     let mut delayed: Vec<(u64, String)> = Vec::new();
     for (at_ms, step) in steps {
         let verb = step.split(' ').next().unwrap_or_default();
         let window = stops_ms.iter().find(|(from, to)| (*from..*to).contains(&at_ms));
-        match window.filter(|_| OWN.contains(&verb)) {
-            Some((_, resume_ms)) => {
-                late += 1;
-                delayed.push((resume_ms + 1 + late / 4, step));
-            }
-            None => {
-                opened.insert(step.clone());
-                delayed.push((at_ms, step));
-            }
+        if let Some((_, resume_ms)) = window.filter(|_| OWN.contains(&verb)) {
+            late += 1;
+            delayed.push((resume_ms + 1 + late / 4, step));
+        } else {
+            delayed.push((at_ms, step));
         }
     }
     stopped.steps.extend(delayed);

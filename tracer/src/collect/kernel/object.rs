@@ -107,8 +107,8 @@ pub(super) fn load(
 
 /// A number that nobody can predict.
 fn seed() -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = RandomState::new().hash_one(()).to_ne_bytes();
-    [[a, b, c, d], [e, f, g, h]].map(u32::from_ne_bytes)
+    let random = RandomState::new().hash_one(());
+    [0, 32].map(|shift| u32::try_from(random >> shift & u64::from(u32::MAX)).unwrap_or_default())
 }
 
 /// Inode number of this process's pid namespace.

@@ -68,7 +68,8 @@ mod tests {
         // The second socket has two file descriptors.
         let records = [record(1, 10, 3), record(2, 10, 4), record(2, 11, 4), record(3, 11, 5)];
         let fingerprints = Fingerprints::default();
-        let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(Default::default());
+        let mut builder =
+            SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(KnownSockets::default());
         assert_eq!(builder.known_pass(), None);
         builder.begin_pass(7);
         for (number, record) in (0..).zip(&records) {

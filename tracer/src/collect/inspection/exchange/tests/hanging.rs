@@ -3,6 +3,7 @@
 use super::*;
 
 /// Each process runs a program of its own; those with a pid below 10 are of one user.
+#[expect(clippy::unnecessary_wraps, reason = "the exchange asks for programs that may be unknown")]
 fn of_users(process: ProcessKey) -> Option<Program> {
     Some(Program { hash: process.pid.into(), user: u32::from(process.pid < 10) })
 }
