@@ -62,16 +62,21 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
     kept.map(|(_, view)| view.tracked.id).collect()
 }
 
-/// The largest number alive at once, less the leaked ones among them. Those were idle then: a pool
-/// would have used its own instead of opening others.
+/// The largest number alive at once, less the leaked ones among them. Of those that were in use then,
+/// only a few are taken for leaked ones; those that were idle then were leaked, because a pool would
+/// have used its own instead of opening others.
 fn pool_size(dead: &[&ConnectionView<'_>], turnover: &Turnover) -> usize {
-    let largest = turnover.peak;
-    let was_idle = |view: &&&ConnectionView<'_>| {
-        view.tracked.opened_at <= turnover.peak_at
-            && view.last_used_at() <= turnover.peak_at
-            && view.tracked.dead_since() > Some(turnover.peak_at)
+    let (largest, at) = (turnover.peak, turnover.peak_at);
+    let was_alive = |view: &&&ConnectionView<'_>| {
+        view.tracked.opened_at <= at && view.tracked.dead_since() > Some(at)
     };
-    let candidates = dead.iter().filter(was_idle).take(ALIVE_MAX.min(largest / 2));
+    let mut in_use = 0;
+    let may_be_leaked = |view: &&&ConnectionView<'_>| {
+        in_use += usize::from(view.last_used_at() > at);
+        view.last_used_at() <= at || in_use <= largest / 20 + 1
+    };
+    let candidates = dead.iter().filter(was_alive).filter(may_be_leaked);
+    let candidates = candidates.take(ALIVE_MAX.min((largest / 2).max(1)));
     let leaked =
         candidates.zip(1..).filter(|(view, rank)| view.tracked.alive_max_since + rank >= largest);
     largest.saturating_sub(leaked.map(|(_, rank)| rank).max().unwrap_or(0))

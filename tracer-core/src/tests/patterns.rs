@@ -12,7 +12,7 @@ use std::{
     vec::Vec,
 };
 
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 
 use super::timeline::Player;
 use crate::{Confidence, Input, Options};
@@ -128,7 +128,8 @@ pub(super) fn check_healthy(script: &Script, pace: Pace) -> Result<(), TestCaseE
     })
 }
 
-/// Whether as many connections as leaked are above *possible* from `due_ms` on, and never more.
+/// Whether as many connections as leaked are above *possible* from `due_ms` on. Before that, those
+/// that are dead and not yet cleaned up may be counted, too.
 pub(super) fn check_leaking(
     script: &Script,
     pace: Pace,
@@ -138,7 +139,7 @@ pub(super) fn check_leaking(
     let until_ms = due_ms + 3 * pace.idle_ms;
     watch(script, pace, until_ms, |Seen { at_ms, flagged, findings }| {
         let is_due = at_ms >= due_ms;
-        if flagged.len() > *leaked.end() || (is_due && !leaked.contains(&flagged.len())) {
+        if is_due && !leaked.contains(&flagged.len()) {
             let text = render(script, at_ms, &flagged);
             let message =
                 format!("{pace:?}: {leaked:?} leaked, at {at_ms} ms: {findings:?}\n{text}");
@@ -164,9 +165,12 @@ fn render(script: &Script, until_ms: u64, flagged: &BTreeSet<String>) -> String 
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// `cases`, unless `PROPTEST_CASES` says otherwise.
+/// `cases` cases, the same in each run, so that a change is tested and not luck. With
+/// `PROPTEST_CASES` there are as many as it says, and others each time.
 pub(super) fn cases(cases: u32) -> ProptestConfig {
     let usual = ProptestConfig::default();
-    let is_chosen = env::var_os("PROPTEST_CASES").is_some();
-    ProptestConfig { cases: if is_chosen { usual.cases } else { cases }, ..usual }
+    if env::var_os("PROPTEST_CASES").is_some() {
+        return usual;
+    }
+    ProptestConfig { cases, rng_seed: RngSeed::Fixed(1), ..usual }
 }

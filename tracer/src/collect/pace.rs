@@ -14,9 +14,12 @@ const IDLE_DIVISOR: u32 = 6;
 const COST_FACTOR: u32 = 105;
 /// Longest pause due to the cost.
 const COST_PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Number of snapshots over which the CPU time is averaged: a single expensive operation, such as a
-/// scan of a large process, delays several snapshots slightly instead of one for a long time.
+/// Number of snapshots over which the CPU time of the tracer is averaged.
 const AVERAGED: u8 = 8;
+/// The same for the CPU time of inspections: the scan of a large process, and whatever a process
+/// does to make its inspection expensive, delays many snapshots slightly instead of a few for a long
+/// time.
+const INSPECTIONS_AVERAGED: u8 = 60;
 
 /// The pauses of one run.
 #[derive(Clone, Debug)]
@@ -25,8 +28,20 @@ pub(crate) struct Pace {
     longest: Duration,
     /// The pause without regard to the cost.
     pause: Duration,
-    /// CPU time of the latest snapshots, each including the work that followed from it.
+    /// CPU time of the latest snapshots, each including the work that followed from it, without
+    /// inspections.
     costs: VecDeque<Duration>,
+    /// CPU time of the inspections after each of the latest snapshots.
+    inspections: VecDeque<Duration>,
+}
+
+/// CPU time used since the previous snapshot.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CpuTime {
+    /// Of the tracer, including events and output.
+    pub(crate) tracer: Duration,
+    /// For inspections.
+    pub(crate) inspections: Duration,
 }
 
 impl Pace {
@@ -35,18 +50,21 @@ impl Pace {
     pub(crate) fn new(interval: Option<Duration>, idle: Duration) -> Self {
         let calm = (idle / IDLE_DIVISOR).clamp(PAUSE, CALM_PAUSE);
         let (shortest, longest) = interval.map_or((PAUSE, calm), |interval| (interval, interval));
-        Self { shortest, longest, pause: shortest, costs: VecDeque::new() }
+        Self {
+            shortest,
+            longest,
+            pause: shortest,
+            costs: VecDeque::new(),
+            inspections: VecDeque::new(),
+        }
     }
 
-    /// Records a snapshot. `cpu_time` is that of tracer since the previous snapshot, including
-    /// events, inspections and output. Pauses grow by half while nothing changes.
-    pub(crate) fn snapshot_taken(&mut self, cpu_time: Duration, has_changed: bool) {
+    /// Records a snapshot. Pauses grow by half while nothing changes.
+    pub(crate) fn snapshot_taken(&mut self, cpu_time: CpuTime, has_changed: bool) {
         let grown = self.pause.saturating_add(self.pause / 2).min(self.longest);
         self.pause = if has_changed { self.shortest } else { grown };
-        if self.costs.len() == usize::from(AVERAGED) {
-            self.costs.pop_front();
-        }
-        self.costs.push_back(cpu_time);
+        keep(&mut self.costs, cpu_time.tracer, AVERAGED);
+        keep(&mut self.inspections, cpu_time.inspections, INSPECTIONS_AVERAGED);
     }
 
     /// Records an event: the pause becomes short again.
@@ -57,9 +75,18 @@ impl Pace {
     /// The time from the end of one snapshot to the start of the next.
     pub(crate) fn pause(&self) -> Duration {
         // Later pauses compensate for the cost of the first snapshots.
-        let average = self.costs.iter().sum::<Duration>() / u32::from(AVERAGED);
+        let average = self.costs.iter().sum::<Duration>() / u32::from(AVERAGED)
+            + self.inspections.iter().sum::<Duration>() / u32::from(INSPECTIONS_AVERAGED);
         self.pause.max(average.saturating_mul(COST_FACTOR).min(COST_PAUSE_MAX))
     }
+}
+
+/// Adds a value to the latest ones, of which `count` are kept.
+fn keep(latest: &mut VecDeque<Duration>, value: Duration, count: u8) {
+    if latest.len() == usize::from(count) {
+        latest.pop_front();
+    }
+    latest.push_back(value);
 }
 
 #[cfg(test)]
@@ -67,7 +94,8 @@ mod tests {
     use super::*;
 
     const IDLE: Duration = Duration::from_mins(1);
-    const CHEAP: Duration = Duration::from_micros(100);
+    const CHEAP: CpuTime =
+        CpuTime { tracer: Duration::from_micros(100), inspections: Duration::ZERO };
 
     /// The pauses after snapshots in which nothing had changed, in milliseconds.
     fn calm(pace: &mut Pace, snapshots: usize) -> Vec<u128> {
@@ -107,10 +135,10 @@ mod tests {
         }
     }
 
-    /// The pauses after snapshots that cost this much, including inspections.
-    fn busy(pace: &mut Pace, cost: Duration, snapshots: usize) -> Vec<Duration> {
+    /// The pauses after snapshots that cost this much.
+    fn busy(pace: &mut Pace, tracer: Duration, snapshots: usize) -> Vec<Duration> {
         let pauses = (0..snapshots).map(|_| {
-            pace.snapshot_taken(cost, true);
+            pace.snapshot_taken(CpuTime { tracer, ..CpuTime::default() }, true);
             pace.pause()
         });
         pauses.collect()
@@ -140,5 +168,18 @@ mod tests {
         pauses.extend(busy(&mut pace, Duration::ZERO, 8));
         let delayed = Duration::from_millis(5_250);
         assert_eq!(pauses, [[delayed; 8].as_slice(), &[PAUSE]].concat());
+    }
+
+    #[test]
+    fn an_expensive_inspection_delays_many_snapshots_less() {
+        let mut pace = Pace::new(None, IDLE);
+        let inspections = Duration::from_secs(2);
+        pace.snapshot_taken(CpuTime { inspections, ..CpuTime::default() }, true);
+        let mut pauses = vec![pace.pause()];
+        pauses.extend(busy(&mut pace, Duration::ZERO, 60));
+        let delayed = Duration::from_millis(3_500);
+        assert_eq!(pauses.pop(), Some(PAUSE));
+        assert!(pauses.iter().all(|pause| pause.abs_diff(delayed) < PAUSE / 100), "{pauses:?}");
+        assert!(pauses.iter().sum::<Duration>() > inspections * 100, "less than one percent");
     }
 }

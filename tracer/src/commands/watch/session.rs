@@ -15,7 +15,12 @@ use super::{
     signals::{SignalRequest, Signals, stop_this_process},
 };
 use crate::{
-    collect::{backend::BackendSource, observer::Observer, pace::Pace, plan::Plan},
+    collect::{
+        backend::BackendSource,
+        observer::Observer,
+        pace::{CpuTime, Pace},
+        plan::Plan,
+    },
     output::{destination::Destination, options::RecordingOptions, standard_output::Shown, words},
     print_on_stderr,
     recording::{Head, Recorder},
@@ -81,6 +86,8 @@ struct Session {
     pace: Pace,
     /// CPU time of this process and of inspections after the judgment of the latest snapshot.
     cpu_time: Duration,
+    /// CPU time of inspections alone, at the same time.
+    inspection_time: Duration,
     /// CPU time of inspections when the latest questions were asked.
     asked_at: Duration,
     /// How long the last judgment waits for answers, unless the run was ended.
@@ -130,6 +137,7 @@ impl Session {
             detector,
             pace: Pace::new(plan.interval, idle),
             cpu_time: Duration::ZERO,
+            inspection_time: Duration::ZERO,
             asked_at: Duration::ZERO,
             inspect_for: plan.inspect_for,
             waits_for_all: false,
@@ -171,7 +179,9 @@ impl Session {
         let judged = self.observer.cpu_time();
         // Work since the previous snapshot counts as well: events, reports, output, inspections.
         let cpu_time = judged.saturating_sub(self.cpu_time);
-        self.cpu_time = judged;
+        let inspected = self.observer.inspection_time();
+        let inspections = inspected.saturating_sub(self.inspection_time);
+        (self.cpu_time, self.inspection_time) = (judged, inspected);
         log::debug!(
             "snapshot of {sockets} sockets: {cpu_time:?} of CPU time since the one before, of which \
              reading {:?}, table {:?}, questions and answers {:?}, judgment {:?}",
@@ -180,7 +190,8 @@ impl Session {
             answered.saturating_sub(reconciled),
             judged.saturating_sub(answered),
         );
-        self.pace.snapshot_taken(cpu_time, self.detector.take_changed());
+        let tracer = cpu_time.saturating_sub(inspections);
+        self.pace.snapshot_taken(CpuTime { tracer, inspections }, self.detector.take_changed());
         Ok(())
     }
 
