@@ -5,11 +5,7 @@ use std::{format, vec::Vec};
 
 use proptest::prelude::*;
 
-use super::{
-    Script, cases, check_leaking, pace,
-    pools::{Job, Pool, Reuse},
-    stops,
-};
+use super::{Script, cases, check_leaking, pace, stops};
 
 /// How a leaked connection ends.
 #[derive(Clone, Copy, Debug)]
@@ -100,65 +96,6 @@ impl Leak {
     }
 }
 
-/// A pool in bursts of one size, whose jobs leak a connection now and then.
-#[derive(Clone, Debug)]
-struct LeakingPool {
-    pool: Pool,
-    depth: u64,
-    every_ms: u64,
-    leaks: u64,
-    leak_every_ms: u64,
-}
-
-fn leaking_pool(idle_ms: u64) -> impl Strategy<Value = LeakingPool> {
-    (
-        5_u64..60,
-        80_u64..300,
-        15_u64..40,
-        15_u64..100,
-        any::<bool>(),
-        prop_oneof![3 => Just(1_u64), 1 => Just(6)],
-    )
-        .prop_map(move |(depth, every, leaks, leak_every, is_reset, segments)| LeakingPool {
-            pool: Pool {
-                reuse: Reuse::Last,
-                keep_ms: idle_ms / 2,
-                is_reset,
-                segments,
-                sweep_ms: None,
-            },
-            depth,
-            every_ms: idle_ms * every / 100,
-            leaks,
-            leak_every_ms: idle_ms * leak_every / 100,
-        })
-}
-
-impl LeakingPool {
-    /// The script, and when its last event is.
-    fn run(&self) -> (Script, u64) {
-        let last_ms = 1_000 + self.leaks * self.leak_every_ms;
-        let end_ms = last_ms + 12 * self.every_ms;
-        let mut jobs: Vec<Job> = Vec::new();
-        let mut now = 1_000;
-        while now < end_ms {
-            jobs.extend((0..self.depth).map(|number| Job {
-                at_ms: now + number,
-                hold_ms: 300,
-                leaks: false,
-            }));
-            now += self.every_ms;
-        }
-        jobs.extend((1..=self.leaks).map(|number| Job {
-            at_ms: 1_000 + number * self.leak_every_ms,
-            hold_ms: 50,
-            leaks: true,
-        }));
-        jobs.sort_unstable();
-        (self.pool.run("p", &jobs), last_ms + self.pool.keep_ms)
-    }
-}
-
 proptest! {
     #![proptest_config(cases(12))]
 
@@ -168,22 +105,6 @@ proptest! {
     ) {
         let (script, last_ms) = leak.run("l");
         check_leaking(&script, pace, leak.count()..=leak.count(), last_ms + 5 * pace.idle_ms)?;
-    }
-
-    #[test]
-    fn a_leak_of_a_pool_in_bursts_is_found(
-        (pace, leaking) in pace().prop_flat_map(|pace| (Just(pace), leaking_pool(pace.idle_ms))),
-    ) {
-        let (script, last_ms) = leaking.run();
-        let bursts_ms = 3 * leaking.every_ms;
-        let due_ms = last_ms + bursts_ms + 5 * pace.idle_ms;
-        let leaked = usize::try_from(leaking.leaks).unwrap();
-        // With snapshots nearly as rare as `--idle`, it is not always found.
-        prop_assume!(2 * pace.every_ms <= pace.idle_ms);
-        // Some that were in use in the largest burst may be attributed to the pool, and dead ones of
-        // the pool may be counted as leaked.
-        let pool = usize::try_from(leaking.depth).unwrap();
-        check_leaking(&script, pace, leaked.saturating_sub(pool).max(1)..=leaked + pool, due_ms)?;
     }
 
     /// The process is stopped for twice `--idle` when it has leaked all, and takes its time to
