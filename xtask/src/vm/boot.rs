@@ -58,10 +58,8 @@ const NEED_SPEED: [&str; 2] = ["exit_codes::fail_on_sets", "stacks::more_stacks_
 /// Leaks may be only *possible*, because they are too old by the time the tracer has started.
 const SLOW_HOST: &str = "TRACER_TEST_SLOW_HOST=1";
 
-/// End-to-end tests of the reduced set: leaks of every kind, their owners, exit codes, and a million
-/// file descriptors, for which other hosts have no privilege.
-const CORE: [&str; 5] =
-    ["attribution::", "doctor::", "exit_codes::", "file_descriptors::", "leaks::"];
+/// End-to-end tests of the reduced set: leaks of every kind, their owners, and exit codes.
+const CORE: [&str; 4] = ["attribution::", "doctor::", "exit_codes::", "leaks::"];
 
 /// More tests at a time than there are CPUs, because a test mostly waits.
 const FOR_ALL_TESTS: &str = "--test-threads=6";
