@@ -80,6 +80,15 @@ fn with_pace<T: std::fmt::Debug, S: Strategy<Value = T>>(
     any_pace().prop_flat_map(move |pace| (Just(pace), of(pace.idle_ms)))
 }
 
+/// No reader is flagged.
+fn check_readers(streams: &[Stream], pace: Pace) -> Result<(), TestCaseError> {
+    let mut script = Script::default();
+    for (number, stream) in streams.iter().enumerate() {
+        stream.run(number, &mut script);
+    }
+    check_healthy(&script, pace)
+}
+
 proptest! {
     #![proptest_config(cases(12))]
 
@@ -130,19 +139,11 @@ proptest! {
 
     #[test]
     fn readers_that_pause_are_never_flagged((pace, streams) in with_pace(streams)) {
-        let mut script = Script::default();
-        for (number, stream) in streams.iter().enumerate() {
-            stream.run(number, &mut script);
-        }
-        check_healthy(&script, pace)?;
+        check_readers(&streams, pace)?;
     }
 
     #[test]
     fn readers_that_pause_in_waves_are_never_flagged((pace, streams) in with_pace(waves)) {
-        let mut script = Script::default();
-        for (number, stream) in streams.iter().enumerate() {
-            stream.run(number, &mut script);
-        }
-        check_healthy(&script, pace)?;
+        check_readers(&streams, pace)?;
     }
 }
