@@ -112,12 +112,15 @@ impl Family {
     /// Adds all descendants. A process whose parent has ended belongs to another parent, so a
     /// descendant that was not seen before is recognized by its session or process group.
     pub fn add_descendants(&mut self) {
-        let processes = all_processes().into_iter().flatten().flatten();
-        let relations = processes.filter_map(|process| {
-            let (process, stat) = look_up(process.pid.unsigned_abs()).ok()?;
-            (!has_ended(&process, &stat)).then(|| Relations::of(&stat))?
-        });
-        self.add(relations.collect());
+        self.add(all_relations());
+    }
+
+    /// Adds the descendants of each family to it. The processes of the host are read once.
+    pub fn add_descendants_of_each(families: &mut [Self]) {
+        if !families.is_empty() {
+            let relations = all_relations();
+            families.iter_mut().for_each(|family| family.add(relations.clone()));
+        }
     }
 
     fn add(&mut self, mut others: Vec<Relations>) {
@@ -150,6 +153,16 @@ impl Family {
             || is_led(process.session)
             || is_orphan && is_led(process.group)
     }
+}
+
+/// The relations of all processes that are running.
+fn all_relations() -> Vec<Relations> {
+    let processes = all_processes().into_iter().flatten().flatten();
+    let relations = processes.filter_map(|process| {
+        let (process, stat) = look_up(process.pid.unsigned_abs()).ok()?;
+        (!has_ended(&process, &stat)).then(|| Relations::of(&stat))?
+    });
+    relations.collect()
 }
 
 impl Relations {

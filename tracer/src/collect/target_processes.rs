@@ -71,14 +71,17 @@ impl TargetProcesses {
             return None;
         }
         let without = holders.iter().filter(|holder| holder.tcp_fds == 0);
-        let families = without.map(|holder| {
+        let alone = without.map(|holder| {
             let started = holder.key.start_time_ns / TICK_NS;
-            let mut family = Family::of([(holder.key.pid, started)].into());
-            family.add_descendants();
+            Family::of([(holder.key.pid, started)].into())
+        });
+        let mut families: Vec<Family> = alone.collect();
+        Family::add_descendants_of_each(&mut families);
+        let omitted = families.into_iter().map(|mut family| {
             family.members.retain(|pid, _| !self.family.members.contains_key(pid));
             family.members
         });
-        let families: Vec<_> = families.filter(|family| !family.is_empty()).collect();
+        let families: Vec<_> = omitted.filter(|family| !family.is_empty()).collect();
         let descendants: BTreeSet<&u32> = families.iter().flat_map(BTreeMap::keys).collect();
         (!families.is_empty()).then_some((families.len(), descendants.len()))
     }
