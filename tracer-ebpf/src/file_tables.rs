@@ -9,12 +9,13 @@
 //! The programs run in an RCU read-side critical section, in which file tables, files, `struct
 //! socket` and TCP sockets are not reused for objects of another type. Without a reference, they may
 //! be closed meanwhile and reused for others of the same type. So after a socket was read, the file
-//! descriptor must still refer to the same file, and that file to the same `struct socket`. All
-//! reads are by `bpf_probe_read_kernel`, which fails on a bad address (and the verifier takes several
-//! milliseconds for each plain load of a pointer from a task: it searches the kernel's type information
-//! for the rules of that field), and nothing is written to a
-//! kernel structure: sockets without a cookie are reported with cookie 0, and `iter/task_file`
-//! assigns one.
+//! descriptor must still refer to the same file, and that file to the same `struct socket`. Nothing
+//! is written to a kernel structure: sockets without a cookie are reported with cookie 0, and
+//! `iter/task_file` assigns one.
+//!
+//! All reads are by `bpf_probe_read_kernel`, which fails on a bad address. Plain loads would also
+//! make the program slow to load: the verifier takes several milliseconds for each load of a pointer
+//! from a task, because it searches the kernel's type information for the rules of that field.
 #![expect(
     clippy::cast_possible_truncation,
     reason = "pointers have 64 bits in BPF programs, and constants and indices are small"

@@ -119,7 +119,9 @@ impl Family {
     pub fn add_descendants_of_each(families: &mut [Self]) {
         if !families.is_empty() {
             let relations = all_relations();
-            families.iter_mut().for_each(|family| family.add(relations.clone()));
+            for family in families {
+                family.add(relations.clone());
+            }
         }
     }
 
