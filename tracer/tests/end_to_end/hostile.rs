@@ -85,9 +85,7 @@ impl Siege {
         let listener = peer.listen();
         let mut pids: Vec<String> = hostile.iter().map(|it| it.pid().to_string()).collect();
         pids.push(harmless.pid().to_string());
-        // Answers about expensive processes may be late, and a leak must not have stopped for 30 times
-        // `--idle` until then.
-        let arguments = format!("--pid {} --idle 5s --interval 1s -o json", pids.join(","));
+        let arguments = format!("--pid {} --idle 2s --interval 1s -o json", pids.join(","));
         let mut tracer = Tracer::start(&arguments);
         tracer.wait_for_first_report();
         let memory = Memory::watch(tracer.id());
