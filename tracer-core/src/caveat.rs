@@ -8,6 +8,9 @@ use crate::CountOf;
 pub enum Caveat {
     /// All occurrences may have had one cause, such as a restart of the server.
     SingleCausePossible,
+    /// All occurrences may have had one cause, a burst of load: they were a single series, and
+    /// connections were opened after others had died.
+    SingleBurstPossible,
     /// The peer may have closed only its sending direction: a request was read and has not been
     /// answered yet.
     HalfClosePossible(CountOf),
@@ -78,6 +81,13 @@ pub enum Caveat {
     UsedAgain { count_min: usize },
     /// A run of `watch_ms` would show whether this continues.
     Undecided { watch_ms: u64 },
+    /// The connections are a single series without a pause, which goes on: a burst of load looks
+    /// the same. So far, it has lasted `lasted_ms`; a series that has lasted `needed_ms` is not a
+    /// burst, and a run of `watch_ms` would show whether this one does.
+    ShortSeries { lasted_ms: u64, needed_ms: u64, watch_ms: u64 },
+    /// The process is at its fd limit, so the number of connections cannot grow. If `alive_max` is
+    /// known, that many were alive at one time, and a pool that large would look the same.
+    CannotGrow { alive_max: Option<usize> },
     /// Whether this process has called `execve` is unknown.
     ExecUnknown,
 }
@@ -91,6 +101,9 @@ impl Caveat {
             Self::AwaitsCollection { .. } => "awaits-collection",
             Self::UsedAgain { .. } => "used-again",
             Self::Undecided { .. } => "undecided",
+            Self::ShortSeries { .. } => "short-series",
+            Self::CannotGrow { .. } => "cannot-grow",
+            Self::SingleBurstPossible => "single-burst-possible",
             Self::HalfClosePossible(_) => "half-close-possible",
             Self::EofUnconfirmed(_) => "eof-unconfirmed",
             Self::CloseTimeUnknown(_) => "close-time-unknown",
@@ -118,5 +131,19 @@ impl Caveat {
             Self::OpenerNotSeen => "opener-not-seen",
             Self::ExecUnknown => "exec-unknown",
         }
+    }
+
+    /// Whether watching for longer would show whether the connections accumulate, or would show
+    /// nothing new.
+    pub(crate) const fn is_about_watching(&self) -> bool {
+        matches!(
+            self,
+            Self::Undecided { .. } | Self::ShortSeries { .. } | Self::CannotGrow { .. }
+        )
+    }
+
+    /// Whether all occurrences may have had a single cause.
+    pub(crate) const fn is_about_cause(&self) -> bool {
+        matches!(self, Self::SingleCausePossible | Self::SingleBurstPossible)
     }
 }

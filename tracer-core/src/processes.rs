@@ -6,20 +6,26 @@ use alloc::{
 };
 
 use crate::{
-    Comm, Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary,
+    Comm, Confidence, Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary,
     Timestamp,
     call_sites::CallSites,
     fair_queue::FairQueue,
+    fd_use::FdUse,
     history::History,
     open_responses::OpenResponses,
     stops::{Stop, Stops},
 };
+
+/// One in this many leaked connections may be in a finding whose growth is unknown.
+const UNKNOWN_ONE_IN: usize = 10;
 
 /// Everything known about processes.
 #[derive(Debug)]
 pub(crate) struct Processes {
     /// What `/proc` says about them.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
+    /// Their file descriptors and limits.
+    pub(crate) fd_uses: BTreeMap<ProcessKey, FdUse>,
     /// When they were stopped.
     stops: BTreeMap<ProcessKey, Stops>,
     /// When the latest snapshot ended.
@@ -49,6 +55,7 @@ impl Processes {
     pub(crate) fn new(responses_max: usize) -> Self {
         Self {
             facts: BTreeMap::new(),
+            fd_uses: BTreeMap::new(),
             stops: BTreeMap::new(),
             snapshot_at: Timestamp::default(),
             facts_queue: FairQueue::default(),
@@ -76,6 +83,7 @@ impl Processes {
         let holders = &self.holders;
         self.snapshot_at = at;
         self.facts.retain(|key, _| holders.contains_key(key));
+        self.fd_uses.retain(|key, _| holders.contains_key(key));
         self.stops.retain(|key, _| holders.contains_key(key));
         self.facts_queue.retain(|key| holders.contains_key(key));
         self.readers_queue.retain(|key| holders.contains_key(key));
@@ -97,10 +105,20 @@ impl Processes {
 
     /// Stores what `/proc` says about a process. `asked_at` is the end of the snapshot after which
     /// that was asked for; `None` means the latest one.
-    pub(crate) fn take_facts(&mut self, facts: ProcessFacts, asked_at: Option<Timestamp>) {
+    pub(crate) fn take_facts(
+        &mut self,
+        facts: ProcessFacts,
+        asked_at: Option<Timestamp>,
+        idle_ms: u64,
+    ) {
         self.unreadable.remove(&facts.key);
         let at = asked_at.unwrap_or(self.snapshot_at);
         self.stops.entry(facts.key).or_default().observe(facts.stopped, at);
+        let tcp_fds = self.holders.get(&facts.key).map_or(0, |holder| holder.tcp_fds);
+        let before = self.fd_uses.remove(&facts.key);
+        if let Some(fd_use) = FdUse::observe(before, &facts, tcp_fds, at, idle_ms) {
+            self.fd_uses.insert(facts.key, fd_use);
+        }
         self.facts.insert(facts.key, facts);
     }
 
@@ -165,10 +183,8 @@ impl Processes {
         let count = usize::try_from(holder.tcp_fds).unwrap_or(usize::MAX);
         let watched =
             self.histories.get(&key).and_then(|history| history.per_min_milli(now, count));
-        // A short run cannot measure growth, but the ages of leaked connections show it.
-        let active = findings.iter().filter(|it| it.process == key && it.retracted_at.is_none());
-        let reconstructed =
-            active.filter_map(|finding| finding.growth_per_min_milli).reduce(i64::saturating_add);
+        // A short run cannot measure growth, but the times of leaked connections show it.
+        let reconstructed = reconstructed_growth(key, findings);
         let growth_per_min_milli = watched.or(reconstructed);
         let facts = self.facts.get(&key);
         let summary = ProcessSummary {
@@ -186,6 +202,25 @@ impl Processes {
         let seconds_to_fd_limit = seconds_to_limit(used, limit, growth_per_min_milli);
         Some(ProcessSummary { seconds_to_fd_limit, ..summary })
     }
+}
+
+/// The sum of the growth of the findings about a process; `None` if more than a tenth of the
+/// connections in them are in findings whose growth is unknown.
+fn reconstructed_growth(process: ProcessKey, findings: &[Finding]) -> Option<i64> {
+    let is_counted = |it: &&Finding| {
+        let is_active = it.process == process && it.retracted_at.is_none();
+        is_active && it.confidence > Confidence::Info
+    };
+    let (mut known, mut unknown, mut growth) = (0_usize, 0_usize, None);
+    for finding in findings.iter().filter(is_counted) {
+        let Some(of_finding) = finding.growth_per_min_milli else {
+            unknown = unknown.saturating_add(finding.count);
+            continue;
+        };
+        known = known.saturating_add(finding.count);
+        growth = Some(of_finding.saturating_add(growth.unwrap_or(0)));
+    }
+    growth.filter(|_| unknown <= known / (UNKNOWN_ONE_IN - 1))
 }
 
 /// Each limit once, with the number of processes that have it.

@@ -10,6 +10,7 @@ mod confirmation;
 mod decoding;
 mod degraded;
 mod delayed_answers;
+mod fd_limit;
 mod finding_keys;
 mod growth;
 mod half_closed;

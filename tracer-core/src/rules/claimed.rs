@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::{
     CountOf, DurationRange, Held, Interval, Options, ProcessFacts, Timestamp,
-    connection_view::ConnectionView, separate_times::SeparateTimes, turnover::Turnover,
+    connection_view::ConnectionView, fd_use::FdUse, separate_times::SeparateTimes, turnover::Turnover,
 };
 
 /// One in this many connections of a confirmed finding may be unconfirmed.
@@ -38,6 +38,8 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) occurred: fn(&ConnectionView<'_>) -> Interval,
     /// How many members were opened by a process that is known to be still running.
     pub(crate) running_openers: usize,
+    /// The open file descriptors of the process, if known.
+    pub(crate) fds: Option<FdUse>,
     /// What `/proc` says about the process, if known.
     pub(crate) process: Option<&'a ProcessFacts>,
     pub(crate) options: &'a Options,
