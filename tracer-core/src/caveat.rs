@@ -85,9 +85,11 @@ pub enum Caveat {
     /// the same. So far, it has lasted `lasted_ms`; a series that has lasted `needed_ms` is not a
     /// burst, and a run of `watch_ms` would show whether this one does.
     ShortSeries { lasted_ms: u64, needed_ms: u64, watch_ms: u64 },
-    /// The process is at its fd limit, so the number of connections cannot grow. If `alive_max` is
-    /// known, that many were alive at one time, and a pool that large would look the same.
-    CannotGrow { alive_max: Option<usize> },
+    /// The process is at its fd limit, so the number of connections cannot grow.
+    CannotGrow,
+    /// `alive_max` connections of the group were alive at one time: a pool that large looks the
+    /// same.
+    AliveTogether { alive_max: usize },
     /// Whether this process has called `execve` is unknown.
     ExecUnknown,
 }
@@ -102,7 +104,8 @@ impl Caveat {
             Self::UsedAgain { .. } => "used-again",
             Self::Undecided { .. } => "undecided",
             Self::ShortSeries { .. } => "short-series",
-            Self::CannotGrow { .. } => "cannot-grow",
+            Self::CannotGrow => "cannot-grow",
+            Self::AliveTogether { .. } => "alive-together",
             Self::SingleBurstPossible => "single-burst-possible",
             Self::HalfClosePossible(_) => "half-close-possible",
             Self::EofUnconfirmed(_) => "eof-unconfirmed",
@@ -136,10 +139,7 @@ impl Caveat {
     /// Whether watching for longer would show whether the connections accumulate, or would show
     /// nothing new.
     pub(crate) const fn is_about_watching(&self) -> bool {
-        matches!(
-            self,
-            Self::Undecided { .. } | Self::ShortSeries { .. } | Self::CannotGrow { .. }
-        )
+        matches!(self, Self::Undecided { .. } | Self::ShortSeries { .. } | Self::CannotGrow)
     }
 
     /// Whether all occurrences may have had a single cause.

@@ -136,7 +136,7 @@ pub enum Evidence {
     /// It happened at several separate times: too few, or within too short a time, to call it a
     /// trend.
     SeparateTimes(Recurrence),
-    /// It happened to `count` connections in a single series, without a pause of more than
+    /// It happened `count` times in a single series, without a pause of more than
     /// `pause_max_ms`, the latest of them `since_last_ms` ago.
     Series {
         occurrence: Occurrence,

@@ -35,6 +35,8 @@ pub(crate) struct SeparateTimes {
 /// Occurrences without a pause that would make them several clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Series {
+    /// How many there were.
+    pub(crate) count: usize,
     /// From the first occurrence to the last, at least, in milliseconds.
     pub(crate) span_ms: u64,
     /// The longest time between two of them, in milliseconds.
@@ -143,9 +145,9 @@ impl SeparateTimes {
 
 impl Series {
     fn of(run: &Run) -> Option<Self> {
-        let (span_ms, pause_max_ms) = (run.length_ms(), run.pause_max_ms);
-        let is_series = run.occurrences >= SERIES_MIN && span_ms > SERIES_MIN_MS;
-        is_series.then_some(Self { span_ms, pause_max_ms })
+        let (count, span_ms) = (run.occurrences, run.length_ms());
+        let is_series = count >= SERIES_MIN && span_ms > SERIES_MIN_MS;
+        is_series.then_some(Self { count, span_ms, pause_max_ms: run.pause_max_ms })
     }
 }
 

@@ -33,6 +33,7 @@ mod render;
 mod response_lists;
 mod scan_subsets;
 mod scenarios;
+mod series;
 mod shrinking_pools;
 mod slow_leaks;
 mod slow_peers;

@@ -86,7 +86,8 @@ impl<'a> Claimed<'_, 'a> {
     }
 }
 
-/// The latest time at which it can have died; `None` if it is alive.
+/// The latest time at which it can have died; `None` if it is alive. What arrived on one that the
+/// process has opened may be on its way to the application for a while.
 fn died_at(view: &ConnectionView<'_>) -> Option<Timestamp> {
     if matches!(view.facts.state, TcpState::CloseWait | TcpState::Closed) {
         return view.tracked.dead_since();
@@ -94,7 +95,8 @@ fn died_at(view: &ConnectionView<'_>) -> Option<Timestamp> {
     let since = view.tracked.unread_since;
     let is_neglected =
         view.facts.unread_bytes > 0 && view.now.ms_since(since) > view.options.gap_ms();
-    (view.direction == Direction::Outbound && is_neglected).then_some(since)
+    let is_dead = view.direction == Direction::Outbound && is_neglected;
+    is_dead.then(|| since.after_ms(view.options.gap_ms()))
 }
 
 impl Reasons {
@@ -113,7 +115,8 @@ impl Reasons {
         match confidence {
             Confidence::Possible => {
                 self.caveats.retain(|it| !it.is_about_watching());
-                self.add_caveat(Caveat::CannotGrow { alive_max });
+                self.caveats.extend(alive_max.map(|alive_max| Caveat::AliveTogether { alive_max }));
+                self.add_caveat(Caveat::CannotGrow);
             }
             Confidence::Likely if is_witness => {
                 self.caveats.retain(|it| !it.is_about_cause());

@@ -104,8 +104,7 @@ pub(super) fn recurrence(
     occurrence: Occurrence,
 ) -> Evidence {
     let since_last_ms = claimed.now.ms_since(times.latest);
-    if let Some(Series { span_ms, pause_max_ms }) = times.series {
-        let count = claimed.count();
+    if let Some(Series { count, span_ms, pause_max_ms }) = times.series {
         return Evidence::Series { occurrence, count, span_ms, pause_max_ms, since_last_ms };
     }
     let recurrence = Recurrence { occurrence, times: times.count, span_ms: times.span_ms };

@@ -98,6 +98,9 @@ proptest! {
 
     #[test]
     fn a_leak_that_has_filled_the_limit_is_found(leak in leak(), pace in pace()) {
+        // What was opened together may be read one after another.
+        let is_burst = leak.count() * leak.pause_ms < pace.idle_ms / 5;
+        prop_assume!(!matches!(leak.end, End::Unread) || !is_burst);
         let (script, last_ms) = leak.run();
         let count = usize::try_from(leak.count()).unwrap();
         check_leaking(&script, pace, count..=count, last_ms + 5 * pace.idle_ms)?;
@@ -224,7 +227,7 @@ fn an_audit_just_after_the_limit_was_reached() {
                  peer-closed count=521 ago=60000..112000ms
                  series occurrence=PeerClosed count=521 span_ms=52000 pause_max_ms=100 since_last_ms=60000
                  fd-limit-reached count=521 open=1024 limit=1024
-                 but cannot-grow alive_max=None
+                 but cannot-grow
         "#]],
     );
 }
@@ -251,7 +254,8 @@ fn a_pool_that_fills_the_limit() {
                  peer-closed count=1019 ago=90000..90000ms
                  fd-limit-reached count=1019 open=1024 limit=1024
                  but single-cause-possible
-                 but cannot-grow alive_max=Some1019
+                 but alive-together alive_max=1019
+                 but cannot-grow
         "#]],
     );
 }

@@ -3,7 +3,7 @@
 use tracer_core::{Caveat, Confidence, CountOf, Finding};
 
 use super::{any_part, part};
-use crate::output::quantity::{argument, bytes, counted, duration_ms, grouped};
+use crate::output::quantity::{self, bytes, counted, duration_ms, grouped};
 
 /// The label of the caveats: `only likely`.
 pub(crate) const fn caveats_label(confidence: Confidence) -> &'static str {
@@ -35,6 +35,9 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
     match caveat {
         Caveat::SingleCausePossible => {
             "a single cause, such as a restart of the peer, may explain all of them".to_owned()
+        }
+        Caveat::SingleBurstPossible => {
+            "a single burst of load may explain all of them".to_owned()
         }
         Caveat::HalfClosePossible(of) => format!(
             "on {}, a request was read and has not been answered: the peer may have closed only \
@@ -143,13 +146,29 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         Caveat::Undecided { watch_ms } => format!(
             "a connection pool after several bursts of load looks the same; watching for about \
              {} shows whether more such connections accumulate",
-            duration_ms(*watch_ms)
+            duration_ms(quantity::watch_ms(*watch_ms))
         ),
-        Caveat::WatchedTooBriefly { needed_ms } => format!(
-            "a slow reader looks the same; watching for longer than --idle (--for {}) rules out \
-             most slow readers",
-            argument(needed_ms.saturating_mul(2))
+        Caveat::ShortSeries { lasted_ms, needed_ms, watch_ms } => format!(
+            "a burst of load looks the same until it has lasted {} (three times --idle); so far it \
+             has lasted {}, and watching for {} shows whether it goes on",
+            duration_ms(*needed_ms),
+            duration_ms(*lasted_ms),
+            duration_ms(quantity::watch_ms(*watch_ms))
         ),
+        Caveat::CannotGrow => {
+            "the process is at its fd limit, so their number cannot grow, and watching for longer \
+             shows nothing new"
+                .to_owned()
+        }
+        Caveat::AliveTogether { alive_max } => format!(
+            "up to {} to this destination were alive at one time: a pool that large looks the same",
+            connections(*alive_max)
+        ),
+        Caveat::WatchedTooBriefly { .. } => {
+            "a slow reader looks the same; watching for longer than --idle rules out most slow \
+             readers"
+                .to_owned()
+        }
         Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => too_little_unread(
             CountOf { count: *count, total: *total },
             *unread_min_bytes,

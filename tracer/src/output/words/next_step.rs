@@ -1,9 +1,9 @@
 //! What to do about a finding, in words.
 
-use tracer_core::{Caveat, Confidence, Finding, Options, Verdict};
+use tracer_core::{Caveat, Confidence, Evidence, Finding, Options, Verdict};
 
 use super::thresholds::threshold_arguments;
-use crate::output::quantity::argument;
+use crate::output::quantity::{argument, watch_ms};
 
 /// The fix, as one sentence.
 pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
@@ -62,6 +62,15 @@ pub(crate) fn next_step(finding: &Finding, options: &Options) -> String {
     confirm(finding, options).unwrap_or_else(|| remedy(finding.verdict).to_owned())
 }
 
+/// The fd limit of a process that has reached it, so that more watching shows nothing.
+fn filled_limit(finding: &Finding) -> Option<u64> {
+    let cannot_grow = finding.caveats.iter().any(|it| matches!(it, Caveat::CannotGrow));
+    finding.evidence.iter().filter(|_| cannot_grow).find_map(|evidence| match evidence {
+        Evidence::FdLimitReached { limit, .. } => Some(*limit),
+        _ => None,
+    })
+}
+
 /// How to find out whether a *possible* finding is a leak, as one sentence; `None` for every other
 /// confidence.
 fn confirm(finding: &Finding, options: &Options) -> Option<String> {
@@ -76,22 +85,33 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     };
     // With other thresholds, the finding may be missing or mean something else.
     let arguments = format!("{uprobes}{}", threshold_arguments(options));
+    if let Some(limit) = filled_limit(finding) {
+        return Some(format!(
+            "The process is at its fd limit, so their number cannot grow. Save the evidence: sudo \
+             tracer audit --pid {pid} -o json{arguments} > FILE. Check that there is memory for \
+             more, and that the program does not use select(2); then raise the limit and run this \
+             again: sudo prlimit --pid {pid} --nofile={}:. A leak fills the new limit, too.",
+            limit.saturating_mul(2)
+        ));
+    }
     let undecided = finding.caveats.iter().find_map(|caveat| match caveat {
-        Caveat::Undecided { watch_ms } => Some(*watch_ms),
+        Caveat::Undecided { watch_ms } | Caveat::ShortSeries { watch_ms, .. } => Some(*watch_ms),
         _ => None,
     });
-    if undecided.is_some_and(|watch_ms| watch_ms > HOUR_MS) {
+    if undecided.is_some_and(|undecided_ms| undecided_ms > HOUR_MS) {
         return Some(format!(
             "Watch for hours: sudo tracer record FILE --pid {pid}{arguments}, or two audits \
              hours apart and tracer diff. A leak leaves more each time; a pool does not."
         ));
     }
-    // The same time as in the caveat.
+    // Twice `--idle` is enough for this; the others take longer.
     let brief = finding.caveats.iter().find_map(|caveat| match caveat {
         Caveat::WatchedTooBriefly { needed_ms } => Some(needed_ms.saturating_mul(2)),
         _ => None,
     });
-    let longer_ms = undecided.or(brief).unwrap_or_else(|| options.idle_ms.saturating_mul(3));
+    // The same time as in the caveat.
+    let longer_ms =
+        watch_ms(undecided.or(brief).unwrap_or_else(|| options.idle_ms.saturating_mul(3)));
     let (longer, growth) = (argument(longer_ms), argument(longer_ms.max(GROWTH_MS)));
     Some(match finding.verdict {
         Verdict::Abandoned | Verdict::NeverReused | Verdict::UnsharedPool => format!(
