@@ -22,6 +22,8 @@ type CompressionHeader = elf::CompressionHeader64<LE>;
 const PROGRAM_HEADERS_MAX: usize = 1_024;
 /// Maximum number of section headers. Programs have about forty.
 const SECTIONS_MAX: usize = 4_096;
+/// The same in bytes.
+pub(crate) const SECTION_HEADERS_MAX: u64 = 64 * SECTIONS_MAX as u64;
 /// Maximum length of the name of a requested section, in bytes.
 const NAME_MAX: usize = 32;
 /// Maximum size of the table of section names in bytes.
@@ -37,9 +39,23 @@ pub(crate) struct Elf {
     pub(crate) machine: u16,
     /// `e_entry`.
     pub(crate) entry: u64,
+    /// Whether it is an object file (`ET_REL`), which no process executes.
+    pub(crate) is_relocatable: bool,
     pub(crate) segments: Vec<Segment>,
     /// Empty if the section headers cannot be read: a program runs without them.
     sections: Vec<Section>,
+    /// Why `sections` is empty although the file has section headers. Another reader of the file may
+    /// find sections that this one has not checked.
+    pub(crate) unread_sections: Option<UnreadSections>,
+}
+
+/// Why the section headers of a file were not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnreadSections {
+    /// There are more than [`SECTIONS_MAX`], or their names are longer than [`NAMES_MAX`].
+    TooMany,
+    /// They are not in the file, or inconsistent.
+    Damaged,
 }
 
 /// A `PT_LOAD` segment (`Elf64_Phdr`).
@@ -62,6 +78,12 @@ pub(crate) struct Section {
     pub(crate) address: u64,
     offset: u64,
     pub(crate) size: u64,
+}
+
+impl Section {
+    pub(crate) const fn is_compressed(&self) -> bool {
+        self.flags & elf::SHF_COMPRESSED as u64 != 0
+    }
 }
 
 /// The content of a section.
@@ -105,14 +127,29 @@ impl Elf {
         let headers = headers.ok()?;
         let headers: &[ProgramHeader] = pod::slice_from_all_bytes(&headers).ok()?;
         let segments = headers.iter().filter_map(segment).collect();
-        let sections = sections(&file, header).unwrap_or_default();
+        let (sections, unread_sections) = match sections(&file, header) {
+            Ok(sections) => (sections, None),
+            Err(reason) => (Vec::new(), Some(reason)),
+        };
         let (machine, entry) = (header.e_machine.get(LE), header.e_entry.get(LE));
-        Some(Self { file, machine, entry, segments, sections })
+        let is_relocatable = header.e_type.get(LE) == elf::ET_REL;
+        Some(Self { file, machine, entry, is_relocatable, segments, sections, unread_sections })
     }
 
     /// The first section with this name.
     pub(crate) fn section(&self, name: &str) -> Option<&Section> {
         self.sections.iter().find(|section| &*section.name == name.as_bytes())
+    }
+
+    /// The sum of the sizes in bytes, in the file, of the sections with these names, compressed or
+    /// not.
+    pub(crate) fn stored_size_of(&self, names: &[&str]) -> u64 {
+        let is_stored = |section: &&Section| {
+            section.kind != elf::SHT_NOBITS
+                && names.iter().any(|name| name.as_bytes() == &*section.name)
+        };
+        let sizes = self.sections.iter().filter(is_stored).map(|section| section.size);
+        sizes.fold(0, u64::saturating_add)
     }
 
     /// Two sums of the uncompressed sizes, in bytes, of the sections with these names: those that
@@ -128,7 +165,7 @@ impl Elf {
             if !names.iter().any(|it| it.as_bytes() == name) {
                 continue;
             }
-            if section.flags & u64::from(elf::SHF_COMPRESSED) != 0 {
+            if section.is_compressed() {
                 let start = self.start_of(section, size_of::<CompressionHeader>());
                 let header: Option<&CompressionHeader> = first(&start);
                 inflated = inflated.saturating_add(header.map_or(0, |it| it.ch_size.get(LE)));
@@ -227,7 +264,7 @@ impl Elf {
             return Ok(Content { bytes, _reservation: reservation });
         }
         let stored = self.stored(section, bytes_max, budget)?;
-        if section.flags & u64::from(elf::SHF_COMPRESSED) != 0 {
+        if section.is_compressed() {
             let header = pod::from_bytes::<CompressionHeader>(&stored.bytes);
             let (header, body) = header.map_err(|()| SectionError::Damaged)?;
             if header.ch_type.get(LE) != elf::ELFCOMPRESS_ZLIB {
@@ -294,18 +331,38 @@ fn segment(header: &ProgramHeader) -> Option<Segment> {
     })
 }
 
-fn sections(file: &File, header: &Header) -> Option<Vec<Section>> {
-    let count = usize::from(header.e_shnum.get(LE));
-    let size = usize::from(header.e_shentsize.get(LE));
-    if size != size_of::<SectionHeader>() || count > SECTIONS_MAX {
-        return None;
+/// The sections of a file; none if it has no section headers.
+///
+/// A number that does not fit in the header of the file is in the first section header, which
+/// describes no section (elf(5), `e_shnum` and `e_shstrndx`).
+fn sections(file: &File, header: &Header) -> Result<Vec<Section>, UnreadSections> {
+    let damaged = UnreadSections::Damaged;
+    let (offset, count) = (header.e_shoff.get(LE), header.e_shnum.get(LE));
+    if (offset, count) == (0, 0) {
+        return Ok(Vec::new());
     }
-    let headers = read(file, header.e_shoff.get(LE), count * size).ok()?;
-    let headers: &[SectionHeader] = pod::slice_from_all_bytes(&headers).ok()?;
-    let names = headers.get(usize::from(header.e_shstrndx.get(LE)))?;
-    let length = usize::try_from(names.sh_size.get(LE)).ok();
-    let length = length.filter(|length| *length <= NAMES_MAX)?;
-    let names = read(file, names.sh_offset.get(LE), length).ok()?;
+    if usize::from(header.e_shentsize.get(LE)) != size_of::<SectionHeader>() {
+        return Err(damaged);
+    }
+    let start = read(file, offset, size_of::<SectionHeader>()).map_err(|_| damaged)?;
+    let start: &SectionHeader = first(&start).ok_or(damaged)?;
+    let count = if count == 0 { start.sh_size.get(LE) } else { count.into() };
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let names = match header.e_shstrndx.get(LE) {
+        elf::SHN_XINDEX => start.sh_link.get(LE),
+        index => index.into(),
+    };
+    let count = usize::try_from(count).ok().filter(|count| *count <= SECTIONS_MAX);
+    let length = count.ok_or(UnreadSections::TooMany)? * size_of::<SectionHeader>();
+    let headers = read(file, offset, length).map_err(|_| damaged)?;
+    let headers: &[SectionHeader] = pod::slice_from_all_bytes(&headers).map_err(|()| damaged)?;
+    let names = usize::try_from(names).ok().and_then(|index| headers.get(index));
+    let names = names.ok_or(damaged)?;
+    let length = usize::try_from(names.sh_size.get(LE)).ok().filter(|it| *it <= NAMES_MAX);
+    let length = length.ok_or(UnreadSections::TooMany)?;
+    let names = read(file, names.sh_offset.get(LE), length).map_err(|_| damaged)?;
     let section = |header: &SectionHeader| {
         let name = names.get(usize::try_from(header.sh_name.get(LE)).ok()?..)?;
         let name = name.get(..NAME_MAX).unwrap_or(name);
@@ -318,7 +375,7 @@ fn sections(file: &File, header: &Header) -> Option<Vec<Section>> {
             size: header.sh_size.get(LE),
         })
     };
-    headers.iter().map(section).collect()
+    headers.iter().skip(1).map(section).collect::<Option<_>>().ok_or(damaged)
 }
 
 /// The structure at the beginning of `bytes`.
