@@ -12,6 +12,8 @@ use object::{
 };
 
 use crate::budget::{Budget, Reservation};
+pub(crate) use sections::{SECTION_HEADERS_MAX, Section, UnreadSections};
+use sections::{SECTIONS_MAX, read_sections};
 
 type Header = elf::FileHeader64<LE>;
 type ProgramHeader = elf::ProgramHeader64<LE>;
@@ -20,14 +22,6 @@ type CompressionHeader = elf::CompressionHeader64<LE>;
 
 /// Maximum number of program headers. Programs have about ten.
 const PROGRAM_HEADERS_MAX: usize = 1_024;
-/// Maximum number of section headers. Programs have about forty.
-const SECTIONS_MAX: usize = 4_096;
-/// The same in bytes.
-pub(crate) const SECTION_HEADERS_MAX: u64 = 64 * SECTIONS_MAX as u64;
-/// Maximum length of the name of a requested section, in bytes.
-const NAME_MAX: usize = 32;
-/// Maximum size of the table of section names in bytes.
-const NAMES_MAX: usize = 1 << 20;
 /// Number of bytes read at a time in a search: a multiple of the size of a symbol.
 const WINDOW: usize = 240 << 10;
 
@@ -49,15 +43,6 @@ pub(crate) struct Elf {
     pub(crate) unread_sections: Option<UnreadSections>,
 }
 
-/// Why the section headers of a file were not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UnreadSections {
-    /// There are more than [`SECTIONS_MAX`], or their names are longer than [`NAMES_MAX`].
-    TooMany,
-    /// They are not in the file, or inconsistent.
-    Damaged,
-}
-
 /// A `PT_LOAD` segment (`Elf64_Phdr`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -66,24 +51,6 @@ pub(crate) struct Segment {
     pub(crate) file_size: u64,
     pub(crate) memory_size: u64,
     pub(crate) is_writable: bool,
-}
-
-/// A section (`Elf64_Shdr`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Section {
-    /// Cut off after [`NAME_MAX`] bytes.
-    name: Box<[u8]>,
-    kind: u32,
-    flags: u64,
-    pub(crate) address: u64,
-    offset: u64,
-    pub(crate) size: u64,
-}
-
-impl Section {
-    pub(crate) const fn is_compressed(&self) -> bool {
-        self.flags & elf::SHF_COMPRESSED as u64 != 0
-    }
 }
 
 /// The content of a section.
@@ -127,13 +94,20 @@ impl Elf {
         let headers = headers.ok()?;
         let headers: &[ProgramHeader] = pod::slice_from_all_bytes(&headers).ok()?;
         let segments = headers.iter().filter_map(segment).collect();
-        let (sections, unread_sections) = match sections(&file, header) {
+        let (sections, unread_sections) = match read_sections(&file, header) {
             Ok(sections) => (sections, None),
             Err(reason) => (Vec::new(), Some(reason)),
         };
         let (machine, entry) = (header.e_machine.get(LE), header.e_entry.get(LE));
         let is_relocatable = header.e_type.get(LE) == elf::ET_REL;
         Some(Self { file, machine, entry, is_relocatable, segments, sections, unread_sections })
+    }
+
+    /// Whether sections other than those with debug information are compressed, which no linker
+    /// does.
+    pub(crate) fn has_other_compressed(&self) -> bool {
+        let mut sections = self.sections.iter();
+        sections.any(|section| section.is_compressed() && !section.name.starts_with(b".debug_"))
     }
 
     /// The first section with this name.
@@ -331,53 +305,6 @@ fn segment(header: &ProgramHeader) -> Option<Segment> {
     })
 }
 
-/// The sections of a file; none if it has no section headers.
-///
-/// A number that does not fit in the header of the file is in the first section header, which
-/// describes no section (elf(5), `e_shnum` and `e_shstrndx`).
-fn sections(file: &File, header: &Header) -> Result<Vec<Section>, UnreadSections> {
-    let damaged = UnreadSections::Damaged;
-    let (offset, count) = (header.e_shoff.get(LE), header.e_shnum.get(LE));
-    if (offset, count) == (0, 0) {
-        return Ok(Vec::new());
-    }
-    if usize::from(header.e_shentsize.get(LE)) != size_of::<SectionHeader>() {
-        return Err(damaged);
-    }
-    let start = read(file, offset, size_of::<SectionHeader>()).map_err(|_| damaged)?;
-    let start: &SectionHeader = first(&start).ok_or(damaged)?;
-    let count = if count == 0 { start.sh_size.get(LE) } else { count.into() };
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    let names = match header.e_shstrndx.get(LE) {
-        elf::SHN_XINDEX => start.sh_link.get(LE),
-        index => index.into(),
-    };
-    let count = usize::try_from(count).ok().filter(|count| *count <= SECTIONS_MAX);
-    let length = count.ok_or(UnreadSections::TooMany)? * size_of::<SectionHeader>();
-    let headers = read(file, offset, length).map_err(|_| damaged)?;
-    let headers: &[SectionHeader] = pod::slice_from_all_bytes(&headers).map_err(|()| damaged)?;
-    let names = usize::try_from(names).ok().and_then(|index| headers.get(index));
-    let names = names.ok_or(damaged)?;
-    let length = usize::try_from(names.sh_size.get(LE)).ok().filter(|it| *it <= NAMES_MAX);
-    let length = length.ok_or(UnreadSections::TooMany)?;
-    let names = read(file, names.sh_offset.get(LE), length).map_err(|_| damaged)?;
-    let section = |header: &SectionHeader| {
-        let name = names.get(usize::try_from(header.sh_name.get(LE)).ok()?..)?;
-        let name = name.get(..NAME_MAX).unwrap_or(name);
-        Some(Section {
-            name: name.split(|byte| *byte == 0).next()?.into(),
-            kind: header.sh_type.get(LE),
-            flags: header.sh_flags.get(LE),
-            address: header.sh_addr.get(LE),
-            offset: header.sh_offset.get(LE),
-            size: header.sh_size.get(LE),
-        })
-    };
-    headers.iter().skip(1).map(section).collect::<Option<_>>().ok_or(damaged)
-}
-
 /// The structure at the beginning of `bytes`.
 fn first<T: Pod>(bytes: &[u8]) -> Option<&T> {
     pod::from_bytes(bytes).ok().map(|(first, _)| first)
@@ -395,5 +322,6 @@ fn as_u64(length: usize) -> u64 {
 
 #[cfg(test)]
 pub(crate) mod example;
+mod sections;
 #[cfg(test)]
 mod tests;

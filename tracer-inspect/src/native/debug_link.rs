@@ -49,10 +49,6 @@ pub(super) fn follow(pid: u32, elf: &Elf, file: &File, budget: &Budget) -> Linke
         return Linked::Untrusted;
     }
     let Some(link) = elf.section(".gnu_debuglink") else { return Linked::Nothing };
-    // The library decompresses it, and may find another name than this function.
-    if link.is_compressed() {
-        return Linked::Untrusted;
-    }
     let bytes = elf.start_of(link, NAME_MAX + 1);
     let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     if matches!(name, b"" | b"." | b"..") || name.len() > NAME_MAX || name.contains(&b'/') {
@@ -86,9 +82,12 @@ pub(super) fn follow(pid: u32, elf: &Elf, file: &File, budget: &Budget) -> Linke
     }
 }
 
-/// Whether a module refers to such a file, or may do so in a section that was not read.
+/// Whether a module refers to such a file, or may do so where only the library would find it: in a
+/// section that was not read, or that the library decompresses, whatever its size.
 fn shares(elf: &Elf) -> bool {
-    elf.unread_sections.is_some() || SHARED.iter().any(|name| elf.section(name).is_some())
+    elf.unread_sections.is_some()
+        || elf.has_other_compressed()
+        || SHARED.iter().any(|name| elf.section(name).is_some())
 }
 
 /// Only root and this user can change it. If `tracer` was started by `nobody`, that may also be the
@@ -154,6 +153,9 @@ mod tests {
         let hidden = compressed(b"../../dev/zero\0", 15);
         let by = |flags| linked_by(directory.path(), ".gnu_debuglink", flags, &hidden);
         assert_eq!((by(0), by(elf::SHF_COMPRESSED)), ("nothing", "untrusted"));
+        let flags = elf::SHF_COMPRESSED;
+        let build_id = linked_by(directory.path(), ".note.gnu.build-id", flags, &hidden);
+        assert_eq!(build_id, "untrusted");
         let size = debug.metadata().unwrap().len();
         assert_eq!(link(b"debug\0\0\0"), "file");
         debug.set_len(FILE_MAX + 1).unwrap();
