@@ -22,10 +22,10 @@ mod thresholds;
 mod verdict;
 
 pub(crate) use advice::{
-    check_of_fix, completion, earlier_report, fix, fix_if_leak, restart, search_further,
+    check_of_fix, completion, earlier_report, fix, fix_if_leak, restart, if_not_found,
     verification,
 };
-pub(crate) use call_site_reason::call_site_reason;
+pub(crate) use call_site_reason::{call_site_reason, call_site_unknown};
 pub(crate) use caveat::{caveat, caveats, caveats_label};
 pub(crate) use caveats_heading::caveats_heading;
 pub(crate) use evidence::evidence;
@@ -40,7 +40,7 @@ pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};
 pub(crate) use probe::{absence_costs, attach_error, method_caveat, method_cost, probe};
 pub(crate) use reader::reader;
-pub(crate) use subject::{amount, process, processes, whereto};
+pub(crate) use subject::{amount, process, processes, destination};
 pub(crate) use thresholds::thresholds;
 pub(crate) use verdict::meaning;
 

@@ -1,4 +1,4 @@
-//! Converts inputs of the judge to entries and back. Both directions keep the same state of what
+//! Converts inputs of the detector to entries and back. Both directions keep the same state of what
 //! was written, so unchanged data is not written again.
 
 use std::{

@@ -44,7 +44,7 @@ pub(super) fn lines(row: &Row<'_>, options: &Options, style: Style, paint: Paint
     if row.parts.len() > 1 {
         push(&counts_by_process(row));
         let process = process(finding.process, &finding.comm.0);
-        push(&format!("details of {process}, which has the most:"));
+        push(&format!("details of {process}, which has the most connections:"));
     }
     for fact in &finding.evidence {
         push(&escape::sentence(&words::evidence(fact)));
@@ -54,9 +54,8 @@ pub(super) fn lines(row: &Row<'_>, options: &Options, style: Style, paint: Paint
         let label = words::caveats_label(finding.confidence);
         push(&escape::sentence(&format!("{label}: {}", caveats.join("; "))));
     }
-    if let Some(reason) = &finding.call_site_reason {
-        let reason = words::call_site_reason(reason);
-        push(&escape::sentence(&format!("call site unknown: {reason}")));
+    if let Some(text) = finding.call_site_reason.as_ref().and_then(words::call_site_unknown) {
+        push(&escape::sentence(&text));
     }
     let own = own_fds(finding);
     let texts = [

@@ -5,6 +5,15 @@ use tracer_core::CallSiteReason;
 use super::limit::limit;
 use crate::output::quantity::bytes;
 
+/// Why no line is named for a finding, as a phrase that says so. `None` if the call sites are known
+/// but differ: the evidence lists them.
+pub(crate) fn call_site_unknown(reason: &CallSiteReason) -> Option<String> {
+    match reason {
+        CallSiteReason::SeveralCallSites => None,
+        reason => Some(format!("call site unknown: {}", call_site_reason(reason))),
+    }
+}
+
 /// The reason, as a phrase.
 pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
     match reason {
@@ -39,10 +48,10 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
             explanation.as_deref(),
         ),
         CallSiteReason::SymbolsMissing { module: Some(module) } => {
-            format!("{module} has no symbols: install its debug file in /usr/lib/debug/.build-id")
+            format!("{module} has no symbols; install its debug file in /usr/lib/debug/.build-id")
         }
         CallSiteReason::SymbolsMissing { module: None } => {
-            "JIT-compiled code has no symbols: have the runtime write /tmp/perf-PID.map".to_owned()
+            "JIT-compiled code has no symbols; have the runtime write /tmp/perf-PID.map".to_owned()
         }
         CallSiteReason::HiddenByRuntime { explanation } => explanation.clone(),
         CallSiteReason::HiddenFrame => {
@@ -58,7 +67,7 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
             format!("/tmp/perf-PID.map is larger than {}", bytes(*bytes_max))
         }
         CallSiteReason::PerfMapUnreadable { detail } => {
-            format!("/tmp/perf-PID.map cannot be read: {detail}")
+            format!("/tmp/perf-PID.map cannot be read ({detail})")
         }
         CallSiteReason::GoLinesInconsistent => {
             "Go's line table does not match the code in memory".to_owned()

@@ -2,8 +2,10 @@
 
 use tracer_core::{Caveat, Confidence, CountOf, Finding};
 
-use super::{any_part, part};
+use super::{any_part, next_step::watch_for_ms, part};
 use crate::output::quantity::{argument, bytes, counted, duration_ms, grouped};
+
+const SLOW_READER: &str = "a slow reader looks the same";
 
 /// The label of the caveats: `only likely`.
 pub(crate) const fn caveats_label(confidence: Confidence) -> &'static str {
@@ -18,7 +20,17 @@ pub(crate) const fn caveats_label(confidence: Confidence) -> &'static str {
 /// *info* without caveats.
 pub(crate) fn caveats(finding: &Finding) -> Vec<String> {
     if !finding.caveats.is_empty() {
-        return finding.caveats.iter().map(caveat).collect();
+        let is_undecided = |it: &Caveat| matches!(it, Caveat::Undecided { .. });
+        let has_longer_time = finding.caveats.iter().any(is_undecided);
+        return finding
+            .caveats
+            .iter()
+            .map(|it| match it {
+                // The finding names one time for which to watch: the longer one.
+                Caveat::WatchedTooBriefly { .. } if has_longer_time => SLOW_READER.to_owned(),
+                it => caveat(it),
+            })
+            .collect();
     }
     let reason = match finding.confidence {
         Confidence::Certain | Confidence::Info => return Vec::new(),
@@ -34,10 +46,12 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
     let connections = |count: usize| counted(count as u64, "connection", "connections");
     match caveat {
         Caveat::SingleCausePossible => {
-            "a single cause, such as a restart of the peer, may explain all of them".to_owned()
+            "a single cause, such as a restart of the peer or a burst of load, may explain all of \
+             them"
+                .to_owned()
         }
         Caveat::HalfClosePossible(of) => format!(
-            "on {}, a request was read and has not been answered: the peer may have closed only \
+            "on {}, a request was read and has not been answered, so the peer may have closed only \
              its sending side and still be waiting for the response",
             part(*of)
         ),
@@ -47,8 +61,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             any_part(*of)
         ),
         Caveat::CloseTimeUnknown(of) => format!(
-            "it is unknown when the peer closed {}: each answered keepalive probe overwrites the \
-             timestamp",
+            "it is unknown when the peer closed {}, because each answered keepalive probe \
+             overwrites the timestamp",
             any_part(*of)
         ),
         Caveat::ThreadPoolPossible => {
@@ -79,7 +93,7 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             format!("for {} it is unknown whether a reader is waiting", part(*of))
         }
         Caveat::SendBlocked { connections: blocked } => format!(
-            "the process is itself blocked sending on {}: it may be forwarding data to slow \
+            "the process is itself blocked sending on {}, so it may be forwarding data to slow \
              clients",
             connections(*blocked)
         ),
@@ -89,8 +103,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
                 _ => ("peers have", "those peers"),
             };
             format!(
-                "the process has sent its FIN on {}, whose {peers_have} not closed yet: it may \
-                 have forwarded EOF and be waiting for {them}",
+                "the process has sent its FIN on {}, whose {peers_have} not closed yet, so the \
+                 process may have forwarded EOF and be waiting for {them}",
                 connections(*waiting)
             )
         }
@@ -112,21 +126,23 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             )
         }
         Caveat::PartlyRead(of) => format!(
-            "the application has been reading {}: more was read than an HTTP library buffers on \
-             its own, or data was read long after the request",
+            "the application has been reading {} (more was read than an HTTP library buffers on \
+             its own, or data was read long after the request)",
             part(*of)
         ),
         Caveat::OthersBeingRead { count } => format!(
-            "the process is reading {} to the same destination: those in this finding may be next",
+            "the process is reading {} to the same destination, and those in this finding may be \
+             next",
             connections(*count)
         ),
         Caveat::OthersBeingServed { count } => format!(
-            "the process is serving {} on the same port: those in this finding may be next",
+            "the process is serving {} on the same port, and those in this finding may be next",
             connections(*count)
         ),
         Caveat::CleanedUp { alive_max } => format!(
-            "the process has closed or used other such connections to this destination, as a pool \
-             does; at most {} may belong to that pool: no more were alive at one time",
+            "the process has closed or used other idle or dead connections to this destination, as \
+             a pool does; at most {} may belong to that pool, because no more were alive at one \
+             time",
             grouped(*alive_max as u64)
         ),
         Caveat::AwaitsCollection { connections: count } => format!(
@@ -141,14 +157,13 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              raised to {count_min} for now"
         ),
         Caveat::Undecided { watch_ms } => format!(
-            "a connection pool after several bursts of load looks the same; watching for about \
-             {} shows whether more such connections accumulate",
-            duration_ms(*watch_ms)
+            "a connection pool after bursts of load looks the same; watching for about {} shows \
+             whether more connections accumulate",
+            duration_ms(watch_for_ms(*watch_ms))
         ),
         Caveat::WatchedTooBriefly { needed_ms } => format!(
-            "a slow reader looks the same; watching for longer than --idle (--for {}) rules out \
-             most slow readers",
-            argument(needed_ms.saturating_mul(2))
+            "{SLOW_READER}; watching for longer than --idle (--for {}) rules out most slow readers",
+            argument(watch_for_ms(needed_ms.saturating_mul(2)))
         ),
         Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => too_little_unread(
             CountOf { count: *count, total: *total },
@@ -156,13 +171,13 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             *count_min,
         ),
         Caveat::TooFewResponses { count, count_min } => format!(
-            "only {}, and --min-count is {count_min}: the application may still read {}",
-            counted(*count as u64, "response", "responses"),
+            "only {} open (--min-count is {count_min}), and the application may still read {}",
+            counted(*count as u64, "response is", "responses are"),
             if *count == 1 { "it" } else { "them" }
         ),
         Caveat::TooFewInherited { count, count_min } => format!(
-            "only {}, and --min-count is {count_min}: {} may have been passed on purpose",
-            connections(*count),
+            "only {} inherited (--min-count is {count_min}), and {} may have been passed on purpose",
+            counted(*count as u64, "connection is", "connections are"),
             if *count == 1 { "it" } else { "they" }
         ),
         Caveat::OpenerNotSeen => {
@@ -188,7 +203,8 @@ fn not_inspected(of: CountOf) -> String {
     };
     let not = if of.count == of.total && of.total > 1 { "" } else { "not " };
     format!(
-        "{those} {not}been checked for a waiting reader since {it} last changed: a reader may be waiting"
+        "{those} {not}been checked for a waiting reader since {it} last changed, so a reader may \
+         be waiting"
     )
 }
 
@@ -196,10 +212,8 @@ fn too_little_unread(of: CountOf, unread_min_bytes: u64, needed: usize) -> Strin
     let CountOf { count, total } = of;
     if count == total {
         return format!(
-            "only {}, {} more than {} unread ({needed} are required); smaller amounts can be \
-             TLS session tickets",
-            counted(count as u64, "connection", "connections"),
-            if count == 1 { "with" } else { "each with" },
+            "only {} more than {} unread ({needed} are required)",
+            counted(count as u64, "connection has", "connections have"),
             bytes(unread_min_bytes)
         );
     }

@@ -126,7 +126,9 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             duration_ms(*since_last_ms)
         ),
         Evidence::SeparateTimes(recurrence) => {
-            format!("{} at {}", occurrence(recurrence.occurrence), separate_times(*recurrence))
+            let clusters = counted(recurrence.times as u64, "cluster", "clusters");
+            let span = duration_ms(recurrence.span_ms);
+            format!("{} in {clusters} over {span}", happened(recurrence.occurrence))
         }
         Evidence::CountRose { windows, from, to } => format!(
             "the number of connections rose in {windows} consecutive time windows, from {} to {}, \
@@ -223,22 +225,18 @@ fn never_read(count: usize, received_bytes: u64, waiting: DurationRange) -> Stri
 }
 
 /// `they went idle one by one (at 37 separate times over 3m 36s)`.
-fn one_by_one(recurrence: Recurrence) -> String {
-    format!("{} one by one (at {})", occurrence(recurrence.occurrence), separate_times(recurrence))
+fn one_by_one(Recurrence { occurrence, times, span_ms, .. }: Recurrence) -> String {
+    let times = counted(times as u64, "separate time", "separate times");
+    format!("{} one by one (at {times} over {})", happened(occurrence), duration_ms(span_ms))
 }
 
-const fn occurrence(occurrence: Occurrence) -> &'static str {
+const fn happened(occurrence: Occurrence) -> &'static str {
     match occurrence {
         Occurrence::PeerClosed => "the peer closed them",
         Occurrence::WentSilent => "they went idle",
         Occurrence::Died => "they entered CLOSE",
         Occurrence::Requested => "they were requested",
     }
-}
-
-fn separate_times(Recurrence { times, span_ms, .. }: Recurrence) -> String {
-    let times = counted(times as u64, "separate time", "separate times");
-    format!("{times} over {}", duration_ms(span_ms))
 }
 
 /// `1 connection has`, `23 connections have`.
