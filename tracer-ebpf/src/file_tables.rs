@@ -104,7 +104,7 @@ pub(crate) fn visit(context: &Context, selection: Selection) -> i32 {
 /// `None` if nothing of the task remains, or a read failed because it is exiting.
 ///
 /// # Safety
-/// The pointers must be to values of maps that nothing else accesses.
+/// The pointers must point to values of maps that nothing else accesses.
 #[inline(always)]
 unsafe fn visit_task(
     task: &Task<Probed>,

@@ -112,7 +112,7 @@ pub(crate) static CHUNK: Array<TableChunk> = Array::with_max_entries(1, 0);
 pub(crate) static SHARED_TABLES: LruHashMap<u64, [u64; 2]> =
     LruHashMap::with_max_entries(SHARED_TABLES_MAX, 0);
 
-/// Not 0 once the run is over: the uprobes then have no effect. User space sets it, because it takes
-/// the kernel a long time to remove them.
+/// Whether the run is over (not 0): the uprobes then have no effect. User space sets it, because it
+/// takes the kernel a long time to remove them.
 #[map]
 pub(crate) static LEDGER_OFF: Array<u32> = Array::with_max_entries(1, 0);

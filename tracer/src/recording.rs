@@ -31,11 +31,11 @@ pub(crate) use self::{reader::Ending, recorder::Recorder};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "one exists at a time, and most are inputs")]
 pub(crate) enum Step {
-    /// It received an input.
+    /// The detector received an input.
     Input(Input),
-    /// It was asked for its questions at this time.
+    /// The detector was asked for its questions at this time.
     Asked(Timestamp),
-    /// It was asked for a report and for what had changed.
+    /// The detector was asked for a report and for what had changed.
     Reported,
 }
 

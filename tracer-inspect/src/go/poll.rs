@@ -24,7 +24,7 @@ const PACKINGS: [(u32, u32); 3] = [(19, 3), (18, 3), (24, 9)];
 /// A verified `runtime.pollDesc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PollDescriptor {
-    /// Its address.
+    /// The address of the `pollDesc`.
     pub(super) address: u64,
     pub(super) fd: u32,
     pub(super) waiting: Waiting,

@@ -48,7 +48,7 @@ pub(crate) struct Note {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum AnyNote {
-    /// Of schema 1.
+    /// A note of schema 1.
     Text(String),
     Coded {
         code: String,

@@ -5,10 +5,10 @@
 mod axis;
 mod call_sites;
 mod coverage;
-mod over_time;
 mod finding;
 mod forecast;
 mod limits;
+mod over_time;
 mod overview;
 mod pattern;
 mod reproduce;

@@ -22,8 +22,7 @@ mod thresholds;
 mod verdict;
 
 pub(crate) use advice::{
-    check_of_fix, completion, earlier_report, fix, fix_if_leak, restart, if_not_found,
-    verification,
+    check_of_fix, completion, earlier_report, fix, fix_if_leak, if_not_found, restart, verification,
 };
 pub(crate) use call_site_reason::{call_site_reason, call_site_unknown};
 pub(crate) use caveat::{caveat, caveats, caveats_label};
@@ -40,7 +39,7 @@ pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};
 pub(crate) use probe::{absence_costs, attach_error, method_caveat, method_cost, probe};
 pub(crate) use reader::reader;
-pub(crate) use subject::{amount, process, processes, destination};
+pub(crate) use subject::{amount, destination, process, processes};
 pub(crate) use thresholds::thresholds;
 pub(crate) use verdict::meaning;
 

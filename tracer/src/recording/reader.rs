@@ -33,7 +33,7 @@ pub struct Recording {
 pub(crate) enum Ending {
     /// After a whole block.
     Whole,
-    /// It ends within a block: the recorder was killed, or the disk was full.
+    /// The file ends within a block: the recorder was killed, or the disk was full.
     Truncated,
     /// The bytes from this offset onwards are not what was written.
     Damaged(u64),

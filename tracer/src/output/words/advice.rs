@@ -82,7 +82,9 @@ pub(crate) const fn completion() -> &'static str {
 
 /// Why the call site is unknown, after a colon.
 fn after_colon(reason: Option<&CallSiteReason>) -> String {
-    reason.map(call_site_reason).map_or(String::new(), |reason| format!(": {}", escape::sentence(&reason)))
+    reason
+        .map(call_site_reason)
+        .map_or(String::new(), |reason| format!(": {}", escape::sentence(&reason)))
 }
 
 fn lower_case(sentence: &str) -> String {

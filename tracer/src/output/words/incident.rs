@@ -2,7 +2,7 @@
 
 use tracer_core::{CallSiteReason, Confidence, Finding, ProcessSummary};
 
-use super::subject::{amount, call_site, process, processes, destination};
+use super::subject::{amount, call_site, destination, process, processes};
 use crate::output::{
     listing::Row,
     quantity::{self, counted, grouped},
