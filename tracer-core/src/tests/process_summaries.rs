@@ -1,5 +1,7 @@
 //! The summary of a process.
 
+use std::format;
+
 use super::timeline::Player;
 use crate::Options;
 

@@ -95,7 +95,7 @@ fn is_selected(sock: *const u8, process: &Process, selection: Selection) -> bool
     selection == Selection::All || includes().unwrap_or(false)
 }
 
-/// `None` if the file descriptor does not refer to the socket any more.
+/// Writes the record of a socket. `None` if the file descriptor no longer refers to it.
 ///
 /// # Safety
 /// The pointers must point to values of the maps.

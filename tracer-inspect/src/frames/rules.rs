@@ -26,8 +26,8 @@ pub enum Kind {
     Application,
     /// The frame belongs to a library; the application's frame is further out.
     Library,
-    /// Like a library, for a runtime that jumps into JIT-compiled code, so that its frames need not
-    /// follow a call instruction.
+    /// The frame is treated like one of a library. It belongs to a runtime that jumps into
+    /// JIT-compiled code, so that its frames need not follow a call instruction.
     Engine,
     /// The frame runs deferred work, such as an event loop. Its callers did not cause the call.
     Loop,
@@ -196,7 +196,7 @@ impl Rule {
     }
 }
 
-/// The language of the rules below a line such as `[go]`; `None`: any.
+/// The language of the rules below a line such as `[go]`; `None` means any language.
 fn parse_section(name: &str) -> Result<Option<Language>> {
     if name == "any" {
         return Ok(None);

@@ -54,8 +54,9 @@ impl Waiting {
         }
     }
 
-    /// The reader that two readings together imply. A `pollDesc` that is ready at both has no
-    /// reader, unless `is_waking`: a goroutine that was woken for it may not have run yet.
+    /// The reader that two readings of a `pollDesc` together imply. A `pollDesc` that is ready at
+    /// both has no reader, unless `is_waking`: a goroutine that was woken for it may not have run
+    /// yet.
     pub(super) const fn reader(self, later: Self, is_waking: bool) -> Reader {
         match (self, later) {
             (Self::NoGoroutine, Self::NoGoroutine) => Reader::None,

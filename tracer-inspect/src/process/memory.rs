@@ -4,7 +4,7 @@ use std::io::{self, IoSliceMut};
 
 use crate::budget::Budget;
 
-/// An address space that can be read: that of a process, or that of a test.
+/// An address space that can be read: the memory of a process, or of a test.
 pub trait Memory {
     /// The budget to which reads from this address space are charged.
     fn budget(&self) -> &Budget;

@@ -46,7 +46,7 @@ pub enum Task {
         stack: StackId,
         /// The stack itself.
         recorded: Option<UserStack>,
-        /// Whether debug information is read for it, or only symbol tables.
+        /// Whether the call site is resolved with debug information, or with symbol tables only.
         with_debug_info: bool,
     },
     /// [`Question::Readers`].

@@ -267,7 +267,7 @@ impl<'a> Pair<'a> {
         pairs
     }
 
-    /// How it changed; `None` if it is not a leak in either report.
+    /// How the leak changed; `None` if it is not a leak in either report.
     fn row(&self, fail_on: Confidence) -> Option<Row> {
         let finding = self.after.first().or(self.before.first())?;
         let is_leak = |findings: &[&Finding]| findings.iter().any(|it| confidence(it) >= fail_on);

@@ -55,12 +55,21 @@ fn part(CountOf { count, total }: CountOf) -> String {
     format!("{} of {}", grouped(count as u64), grouped(total as u64))
 }
 
-/// `3 of 25`, `any of the 25`: instead of [`part`] in negative sentences and expressions of doubt.
-fn any_part(of: CountOf) -> String {
-    if of.count == of.total && of.total > 1 {
-        return format!("any of the {}", grouped(of.total as u64));
+/// `3 of 25 connections`, `all 25 connections`, `the connection`.
+fn connections(of: CountOf) -> String {
+    match of {
+        CountOf { count: 1, total: 1 } => "the connection".to_owned(),
+        of => format!("{} connections", part(of)),
     }
-    part(of)
+}
+
+/// `3 of 25 connections`, `any of the 25 connections`: instead of [`connections`] in negative
+/// sentences and expressions of doubt.
+fn any_connections(of: CountOf) -> String {
+    if of.count == of.total && of.total > 1 {
+        return format!("any of the {} connections", grouped(of.total as u64));
+    }
+    connections(of)
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl Recording {
         &self.head
     }
 
-    /// How it ends, once it has been read to the end.
+    /// How the recording ends, once it has been read to the end.
     pub(crate) const fn ending(&self) -> Option<Ending> {
         self.ending
     }

@@ -1,4 +1,4 @@
-//! A cache of facts about processes, so that those that hardly ever change are not read for each
+//! A cache of facts about processes, so that facts that hardly ever change are not read for each
 //! snapshot.
 
 use std::collections::HashMap;

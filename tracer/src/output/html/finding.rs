@@ -1,7 +1,7 @@
 //! One finding with its evidence, its attributes and its connections.
 
 use maud::{Markup, html};
-use tracer_core::{CallSiteReason, Confidence, Container, Finding};
+use tracer_core::{Confidence, Container, Finding};
 
 use super::{text::visible, timeline};
 use crate::output::{
@@ -79,12 +79,10 @@ fn call_site(finding: &Finding) -> String {
     if let Some(call_site) = &finding.call_site {
         return visible(call_site);
     }
-    match &finding.call_site_reason {
-        Some(CallSiteReason::SeveralCallSites) => "several: see the evidence".to_owned(),
-        Some(reason) => {
-            format!("unknown: {}", escape::sentence(&words::call_site_reason(reason)))
-        }
-        None => "unknown".to_owned(),
+    match (words::call_site_unknown(finding), &finding.call_site_reason) {
+        (Some(reason), _) => format!("unknown: {}", escape::sentence(&reason)),
+        (None, Some(_)) => "several: see the evidence".to_owned(),
+        (None, None) => "unknown".to_owned(),
     }
 }
 

@@ -39,8 +39,8 @@ pub(crate) fn fix_if_leak(leak: &Finding) -> String {
     format!("If it is a leak: {}", lower_case(&fix(leak)))
 }
 
-/// What to do before the program is fixed. `limit_at` is when the process reaches its fd limit; for
-/// several processes, that of the one with the most leaks.
+/// What to do before the program is fixed. `limit_at` is when the process reaches its fd limit; of
+/// several processes, when the one with the most leaks does.
 pub(crate) fn restart(leak: &Row<'_>, limit_at: Option<&str>) -> String {
     let finding = leak.largest();
     let (who, whose) = match leak.parts.len() {
@@ -61,7 +61,7 @@ pub(crate) fn check_of_fix(comparison: &str) -> String {
     format!("Then record again and check that the leak is gone: {comparison}")
 }
 
-/// How to see a finding that was retracted. `at` is a time before that, in RFC 3339.
+/// How to see a finding that was retracted. `at` is a time before the retraction, in RFC 3339.
 pub(crate) fn earlier_report(at: &str) -> String {
     format!("Create this report for the time when the finding was active: --at {at}")
 }

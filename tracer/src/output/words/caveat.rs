@@ -2,7 +2,7 @@
 
 use tracer_core::{Caveat, Confidence, CountOf, Finding};
 
-use super::{any_part, next_step::watch_for_ms, part};
+use super::{any_connections, connections, next_step::watch_for_ms, part};
 use crate::output::quantity::{argument, bytes, counted, duration_ms, grouped};
 
 const SLOW_READER: &str = "a slow reader looks the same";
@@ -43,7 +43,6 @@ pub(crate) fn caveats(finding: &Finding) -> Vec<String> {
 /// One reason, as a phrase.
 #[expect(clippy::too_many_lines, reason = "one arm for each variant")]
 pub(crate) fn caveat(caveat: &Caveat) -> String {
-    let connections = |count: usize| counted(count as u64, "connection", "connections");
     match caveat {
         Caveat::SingleCausePossible => {
             "a single cause, such as a restart of the peer or a burst of load, may explain all of \
@@ -53,17 +52,17 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         Caveat::HalfClosePossible(of) => format!(
             "on {}, a request was read and has not been answered, so the peer may have closed only \
              its sending side and still be waiting for the response",
-            part(*of)
+            connections(*of)
         ),
         Caveat::EofUnconfirmed(of) => format!(
             "nothing is unread on {}, but no read was seen to return EOF, so the process may not \
              know that the peer closed",
-            any_part(*of)
+            any_connections(*of)
         ),
         Caveat::CloseTimeUnknown(of) => format!(
             "it is unknown when the peer closed {}, because each answered keepalive probe \
              overwrites the timestamp",
-            any_part(*of)
+            any_connections(*of)
         ),
         Caveat::ThreadPoolPossible => {
             "a client pool with one connection per thread looks the same while it shrinks"
@@ -81,21 +80,24 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
                 .to_owned()
         }
         Caveat::ResponseReferenced(of) => {
-            format!("a goroutine references the response on {} and may still read it", part(*of))
+            format!(
+                "a goroutine references the response on {} and may still read it",
+                connections(*of)
+            )
         }
         Caveat::ScanIncomplete(of) => format!(
             "on {}, Go's HTTP client is waiting for the response to be read or closed, but not \
              all goroutine stacks could be searched for references to it",
-            part(*of)
+            connections(*of)
         ),
-        Caveat::ReaderWaiting(of) => format!("a reader is waiting on {}", part(*of)),
+        Caveat::ReaderWaiting(of) => format!("a reader is waiting on {}", connections(*of)),
         Caveat::ReaderUnknown(of) => {
-            format!("for {} it is unknown whether a reader is waiting", part(*of))
+            format!("for {} it is unknown whether a reader is waiting", connections(*of))
         }
         Caveat::SendBlocked { connections: blocked } => format!(
             "the process is itself blocked sending on {}, so it may be forwarding data to slow \
              clients",
-            connections(*blocked)
+            some(*blocked)
         ),
         Caveat::HalfClosedPeers { connections: waiting } => {
             let (peers_have, them) = match waiting {
@@ -105,7 +107,7 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             format!(
                 "the process has sent its FIN on {}, whose {peers_have} not closed yet, so the \
                  process may have forwarded EOF and be waiting for {them}",
-                connections(*waiting)
+                some(*waiting)
             )
         }
         Caveat::ProcessStopped => {
@@ -128,16 +130,16 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         Caveat::PartlyRead(of) => format!(
             "the application has been reading {} (more was read than an HTTP library buffers on \
              its own, or data was read long after the request)",
-            part(*of)
+            connections(*of)
         ),
         Caveat::OthersBeingRead { count } => format!(
             "the process is reading {} to the same destination, and those in this finding may be \
              next",
-            connections(*count)
+            some(*count)
         ),
         Caveat::OthersBeingServed { count } => format!(
             "the process is serving {} on the same port, and those in this finding may be next",
-            connections(*count)
+            some(*count)
         ),
         Caveat::CleanedUp { alive_max } => format!(
             "the process has closed or used other idle or dead connections to this destination, as \
@@ -192,14 +194,19 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
     }
 }
 
+/// `1 connection`, `23 connections`.
+fn some(count: usize) -> String {
+    counted(count as u64, "connection", "connections")
+}
+
 fn not_inspected(of: CountOf) -> String {
     let (those, it) = match of {
         CountOf { count: 1, total: 1 } => ("the connection has".to_owned(), "it"),
         CountOf { count, total } if count == total => {
-            (format!("none of the {} has", grouped(total as u64)), "it")
+            (format!("none of the {} connections has", grouped(total as u64)), "it")
         }
-        CountOf { count: 1, .. } => (format!("{} has", part(of)), "it"),
-        _ => (format!("{} have", part(of)), "they"),
+        CountOf { count: 1, .. } => (format!("{} has", connections(of)), "it"),
+        _ => (format!("{} have", connections(of)), "they"),
     };
     let not = if of.count == of.total && of.total > 1 { "" } else { "not " };
     format!(
@@ -218,9 +225,9 @@ fn too_little_unread(of: CountOf, unread_min_bytes: u64, needed: usize) -> Strin
         );
     }
     let (those, have) = match count {
-        0 => (format!("none of {total}"), "has"),
-        1 => (format!("only 1 of {total}"), "has"),
-        count => (format!("only {count} of {total}"), "have"),
+        0 => (format!("none of the {total} connections"), "has"),
+        1 => (format!("only 1 of {total} connections"), "has"),
+        count => (format!("only {count} of {total} connections"), "have"),
     };
     format!(
         "{those} {have} more than {} unread ({needed} are required); smaller amounts can be TLS \

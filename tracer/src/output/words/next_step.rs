@@ -52,7 +52,8 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
     }
 }
 
-/// For longer than this, a recording is suggested instead of an audit.
+/// If the time for which to watch is longer than this, in milliseconds, a recording is suggested
+/// instead of an audit.
 const HOUR_MS: u64 = 3_600_000;
 /// Long enough to measure growth with the default `--growth-for`.
 const GROWTH_MS: u64 = 300_000;

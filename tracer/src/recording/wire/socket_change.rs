@@ -21,7 +21,7 @@ pub(in crate::recording) trait Field {
     /// How the change is written.
     type Delta;
 
-    /// How it differs from its earlier value; `None` if it does not.
+    /// How the value differs from its earlier value; `None` if it does not.
     fn delta_since(&self, before: &Self) -> Option<Self::Delta>;
 
     fn apply(&mut self, delta: Self::Delta);
