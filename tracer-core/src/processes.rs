@@ -15,12 +15,12 @@ use crate::{
     stops::{Stop, Stops},
 };
 
-/// Everything known about processes.
+/// The state of all processes in scope.
 #[derive(Debug)]
 pub(crate) struct Processes {
-    /// What `/proc` says about them.
+    /// What `/proc` says about each process.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
-    /// When they were stopped.
+    /// When each process was stopped.
     stops: BTreeMap<ProcessKey, Stops>,
     /// When the latest snapshot ended.
     snapshot_at: Timestamp,
@@ -28,11 +28,11 @@ pub(crate) struct Processes {
     pub(crate) facts_queue: FairQueue<ProcessKey>,
     /// The processes to inspect for readers next.
     pub(crate) readers_queue: FairQueue<ProcessKey>,
-    /// Why the latest inspection found less than it could have.
+    /// Why the latest inspection of a process found less than it could have.
     pub(crate) limits: BTreeMap<ProcessKey, Vec<Limit>>,
-    /// Goroutines at the latest inspection that counted them.
+    /// The goroutines of a process at the latest inspection that counted them.
     pub(crate) goroutines: BTreeMap<ProcessKey, Goroutines>,
-    /// Open HTTP responses.
+    /// The open HTTP responses of all processes.
     pub(crate) open_responses: OpenResponses,
     /// The call sites at which responses were requested and connections opened.
     pub(crate) call_sites: CallSites,
@@ -40,7 +40,7 @@ pub(crate) struct Processes {
     pub(crate) unreadable: BTreeSet<ProcessKey>,
     /// The processes in scope that held TCP sockets in the latest snapshot.
     holders: BTreeMap<ProcessKey, Holder>,
-    /// The history of their numbers of TCP file descriptors.
+    /// The history of each process's number of TCP file descriptors.
     histories: BTreeMap<ProcessKey, History>,
 }
 
@@ -96,7 +96,7 @@ impl Processes {
     }
 
     /// Stores what `/proc` says about a process. `asked_at` is the end of the snapshot after which
-    /// that was asked for; `None` means the latest one.
+    /// the question was asked; `None` means the latest snapshot.
     pub(crate) fn take_facts(&mut self, facts: ProcessFacts, asked_at: Option<Timestamp>) {
         self.unreadable.remove(&facts.key);
         let at = asked_at.unwrap_or(self.snapshot_at);
@@ -167,8 +167,7 @@ impl Processes {
             self.histories.get(&key).and_then(|history| history.per_min_milli(now, count));
         // A short run cannot measure growth, but the ages of leaked connections show it.
         let active = findings.iter().filter(|it| it.process == key && it.retracted_at.is_none());
-        let reconstructed =
-            active.filter_map(|finding| finding.growth_per_min_milli).reduce(i64::saturating_add);
+        let reconstructed = reconstructed_growth(active);
         let growth_per_min_milli = watched.or(reconstructed);
         let facts = self.facts.get(&key);
         let summary = ProcessSummary {
@@ -186,6 +185,23 @@ impl Processes {
         let seconds_to_fd_limit = seconds_to_limit(used, limit, growth_per_min_milli);
         Some(ProcessSummary { seconds_to_fd_limit, ..summary })
     }
+}
+
+/// The sum of the rates of growth of a process's findings, in thousandths of a connection per
+/// minute. `None` if most connections are in findings without a rate: the sum would be too low, and
+/// the fd limit would seem further away than it is.
+fn reconstructed_growth<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<i64> {
+    let (mut rate, mut with_rate, mut without_rate) = (None::<i64>, 0_usize, 0_usize);
+    for finding in findings {
+        match finding.growth_per_min_milli {
+            Some(growth) => {
+                rate = Some(rate.unwrap_or(0).saturating_add(growth));
+                with_rate += finding.count;
+            }
+            None => without_rate += finding.count,
+        }
+    }
+    rate.filter(|_| with_rate >= without_rate)
 }
 
 /// Each limit once, with the number of processes that have it.

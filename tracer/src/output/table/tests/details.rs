@@ -99,7 +99,7 @@ fn leaked_responses_with_their_call_sites() {
                 at main.export report.go:40
                 53 MiB buffered in the process for 14 HTTP/2 streams on 1 connection; the
                 application has read none of it for 50m
-                only likely: for 1 of 1 it is unknown whether a reader is waiting
+                only likely: for the connection it is unknown whether a reader is waiting
                 fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer
                 response.Body.Close() right after the error check.
@@ -133,7 +133,7 @@ fn leaked_responses_with_their_call_sites() {
             #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
                 at main.export report.go:40
                 53 MiB buffered in the process for 14 HTTP/2 streams on 1 connection; the application has read none of it for 50m
-                only likely: for 1 of 1 it is unknown whether a reader is waiting
+                only likely: for the connection it is unknown whether a reader is waiting
                 fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
                 check.
@@ -166,7 +166,7 @@ fn leaked_responses_with_their_call_sites() {
             #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
                 at main.export report.go:40
                 53 MiB buffered in the process for 14 HTTP/2 streams on 1 connection; the application has read none of it for 50m
-                only likely: for 1 of 1 it is unknown whether a reader is waiting
+                only likely: for the connection it is unknown whether a reader is waiting
                 fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
