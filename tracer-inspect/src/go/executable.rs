@@ -64,6 +64,14 @@ pub(super) struct Segment {
     pub(super) is_writable: bool,
 }
 
+#[cfg(test)]
+impl Segment {
+    /// A writable segment at these addresses, all of it from the file.
+    pub(super) const fn at(start: u64, end: u64) -> Self {
+        Self { start, file_start: 0, file_end: end, end, is_writable: true }
+    }
+}
+
 impl Executable {
     /// Reads a file; `None` if it is not a Go program, or one older than Go 1.18, or the budget is
     /// exceeded.

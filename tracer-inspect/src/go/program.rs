@@ -385,3 +385,6 @@ fn find_words(memory: &dyn Memory, segments: &[Segment], bias: u64, wanted: &[u6
     matches.truncate(MATCHES_MAX);
     matches
 }
+
+#[cfg(test)]
+mod tests;

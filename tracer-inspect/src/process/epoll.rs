@@ -298,6 +298,10 @@ impl Search {
     fn registrations(&self, pid: u32) -> io::Result<Registrations> {
         let (mut list, mut changed) = (Vec::new(), false);
         for epoll in &self.epolls {
+            // The kernel lists all registrations of an instance whenever one of its fds is read.
+            if list.len() >= REGISTRATIONS_MAX {
+                break;
+            }
             match read(pid, *epoll, &mut list) {
                 Err(error) if error.kind() == ErrorKind::NotFound => changed = true,
                 result => result?,

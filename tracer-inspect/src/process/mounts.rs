@@ -8,7 +8,7 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     fs::File,
-    io::{self, BufRead, BufReader, Read as _},
+    io::{self, BufRead, BufReader},
     iter,
     os::fd::AsFd,
 };
@@ -16,6 +16,7 @@ use std::{
 use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
 use tracer_core::Timestamp;
 
+use super::bounded_line::read_line;
 use crate::{budget::Budget, clock};
 
 /// Maximum length of a line in bytes: two paths of `PATH_MAX` with every byte escaped, and options.
@@ -209,10 +210,8 @@ fn find(text: impl BufRead, mount: Mount, budget: &Budget) -> Found {
 fn mounts(mut text: impl BufRead, budget: &Budget) -> impl Iterator<Item = (Mount, String)> {
     let mut line = Vec::new();
     let lines = iter::from_fn(move || {
-        line.clear();
-        let length = text.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).unwrap_or(0);
-        budget.step_bytes(length)?;
-        (length > 0).then(|| parse(&line))
+        let is_read = read_line(&mut text, &mut line, LINE_MAX, budget).unwrap_or(false);
+        is_read.then(|| parse(&line))
     });
     lines.flatten()
 }
