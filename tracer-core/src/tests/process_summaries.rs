@@ -29,7 +29,7 @@ fn other_open_fds_count_toward_the_limit() {
 #[test]
 fn a_rate_is_estimated_only_if_it_covers_most_leaked_connections() {
     let growing = "1s open a1..a23 every=6s pid=10\n6s peer-closes a1..a23 every=6s\n";
-    let at_once = "2s open b1..b40 pid=10\n10s peer-closes b1..b40\n";
+    let at_once = "2s open b1..b40 pid=10 to=10.0.0.2:443\n10s peer-closes b1..b40\n";
     let rate = |timeline: &str| {
         let mut player = Player::new(Options::default());
         player.play_all(&format!("{timeline}240s snapshot\n"));

@@ -374,18 +374,6 @@ fn no_width_breaks_a_number_or_a_line() {
 }
 
 #[test]
-fn details_are_limited_to_the_first_findings() {
-    let many = |id| Finding { count: 1, ..fixture::stale_pool(id) };
-    let report = fixture::report((1..=60).map(many).collect());
-    let text = page(&report, &fixture::context(), PLAIN, Confidence::Info);
-    assert!(text.body.contains("\n60  4711"));
-    assert!(text.body.contains("\n#50 ") && !text.body.contains("\n#51 "));
-    assert!(
-        text.body.ends_with("\n10 findings more in the table; -o json has the evidence of all.")
-    );
-}
-
-#[test]
 fn a_change_of_ages_alone_is_no_change() {
     let before = fixture::mixed();
     let mut after = fixture::mixed();

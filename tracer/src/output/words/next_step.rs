@@ -119,3 +119,15 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
         ),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::watch_for_ms;
+
+    #[test]
+    fn times_to_watch_are_short_to_type() {
+        assert_eq!(watch_for_ms(823_900), 14 * 60_000);
+        assert_eq!(watch_for_ms(60_000), 60_000);
+        assert_eq!(watch_for_ms(1_500), 2_000);
+    }
+}
