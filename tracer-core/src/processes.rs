@@ -19,14 +19,14 @@ use crate::{
 /// One in this many leaked connections may be in a finding whose growth is unknown.
 const UNKNOWN_ONE_IN: usize = 10;
 
-/// Everything known about processes.
+/// The state of all processes in scope.
 #[derive(Debug)]
 pub(crate) struct Processes {
-    /// What `/proc` says about them.
+    /// What `/proc` says about each process.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
-    /// Their file descriptors and limits.
+    /// The open file descriptors and the limit of each process.
     pub(crate) fd_uses: BTreeMap<ProcessKey, FdUse>,
-    /// When they were stopped.
+    /// When each process was stopped.
     stops: BTreeMap<ProcessKey, Stops>,
     /// When the latest snapshot ended.
     snapshot_at: Timestamp,
@@ -34,11 +34,11 @@ pub(crate) struct Processes {
     pub(crate) facts_queue: FairQueue<ProcessKey>,
     /// The processes to inspect for readers next.
     pub(crate) readers_queue: FairQueue<ProcessKey>,
-    /// Why the latest inspection found less than it could have.
+    /// Why the latest inspection of a process found less than it could have.
     pub(crate) limits: BTreeMap<ProcessKey, Vec<Limit>>,
-    /// Goroutines at the latest inspection that counted them.
+    /// The goroutines of a process at the latest inspection that counted them.
     pub(crate) goroutines: BTreeMap<ProcessKey, Goroutines>,
-    /// Open HTTP responses.
+    /// The open HTTP responses of all processes.
     pub(crate) open_responses: OpenResponses,
     /// The call sites at which responses were requested and connections opened.
     pub(crate) call_sites: CallSites,
@@ -46,7 +46,7 @@ pub(crate) struct Processes {
     pub(crate) unreadable: BTreeSet<ProcessKey>,
     /// The processes in scope that held TCP sockets in the latest snapshot.
     holders: BTreeMap<ProcessKey, Holder>,
-    /// The history of their numbers of TCP file descriptors.
+    /// The history of each process's number of TCP file descriptors.
     histories: BTreeMap<ProcessKey, History>,
 }
 
@@ -104,7 +104,7 @@ impl Processes {
     }
 
     /// Stores what `/proc` says about a process. `asked_at` is the end of the snapshot after which
-    /// that was asked for; `None` means the latest one.
+    /// the question was asked; `None` means the latest snapshot.
     pub(crate) fn take_facts(
         &mut self,
         facts: ProcessFacts,
@@ -183,8 +183,9 @@ impl Processes {
         let count = usize::try_from(holder.tcp_fds).unwrap_or(usize::MAX);
         let watched =
             self.histories.get(&key).and_then(|history| history.per_min_milli(now, count));
-        // A short run cannot measure growth, but the times of leaked connections show it.
-        let reconstructed = reconstructed_growth(key, findings);
+        // A short run cannot measure growth, but the ages of leaked connections show it.
+        let active = findings.iter().filter(|it| it.process == key && it.retracted_at.is_none());
+        let reconstructed = reconstructed_growth(active);
         let growth_per_min_milli = watched.or(reconstructed);
         let facts = self.facts.get(&key);
         let summary = ProcessSummary {
@@ -204,23 +205,21 @@ impl Processes {
     }
 }
 
-/// The sum of the growth of the findings about a process; `None` if more than a tenth of the
-/// connections in them are in findings whose growth is unknown.
-fn reconstructed_growth(process: ProcessKey, findings: &[Finding]) -> Option<i64> {
-    let is_counted = |it: &&Finding| {
-        let is_active = it.process == process && it.retracted_at.is_none();
-        is_active && it.confidence > Confidence::Info
-    };
-    let (mut known, mut unknown, mut growth) = (0_usize, 0_usize, None);
-    for finding in findings.iter().filter(is_counted) {
-        let Some(of_finding) = finding.growth_per_min_milli else {
-            unknown = unknown.saturating_add(finding.count);
-            continue;
-        };
-        known = known.saturating_add(finding.count);
-        growth = Some(of_finding.saturating_add(growth.unwrap_or(0)));
+/// The sum of the rates of growth of a process's findings, in thousandths of a connection per
+/// minute. `None` if more than a tenth of the leaked connections are in findings without a rate: the
+/// sum would be too low, and the fd limit would seem further away than it is.
+fn reconstructed_growth<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<i64> {
+    let (mut rate, mut with_rate, mut without_rate) = (None::<i64>, 0_usize, 0_usize);
+    for finding in findings.filter(|finding| finding.confidence > Confidence::Info) {
+        match finding.growth_per_min_milli {
+            Some(growth) => {
+                rate = Some(rate.unwrap_or(0).saturating_add(growth));
+                with_rate = with_rate.saturating_add(finding.count);
+            }
+            None => without_rate = without_rate.saturating_add(finding.count),
+        }
     }
-    growth.filter(|_| unknown <= known / (UNKNOWN_ONE_IN - 1))
+    rate.filter(|_| without_rate <= with_rate / (UNKNOWN_ONE_IN - 1))
 }
 
 /// Each limit once, with the number of processes that have it.

@@ -16,7 +16,7 @@ use crate::{Interval, Timestamp};
 pub(crate) struct SeparateTimes {
     /// The number of clusters that are certainly separate.
     pub(crate) count: usize,
-    /// From the first of those to the last, at least.
+    /// From the first cluster to the last, at least, in milliseconds.
     pub(crate) span_ms: u64,
     /// The latest time at which the first cluster can have begun.
     pub(crate) first: Timestamp,
@@ -28,6 +28,8 @@ pub(crate) struct SeparateTimes {
     pub(crate) longest_run: usize,
     /// The only series, if no occurrence is outside of it.
     pub(crate) series: Option<Series>,
+    /// The number of series, of one occurrence or more.
+    pub(crate) runs: usize,
     /// How long the latest series lasted, in milliseconds; 0 if the times are not known well enough.
     latest_run_ms: u64,
 }
@@ -119,6 +121,7 @@ impl SeparateTimes {
             largest: runs.iter().map(|it| it.occurrences / clusters(it)).max().unwrap_or(0),
             longest_run: runs.iter().map(clusters).max().unwrap_or(0),
             series: (runs.len() == 1).then(|| Series::of(last)).flatten(),
+            runs: runs.len(),
             latest_run_ms: last.length_ms(),
         }
     }
@@ -172,6 +175,7 @@ fn apart(mut intervals: Vec<Interval>, gap_ms: u64) -> SeparateTimes {
         largest: intervals.len(),
         longest_run: 1,
         series: None,
+        runs: count,
         latest_run_ms: 0,
     }
 }

@@ -55,7 +55,7 @@ pub(crate) enum Change {
     New,
     Grown,
     Same,
-    /// It has fewer connections, or a lower confidence.
+    /// The leak has fewer connections, or a lower confidence.
     Shrunk,
     Gone,
 }
@@ -101,7 +101,7 @@ pub(crate) struct Tally {
 /// observed.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum VerdictKind {
-    /// Not closed, and no code will read from it or close it.
+    /// Connections that are not closed, although no code will read from them or close them.
     NotClosed,
     /// A bug of its own, by the name of the verdict.
     Own(String),
@@ -267,7 +267,7 @@ impl<'a> Pair<'a> {
         pairs
     }
 
-    /// How it changed; `None` if it is not a leak in either report.
+    /// How the leak changed; `None` if it is not a leak in either report.
     fn row(&self, fail_on: Confidence) -> Option<Row> {
         let finding = self.after.first().or(self.before.first())?;
         let is_leak = |findings: &[&Finding]| findings.iter().any(|it| confidence(it) >= fail_on);

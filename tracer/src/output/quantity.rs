@@ -98,13 +98,6 @@ pub(crate) fn argument(milliseconds: u64) -> String {
     format!("{milliseconds}ms")
 }
 
-/// How long to watch, rounded up to what a person types: whole minutes above 90 s, else whole
-/// seconds.
-pub(crate) const fn watch_ms(milliseconds: u64) -> u64 {
-    let unit_ms = if milliseconds > 90_000 { 60_000 } else { 1_000 };
-    milliseconds.div_ceil(unit_ms).saturating_mul(unit_ms)
-}
-
 /// An exact size as the value of an option: `4KiB`, `1000`.
 pub(crate) fn size_argument(bytes: u64) -> String {
     for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
@@ -268,18 +261,6 @@ mod tests {
         assert_eq!(argument(5_400_000), "90m");
         assert_eq!(argument(86_400_000), "24h");
         assert_eq!(argument(0), "0s");
-        for (milliseconds, text) in [
-            (59_001, "60s"),
-            (90_000, "90s"),
-            (90_001, "2m"),
-            (743_550, "13m"),
-            (823_900, "14m"),
-            (924_640, "16m"),
-            (3_600_000, "60m"),
-            (3_600_001, "61m"),
-        ] {
-            assert_eq!(argument(watch_ms(milliseconds)), text);
-        }
         assert_eq!(size_argument(0), "0");
         assert_eq!(size_argument(1_000), "1000");
         assert_eq!(size_argument(4_096), "4KiB");

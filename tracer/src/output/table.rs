@@ -26,6 +26,7 @@ use super::{
     words,
 };
 pub(crate) use difference::difference;
+pub(crate) use footer::time;
 pub(crate) use style::Style;
 pub(crate) use summary::summary;
 use text::Paint;

@@ -3,7 +3,7 @@
 use tracer_core::{Caveat, Confidence, Evidence, Finding, Options, Verdict};
 
 use super::thresholds::threshold_arguments;
-use crate::output::quantity::{argument, watch_ms};
+use crate::output::quantity::argument;
 
 /// The fix, as one sentence.
 pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
@@ -46,13 +46,14 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
             "Investigate the peer: it is not reading what the process sends."
         }
         Verdict::StalePool => {
-            "No action is needed; an idle timeout shorter than the peer's would avoid it."
+            "No action is needed; an idle timeout shorter than the peer's would avoid such connections."
         }
         Verdict::Growing => "Find out which code uses the oldest connections, and what for.",
     }
 }
 
-/// For longer than this, a recording is suggested instead of an audit.
+/// If the time for which to watch is longer than this, in milliseconds, a recording is suggested
+/// instead of an audit.
 const HOUR_MS: u64 = 3_600_000;
 /// Long enough to measure growth with the default `--growth-for`.
 const GROWTH_MS: u64 = 300_000;
@@ -69,6 +70,15 @@ fn filled_limit(finding: &Finding) -> Option<u64> {
         Evidence::FdLimitReached { limit, .. } => Some(*limit),
         _ => None,
     })
+}
+
+/// For how long to watch, in milliseconds: at least `needed_ms`, in whole minutes if it is more than
+/// 90 seconds, in whole seconds otherwise. The time is typed from a screen.
+pub(super) const fn watch_for_ms(needed_ms: u64) -> u64 {
+    const SECOND_MS: u64 = 1_000;
+    const MINUTE_MS: u64 = 60 * SECOND_MS;
+    let unit_ms = if needed_ms > 90 * SECOND_MS { MINUTE_MS } else { SECOND_MS };
+    needed_ms.div_ceil(unit_ms).saturating_mul(unit_ms)
 }
 
 /// How to find out whether a *possible* finding is a leak, as one sentence; `None` for every other
@@ -98,7 +108,7 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
         Caveat::Undecided { watch_ms } | Caveat::ShortSeries { watch_ms, .. } => Some(*watch_ms),
         _ => None,
     });
-    if undecided.is_some_and(|undecided_ms| undecided_ms > HOUR_MS) {
+    if undecided.is_some_and(|watch_ms| watch_ms > HOUR_MS) {
         return Some(format!(
             "Watch for hours: sudo tracer record FILE --pid {pid}{arguments}, or two audits \
              hours apart and tracer diff. A leak leaves more each time; a pool does not."
@@ -109,9 +119,8 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
         Caveat::WatchedTooBriefly { needed_ms } => Some(needed_ms.saturating_mul(2)),
         _ => None,
     });
-    // The same time as in the caveat.
-    let longer_ms =
-        watch_ms(undecided.or(brief).unwrap_or_else(|| options.idle_ms.saturating_mul(3)));
+    let longer_ms = undecided.or(brief).unwrap_or_else(|| options.idle_ms.saturating_mul(3));
+    let longer_ms = watch_for_ms(longer_ms);
     let (longer, growth) = (argument(longer_ms), argument(longer_ms.max(GROWTH_MS)));
     Some(match finding.verdict {
         Verdict::Abandoned | Verdict::NeverReused | Verdict::UnsharedPool => format!(
@@ -127,4 +136,18 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
              stays or grows; slow readers catch up and retries end."
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::watch_for_ms;
+
+    #[test]
+    fn times_to_watch_are_short_to_type() {
+        assert_eq!(watch_for_ms(823_900), 14 * 60_000);
+        assert_eq!(watch_for_ms(60_000), 60_000);
+        assert_eq!(watch_for_ms(89_001), 90_000);
+        assert_eq!(watch_for_ms(90_001), 120_000);
+        assert_eq!(watch_for_ms(1_500), 2_000);
+    }
 }
