@@ -131,6 +131,7 @@ impl Session {
         observer.drop_privileges(recorder.as_ref().is_some_and(Recorder::replaces_file))?;
         let mut detector = RecordedDetector::new(plan.options, recorder);
         detector.handle(host);
+        detector.handle(Input::Selection(plan.filter.selection()));
         let idle = Duration::from_millis(plan.options.idle_ms);
         Ok(Self {
             observer,
@@ -159,10 +160,10 @@ impl Session {
         let snapshot = self.observer.snapshot()?;
         let taken = self.observer.cpu_time();
         let sockets = snapshot.sockets.len();
-        if !std::mem::replace(&mut self.has_snapshot, true)
-            && let Some(note) = self.observer.omitted_descendants(&snapshot)
-        {
-            self.detector.handle(note);
+        if !std::mem::replace(&mut self.has_snapshot, true) {
+            for note in self.observer.omitted_descendants(&snapshot) {
+                self.detector.handle(note);
+            }
         }
         self.detector.handle(Input::Snapshot(snapshot));
         // Events that occurred during the snapshot may not be in it.
