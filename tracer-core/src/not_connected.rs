@@ -45,7 +45,9 @@ impl NotConnected {
         let (key, fds) = many.clone().rev().max_by_key(|(_, fds)| **fds)?;
         let others = many.filter(|(other, _)| *other != key);
         let (other_processes, other_fds) = others
-            .fold((0_u64, 0_u64), |(count, total), (_, fds)| (count + 1, total.saturating_add(*fds)));
+            .fold((0_u64, 0_u64), |(count, total), (_, fds)| {
+                (count + 1, total.saturating_add(*fds))
+            });
         let comm = holders.get(key).map(|holder| holder.comm.clone()).unwrap_or_default();
         Some(Note::NotConnected { process: *key, comm, fds: *fds, other_processes, other_fds })
     }

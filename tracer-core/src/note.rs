@@ -105,13 +105,7 @@ pub enum Note {
     /// The process has `fds` file descriptors of TCP sockets that are not connected, more than
     /// `--pool-size`, and no process has more. `other_processes` also have more than `--pool-size`,
     /// together `other_fds`. They are not judged.
-    NotConnected {
-        process: ProcessKey,
-        comm: Comm,
-        fds: u64,
-        other_processes: u64,
-        other_fds: u64,
-    },
+    NotConnected { process: ProcessKey, comm: Comm, fds: u64, other_processes: u64, other_fds: u64 },
 }
 
 impl Note {

@@ -5,8 +5,8 @@ use core::net::SocketAddr;
 
 use crate::{
     CallSiteReason, Caveat, Comm, Confidence, ConnectionId, Container, Direction, Evidence,
-    FindingKey, Goroutines, Interval, Loss, Note, ObservedProcess, Options, Owner, Probe, ProcessKey,
-    Reader, Selection, SnapshotInterval, TcpState, Timestamp, Verdict,
+    FindingKey, Goroutines, Interval, Loss, Note, ObservedProcess, Options, Owner, Probe,
+    ProcessKey, Reader, Selection, SnapshotInterval, TcpState, Timestamp, Verdict,
 };
 
 /// The state of all findings at the time of the report.

@@ -66,7 +66,10 @@ impl TargetProcesses {
 
     /// The processes without TCP sockets that have descendants which are not targets, and the
     /// number of those descendants.
-    pub(crate) fn omitted_descendants<'a>(&self, holders: &'a [Holder]) -> Vec<(&'a Holder, usize)> {
+    pub(crate) fn omitted_descendants<'a>(
+        &self,
+        holders: &'a [Holder],
+    ) -> Vec<(&'a Holder, usize)> {
         if self.with_descendants {
             return Vec::new();
         }

@@ -91,8 +91,8 @@ impl SegmentPreamble {
         events.sort_by_key(|event| (event.at, event.id));
         let host = self.host.iter().map(|host| Input::Host(wire::host::HostFacts::from_core(host)));
         let selection = self.selection.iter();
-        let selection = selection
-            .map(|it| Input::Selection(wire::selection::Selection::from_core(it)));
+        let selection =
+            selection.map(|it| Input::Selection(wire::selection::Selection::from_core(it)));
         let notes = self.notes.iter().map(|note| Input::Note(wire::note::Note::from_core(note)));
         let loss = self.loss.iter().map(|loss| Input::Loss(wire::host::Loss::from_core(loss)));
         let call_sites = self.call_sites.values();

@@ -9,7 +9,9 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use tracer_common::SocketRecord;
-use tracer_core::{ConnectionId, Holder, Input, Note, ProcessKey, Snapshot, decode::KernelConstants};
+use tracer_core::{
+    ConnectionId, Holder, Input, Note, ProcessKey, Snapshot, decode::KernelConstants,
+};
 use tracer_inspect::{clock, process::cgroup};
 
 use super::Observer;

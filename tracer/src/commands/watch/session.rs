@@ -132,11 +132,10 @@ impl Session {
         let mut detector = RecordedDetector::new(plan.options, recorder);
         detector.handle(host);
         detector.handle(Input::Selection(plan.filter.selection()));
-        let idle = Duration::from_millis(plan.options.idle_ms);
         Ok(Self {
             observer,
             detector,
-            pace: Pace::new(plan.interval, idle),
+            pace: Pace::new(plan.interval, Duration::from_millis(plan.options.idle_ms)),
             cpu_time: Duration::ZERO,
             inspection_time: Duration::ZERO,
             asked_at: Duration::ZERO,

@@ -45,10 +45,8 @@ fn flagged(report: &Report, process: ProcessKey) -> u64 {
 }
 
 fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
-    let parts = part_of_them(&[
-        (flagged, "in findings"),
-        (summary.fds_not_connected, "not connected"),
-    ]);
+    let parts =
+        part_of_them(&[(flagged, "in findings"), (summary.fds_not_connected, "not connected")]);
     let tcp = format!("{} TCP{parts}", grouped(summary.tcp_fds));
     let fds = match (summary.open_fds, summary.fd_limit) {
         (Some(open), Some(limit)) => {

@@ -7,8 +7,8 @@ use tracer_core::{
     Actor, AttachState, CallSite, CallSiteReason, Comm, ConnectionId, Container, Event, EventKind,
     Goroutines, Held, Holder, Hook, HostFacts, HttpConnection, HttpStage, HttpStream, Input,
     Ledger, Limit, Loss, NoAnswer, Note, OpenResponse, Owner, Probe, ProcessFacts, ProcessKey,
-    Reader, ReaderFacts, Readers, Selection, Snapshot, SocketFacts, StackId, Subject, TcpState, Timer,
-    Timestamp,
+    Reader, ReaderFacts, Readers, Selection, Snapshot, SocketFacts, StackId, Subject, TcpState,
+    Timer, Timestamp,
 };
 
 use crate::recording::Step;
@@ -73,11 +73,8 @@ pub(super) fn steps_of_format_9() -> Vec<Step> {
         remote_ports: vec![5_432, 80],
         remotes: vec!["10.0.0.0/8".to_owned()],
     };
-    let inputs = [
-        Input::Note(note),
-        Input::Selection(selection),
-        Input::Selection(Selection::default()),
-    ];
+    let inputs =
+        [Input::Note(note), Input::Selection(selection), Input::Selection(Selection::default())];
     steps_of_format_8().into_iter().chain(inputs.map(Step::Input)).collect()
 }
 
