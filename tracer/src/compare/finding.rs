@@ -1,5 +1,7 @@
 //! The part of a finding that matters to a comparison.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use tracer_core::{Comm, Destination, Direction, FindingFamily, FindingKey};
 
@@ -75,4 +77,9 @@ impl Finding {
 #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 ms")]
 pub(super) fn seconds(milliseconds: u64) -> f64 {
     milliseconds as f64 / 1_000.0
+}
+
+/// The reverse; `None` if it is no duration.
+pub(super) fn milliseconds(seconds: f64) -> Option<u64> {
+    u64::try_from(Duration::try_from_secs_f64(seconds).ok()?.as_millis()).ok()
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use tracer_core::Options;
 
 use super::{
-    finding::Finding,
+    finding::{Finding, milliseconds},
     selection::{Observed, Selection},
     side::Side,
 };
@@ -51,7 +51,7 @@ pub(super) fn gap(before: &Side, after: &Side, findings: &[&Finding]) -> Option<
     let first_leak_ms = findings.iter().filter_map(|it| first_leak_ms(before, it)).min();
     let successor = Successor { before, after, selection, first_leak_ms };
     let gaps = findings.iter().filter_map(|finding| successor.gap(finding));
-    // One process of several suffices.
+    // The worse one, if there are several processes.
     gaps.min_by_key(|gap| matches!(gap, Gap::TooEarly(_)))
 }
 
@@ -60,10 +60,9 @@ fn first_leak_ms(before: &Side, finding: &Finding) -> Option<i64> {
     if finding.oldest_age_is_lower_bound != Some(false) {
         return None;
     }
-    let age = finding.oldest_age_s?.max(0.0) * 1_000.0;
-    let ran = time_ms(&before.at)?.checked_sub(time_ms(finding.start_time.as_deref()?)?)?;
-    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates")]
-    Some(ran.saturating_sub(age as i64).max(0))
+    let age_ms = i64::try_from(milliseconds(finding.oldest_age_s?)?).ok()?;
+    let started_ms = time_ms(finding.start_time.as_deref()?)?;
+    Some(time_ms(&before.at)?.saturating_sub(started_ms).saturating_sub(age_ms).max(0))
 }
 
 /// The process of the later report that may have replaced a leaking one.

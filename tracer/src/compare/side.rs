@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tracer_core::Report;
 
 use super::{
-    finding::{Finding, seconds},
+    finding::{Finding, milliseconds, seconds},
     selection::{Observed, Selection},
 };
 use crate::wall_clock::WallClock;
@@ -108,13 +108,7 @@ impl Side {
 
     /// `--idle` in milliseconds, if it is known.
     pub(super) fn idle_ms(&self) -> Option<u64> {
-        let idle_s = self.thresholds.as_ref()?.idle_s.max(0.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "`as` saturates"
-        )]
-        Some((idle_s * 1_000.0).round() as u64)
+        milliseconds(self.thresholds.as_ref()?.idle_s)
     }
 
     /// The version of its schema, if it is not the current one.
