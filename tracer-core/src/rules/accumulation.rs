@@ -24,7 +24,9 @@
 //! time of the opening.
 
 use super::Claimed;
-use crate::{Caveat, Interval, Timestamp, connection_view::ConnectionView, separate_times::SeparateTimes};
+use crate::{
+    Caveat, Interval, Timestamp, connection_view::ConnectionView, separate_times::SeparateTimes,
+};
 
 /// A series that counts as at least this many clusters lasts too long to be a burst.
 const CLUSTERS_OF_RUN: usize = 3;

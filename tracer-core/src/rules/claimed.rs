@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use crate::{
     CountOf, DurationRange, Held, Interval, Options, ProcessFacts, Timestamp,
-    connection_view::ConnectionView, fd_use::FdUse, separate_times::SeparateTimes, turnover::Turnover,
+    connection_view::ConnectionView, fd_use::FdUse, separate_times::SeparateTimes,
+    turnover::Turnover,
 };
 
 /// One in this many connections of a confirmed finding may be unconfirmed.

@@ -20,7 +20,8 @@ use alloc::vec::Vec;
 
 use super::{Claimed, Reasons};
 use crate::{
-    Caveat, Confidence, Direction, Evidence, TcpState, Timestamp, connection_view::ConnectionView, group_size,
+    Caveat, Confidence, Direction, Evidence, TcpState, Timestamp, connection_view::ConnectionView,
+    group_size,
 };
 
 /// This many times `--pool-size` are required.
@@ -60,8 +61,7 @@ impl<'a> Claimed<'_, 'a> {
             let died = self.group.iter().filter_map(died_at).max().unwrap_or_default();
             fds.at.ms_since(died) >= idle_ms
         };
-        let was_full =
-            fds.full_ms() >= idle_ms || fds.is_filled_by(fd_count(count)) || is_quiet();
+        let was_full = fds.full_ms() >= idle_ms || fds.is_filled_by(fd_count(count)) || is_quiet();
         let is_pool = count <= alive_max.saturating_mul(2);
         let is_many = count >= self.options.pool_size.saturating_mul(POOLS);
         Some(FdLimit {

@@ -5,7 +5,8 @@ use core::cmp::Reverse;
 
 use super::{Accumulation, Claimed, Reasons};
 use crate::{
-    Caveat, Counted, Evidence, Occurrence, Reader, Recurrence, separate_times::{SeparateTimes, Series},
+    Caveat, Counted, Evidence, Occurrence, Reader, Recurrence,
+    separate_times::{SeparateTimes, Series},
 };
 
 /// The maximum number of requests listed; the rest are counted.

@@ -39,7 +39,8 @@ fn the_time_to_watch_becomes_shorter_until_the_leak_is_likely() {
     for at_s in (80..260).step_by(7) {
         let report = audit_of_unread(at_s);
         let [finding] = report.findings.as_slice() else { panic!("{report:?}") };
-        let is_series = |it: &Evidence| matches!(it, Evidence::Series { count, .. } if *count == finding.count);
+        let is_series =
+            |it: &Evidence| matches!(it, Evidence::Series { count, .. } if *count == finding.count);
         assert!(finding.evidence.iter().any(is_series), "{at_s} {finding:?}");
         let cause = finding.caveats.iter().find(|it| it.is_about_cause());
         assert_eq!(cause, None, "{at_s}");
@@ -113,10 +114,7 @@ fn close_wait(then: &str) -> String {
 
 #[test]
 fn a_series_that_goes_on() {
-    check(
-        &close_wait("122s snapshot\n125s snapshot\n125s report"),
-        &expect![[""]],
-    );
+    check(&close_wait("122s snapshot\n125s snapshot\n125s report"), &expect![[""]]);
 }
 
 /// It has been over for a long time, and nothing followed.

@@ -28,7 +28,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    format, string::String,
+    format,
+    string::String,
     vec::Vec,
 };
 
@@ -182,7 +183,17 @@ impl Player {
         let [stopped, forked, unidentified, uninspected] = [(); 4].map(|()| BTreeSet::new());
         let (world, report) = (World::default(), String::new());
         let limits = BTreeMap::new();
-        Self { world, detector, stopped, forked, unidentified, uninspected, limits, idle_ms, report }
+        Self {
+            world,
+            detector,
+            stopped,
+            forked,
+            unidentified,
+            uninspected,
+            limits,
+            idle_ms,
+            report,
+        }
     }
 
     /// Continues with another timeline.

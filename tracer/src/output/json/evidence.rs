@@ -114,7 +114,9 @@ pub(super) fn caveat(fact: &Caveat) -> Coded {
         | Caveat::PausePossible(of)
         | Caveat::PartlyRead(of)
         | Caveat::NotInspected(of) => coded.count_of(*of),
-        Caveat::CleanedUp { alive_max } | Caveat::AliveTogether { alive_max } => coded.integer("alive_max", *alive_max),
+        Caveat::CleanedUp { alive_max } | Caveat::AliveTogether { alive_max } => {
+            coded.integer("alive_max", *alive_max)
+        }
         Caveat::UsedAgain { count_min } => coded.integer("count_min", *count_min),
         Caveat::Undecided { watch_ms } => coded.seconds("watch_s", *watch_ms),
         Caveat::ShortSeries { lasted_ms, needed_ms, watch_ms } => coded

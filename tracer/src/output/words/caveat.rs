@@ -48,9 +48,7 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              them"
                 .to_owned()
         }
-        Caveat::SingleBurstPossible => {
-            "a single burst of load may explain all of them".to_owned()
-        }
+        Caveat::SingleBurstPossible => "a single burst of load may explain all of them".to_owned(),
         Caveat::HalfClosePossible(of) => format!(
             "on {}, a request was read and has not been answered, so the peer may have closed only \
              its sending side and still be waiting for the response",
