@@ -111,6 +111,7 @@ impl Detector {
                 self.host = host;
                 self.table.processes.touch_all();
             }
+            Input::Selection(selection) => self.processes.selection = Some(selection),
             Input::Event(event) => {
                 if let Some(retraction) = self.table.handle_event(&event) {
                     self.handle_retraction(retraction, event.at);
@@ -158,6 +159,7 @@ impl Detector {
         self.not_judged.clone_from(&snapshot.not_judged);
         let suspended_ns = self.host.suspended_ns;
         let holders = core::mem::take(&mut snapshot.holders);
+        self.processes.count_not_connected(&snapshot.sockets);
         for retraction in
             self.table.reconcile(snapshot, has_lost, |key| key.started_at(suspended_ns))
         {
@@ -166,6 +168,7 @@ impl Detector {
         // This comes last: the changes above still name the call sites of processes that are gone.
         self.processes.take_holders(holders, self.snapshots, at, self.options.window_ms);
         self.outstanding.retain(|key| self.processes.is_running(*key));
+        self.host.notes.retain(|note| self.processes.still_applies(note));
         self.observe_groups(at);
     }
 

@@ -2,15 +2,17 @@
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     vec::Vec,
 };
 
 use crate::{
-    Comm, Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary,
-    Timestamp,
+    Comm, Finding, Goroutines, Holder, Limit, Note, ObservedProcess, ProcessFacts, ProcessKey,
+    ProcessSummary, Selection, SocketFacts, Timestamp,
     call_sites::CallSites,
     fair_queue::FairQueue,
     history::History,
+    not_connected::NotConnected,
     open_responses::OpenResponses,
     stops::{Stop, Stops},
 };
@@ -18,6 +20,8 @@ use crate::{
 /// The state of all processes in scope.
 #[derive(Debug)]
 pub(crate) struct Processes {
+    /// What the user selected, if it is known.
+    pub(crate) selection: Option<Selection>,
     /// What `/proc` says about each process.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
     /// When each process was stopped.
@@ -39,7 +43,9 @@ pub(crate) struct Processes {
     /// Processes that cannot be read without more privileges.
     pub(crate) unreadable: BTreeSet<ProcessKey>,
     /// The processes in scope that held TCP sockets in the latest snapshot.
-    holders: BTreeMap<ProcessKey, Holder>,
+    pub(crate) holders: BTreeMap<ProcessKey, Holder>,
+    /// Sockets of the processes that are not connected.
+    pub(crate) not_connected: NotConnected,
     /// The history of each process's number of TCP file descriptors.
     histories: BTreeMap<ProcessKey, History>,
 }
@@ -48,6 +54,7 @@ impl Processes {
     /// Creates an empty state. At most `responses_max` open responses are kept.
     pub(crate) fn new(responses_max: usize) -> Self {
         Self {
+            selection: None,
             facts: BTreeMap::new(),
             stops: BTreeMap::new(),
             snapshot_at: Timestamp::default(),
@@ -59,6 +66,7 @@ impl Processes {
             call_sites: CallSites::default(),
             unreadable: BTreeSet::new(),
             holders: BTreeMap::new(),
+            not_connected: NotConnected::default(),
             histories: BTreeMap::new(),
         }
     }
@@ -95,6 +103,11 @@ impl Processes {
         }
     }
 
+    /// Counts the sockets of a snapshot that are not connected.
+    pub(crate) fn count_not_connected(&mut self, sockets: &[Arc<SocketFacts>]) {
+        self.not_connected = NotConnected::among(sockets);
+    }
+
     /// Stores what `/proc` says about a process. `asked_at` is the end of the snapshot after which
     /// the question was asked; `None` means the latest snapshot.
     pub(crate) fn take_facts(&mut self, facts: ProcessFacts, asked_at: Option<Timestamp>) {
@@ -117,6 +130,19 @@ impl Processes {
     /// The processes in scope.
     pub(crate) fn in_scope(&self) -> impl Iterator<Item = ProcessKey> {
         self.holders.keys().copied()
+    }
+
+    /// The processes in scope with their names.
+    pub(crate) fn observed(&self) -> Vec<ObservedProcess> {
+        let holders = self.holders.values();
+        holders.map(|it| ObservedProcess { key: it.key, comm: it.comm.clone() }).collect()
+    }
+
+    /// Whether a note is still true. A process that has TCP sockets now is not one whose
+    /// descendants alone have them.
+    pub(crate) fn still_applies(&self, note: &Note) -> bool {
+        let Note::DescendantsNotObserved { process, .. } = note else { return true };
+        self.holders.get(process).is_none_or(|holder| holder.tcp_fds == 0)
     }
 
     /// How many processes are in scope.
@@ -174,6 +200,7 @@ impl Processes {
             key,
             comm: holder.comm.clone(),
             tcp_fds: holder.tcp_fds,
+            fds_not_connected: self.not_connected.of(key),
             open_fds: facts.and_then(|facts| facts.open_fds),
             fd_limit: facts.and_then(|facts| facts.fd_limit),
             growth_per_min_milli,

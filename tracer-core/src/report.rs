@@ -5,8 +5,8 @@ use core::net::SocketAddr;
 
 use crate::{
     CallSiteReason, Caveat, Comm, Confidence, ConnectionId, Container, Direction, Evidence,
-    FindingKey, Goroutines, Interval, Loss, Note, Options, Owner, Probe, ProcessKey, Reader,
-    SnapshotInterval, TcpState, Timestamp, Verdict,
+    FindingKey, Goroutines, Interval, Loss, Note, ObservedProcess, Options, Owner, Probe,
+    ProcessKey, Reader, Selection, SnapshotInterval, TcpState, Timestamp, Verdict,
 };
 
 /// The state of all findings at the time of the report.
@@ -198,6 +198,8 @@ pub struct ProcessSummary {
     pub comm: Comm,
     /// File descriptors that refer to TCP sockets, including listeners.
     pub tcp_fds: u64,
+    /// Those of sockets that are not connected: `connect` failed or was not called.
+    pub fds_not_connected: u64,
     /// Open file descriptors of every type, as the limit counts them; `None` if unknown.
     pub open_fds: Option<u64>,
     /// Soft limit of open files (`RLIMIT_NOFILE`).
@@ -249,6 +251,14 @@ pub struct Coverage {
     /// File descriptors of sockets that look like TCP and are not judged, by protocol, in the
     /// latest snapshot.
     pub not_judged: BTreeMap<String, u64>,
+    /// File descriptors in scope of TCP sockets that are not connected, and so not judged, in the
+    /// latest snapshot.
+    pub fds_not_connected: u64,
+    /// What the user selected; `None` if that is not known, as in recordings before format 9.
+    pub selection: Option<Selection>,
+    /// The processes in scope that held TCP sockets in the latest snapshot, and those named with
+    /// `--pid`, the one that started first first.
+    pub observed: Vec<ObservedProcess>,
     /// TCP sockets in scope in the latest snapshot.
     pub sockets: u64,
     /// Processes in scope that held TCP sockets in the latest snapshot.

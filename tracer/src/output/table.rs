@@ -14,6 +14,7 @@ mod retracted;
 mod style;
 mod summary;
 mod text;
+mod unknown_leaks;
 
 use std::fmt;
 

@@ -22,6 +22,7 @@ use super::{
         process::{Holder, ProcessFacts, ProcessKey},
         question::{NoAnswer, Subject},
         readers::{Goroutines, ReaderFacts},
+        selection::Selection,
         socket::{ConnectionId, SocketFacts},
         socket_change::SocketStep,
         time::Time,
@@ -110,6 +111,9 @@ impl DeltaCodec {
             )),
             CoreInput::ResponsesAwaited(process) => {
                 Entry::Input(Input::ResponsesAwaited(ProcessKey::from_core(process)))
+            }
+            CoreInput::Selection(selection) => {
+                Entry::Input(Input::Selection(Selection::from_core(selection)))
             }
             CoreInput::Note(note) => Entry::Input(Input::Note(Note::from_core(note))),
             CoreInput::Loss(loss) => Entry::Input(Input::Loss(Loss::from_core(loss))),

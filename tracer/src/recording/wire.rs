@@ -42,6 +42,7 @@ mod probe;
 pub(super) mod process;
 pub(super) mod question;
 pub(super) mod readers;
+pub(super) mod selection;
 pub(super) mod socket;
 pub(super) mod socket_change;
 pub(super) mod time;

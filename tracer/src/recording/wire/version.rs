@@ -17,7 +17,8 @@ pub(in crate::recording) enum Version {
     V7,
     /// Enums have variants that those of version 7 lack: open responses that are awaited.
     V8,
-    /// Enums have variants that those of version 8 lack: descendants that are not observed.
+    /// Enums have variants that those of version 8 lack: what the user selected, and descendants
+    /// that are not observed.
     V9,
 }
 

@@ -26,6 +26,7 @@ fn server() -> Report {
             key: fixture::process(901 + number, 4_000),
             comm: Comm("python3".into()),
             tcp_fds: 12,
+            fds_not_connected: 0,
             open_fds: Some(20 + u64::from(number)),
             ..summary.clone()
         })
