@@ -64,11 +64,11 @@ pub(crate) struct Content<'a> {
 /// Why a section could not be read.
 #[derive(Debug)]
 pub enum SectionError {
-    /// Its content is not in the file.
+    /// The content of the section is not in the file.
     Unreadable(io::Error),
-    /// It is compressed, but not with zlib.
+    /// The section is compressed, but not with zlib.
     Compression,
-    /// It is larger than the limit of its kind, or than what is left of the budget.
+    /// The section is larger than the limit of its kind, or than what is left of the budget.
     TooLarge,
     /// The compressed data is corrupt.
     Damaged,

@@ -82,10 +82,14 @@ Thresholds default to the recorded ones.
 
 const DIFF_NOTES: &str = "\
 Leaks are matched by process name, destination, kind of leak and function; pids
-and line numbers may differ.
+and line numbers may differ. A leak that AFTER does not show is
+  gone          AFTER observed the process, or one that started later
+  not observed  AFTER did not: other pids, container, ports (see Selection)
+  too early     it had not run for as long as the leak took to begin in BEFORE
+                (if known), plus twice --idle
 
 Exit codes: 0 no new leaks (those in both may have grown), 1 new leaks, 2 error,
-3 no new leaks, but coverage is incomplete";
+3 no new leaks, but some not observed or too early, or coverage is incomplete";
 
 const DOCTOR_EXIT_CODES: &str = "\
 Exit codes: 0 everything is available, 2 tracer cannot run here, 3 tracer runs

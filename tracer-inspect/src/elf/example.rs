@@ -44,7 +44,7 @@ impl Example {
         Self::of(tempfile::tempfile().unwrap())
     }
 
-    /// The same in an empty file.
+    /// An example without sections, written to an empty file.
     pub(crate) fn of(mut file: File) -> Self {
         file.write_all(&[0; size_of::<Header>()]).unwrap();
         Self { file, headers: vec![[0; size_of::<SectionHeader>()]], names: vec![0] }

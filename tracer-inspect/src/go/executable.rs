@@ -55,7 +55,7 @@ impl Machine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) start: u64,
-    /// Its file offset.
+    /// File offset of the segment.
     file_start: u64,
     /// The address after the last byte from the file.
     pub(super) file_end: u64,

@@ -155,8 +155,8 @@ impl FunctionTable {
         Some((address(self.start(number)?), end))
     }
 
-    /// For each name the number of the first function with it. One pass over all names, and one
-    /// over all functions.
+    /// The number of the first function with each name. Takes one pass over all names, and one over
+    /// all functions.
     pub fn find(&self, memory: &dyn Memory, bias: u64, names: &[&str]) -> Vec<Option<usize>> {
         let mut found = vec![None; names.len()];
         // The linker writes each name once, so its offset identifies it.

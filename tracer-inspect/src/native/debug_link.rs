@@ -35,7 +35,7 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// The debug information that the links of a module lead to.
 pub(super) enum Linked {
-    /// None, apart from that of the distribution, in `/usr/lib/debug`.
+    /// No debug file, apart from that of the distribution in `/usr/lib/debug`.
     Nothing,
     /// A file next to the module.
     File(Elf),
@@ -43,7 +43,8 @@ pub(super) enum Linked {
     Untrusted,
 }
 
-/// What the links of a module of process `pid` lead to. `file` is that of the module.
+/// The debug information that the links of a module of process `pid` lead to. `file` is the
+/// module's file.
 pub(super) fn follow(pid: u32, elf: &Elf, file: &File, budget: &Budget) -> Linked {
     if shares(elf) {
         return Linked::Untrusted;

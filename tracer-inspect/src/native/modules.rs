@@ -62,7 +62,7 @@ const DEBUG_INFO: [&str; 15] = [
 /// A cache of open modules.
 #[derive(Debug)]
 pub struct Modules {
-    /// With debug information or without.
+    /// The open modules, each with debug information or without.
     known: BoundedCache<(FileKey, bool), Module>,
 }
 
@@ -82,7 +82,7 @@ struct Module {
     _file: File,
     /// `false` if it is not wanted, too large or not trusted, and once reading it has failed.
     has_debug_info: bool,
-    /// Estimated number of bytes that are allocated for it.
+    /// Estimated number of bytes that are allocated for the module's symbols.
     allocated: u64,
 }
 

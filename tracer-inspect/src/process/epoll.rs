@@ -29,7 +29,8 @@ const EDGE_TRIGGERED: u32 = 0x8000_0000;
 // Targets of the links in `/proc/PID/fd`.
 const EPOLL: &str = "anon_inode:[eventpoll]";
 const IO_URING: &str = "anon_inode:[io_uring]";
-/// Longer than both targets, in bytes. A target that is truncated to this is neither of them.
+/// A length in bytes that is longer than both targets. A target that is truncated to this length is
+/// neither of them.
 const LINK_BYTES: usize = 32;
 
 /// Maximum number of file descriptors of one process that are searched for epoll instances.

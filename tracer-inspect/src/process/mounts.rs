@@ -1,6 +1,6 @@
 //! The file system that a file is on, from `/proc/PID/mountinfo` (proc_pid_mountinfo(5)).
 //!
-//! Whoever serves a network file system or FUSE decides when an operation on it returns, if at all.
+//! The server of a network file system or of FUSE decides when an operation on it returns, if at all.
 //! So the type is determined before anything is opened or looked up there: neither `statx` without
 //! synchronization nor `mountinfo` asks the file system.
 
@@ -69,7 +69,7 @@ thread_local! {
 }
 
 /// The type of the file system that a file is on, as in `ext4`. The file may have been opened with
-/// `O_PATH`, and belongs to the mount namespace of process `pid`, usually. `None` if it is on no
+/// `O_PATH`, and usually belongs to the mount namespace of process `pid`. `None` if it is on no
 /// mount that is visible to that process or to this one.
 ///
 /// # Errors
@@ -235,7 +235,7 @@ fn number(digits: &[u8]) -> Option<u64> {
     str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// A type as text. Whoever mounts a FUSE file system chooses the part after `fuse.`.
+/// A type as text. The user who mounts a FUSE file system chooses the part after `fuse.`.
 fn printable(kind: &[u8]) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
     let plain = kind.iter().filter(|byte| is_plain(byte)).take(TYPE_MAX);
@@ -288,7 +288,7 @@ mod tests {
         }
     }
 
-    /// Whoever may mount an overlay in a user namespace may mount FUSE below it.
+    /// A user who may mount an overlay in a user namespace may mount FUSE below it.
     #[test]
     fn an_overlay_of_a_user_namespace_is_not_trusted() {
         let directory = tempfile::tempdir().unwrap();

@@ -105,6 +105,10 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+pub(super) fn pid(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected a pid; to select processes by name, use --comm".to_owned())
+}
+
 pub(super) fn comm(text: &str) -> Result<String, String> {
     match text.len() {
         0 => Err("a process name cannot be empty".to_owned()),

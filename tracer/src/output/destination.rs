@@ -196,8 +196,8 @@ impl Destination {
         Cow::Owned(report)
     }
 
-    /// On a terminal the page is repainted in place; elsewhere it is printed if the listed findings
-    /// differ from those of the previous one.
+    /// On a terminal the page is repainted in place; elsewhere it is appended, after a line with the
+    /// time, if the listed findings differ from those of the previous page.
     fn page(&mut self, report: &Report) -> Result<Shown> {
         let least = self.options.least;
         let same = |last: &Report| table::list_same_findings(last, report, least);
@@ -214,7 +214,8 @@ impl Destination {
             return self.output.write(&terminal::frame(&page, rows));
         }
         self.appended = Some(report.clone());
-        self.output.write_line(&format!("{}\n", page.body))
+        let time = table::time(report, &self.context);
+        self.output.write_line(&format!("-- {time}\n{}\n", page.body))
     }
 
     /// Whether the page is repainted in place. If diagnostics go to the same screen, they would

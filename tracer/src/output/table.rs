@@ -14,6 +14,7 @@ mod retracted;
 mod style;
 mod summary;
 mod text;
+mod unknown_leaks;
 
 use std::fmt;
 
@@ -26,6 +27,7 @@ use super::{
     words,
 };
 pub(crate) use difference::difference;
+pub(crate) use footer::time;
 pub(crate) use style::Style;
 pub(crate) use summary::summary;
 use text::Paint;

@@ -58,7 +58,7 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    /// Those of the required capabilities that the process `has`.
+    /// The required capabilities that the process `has`.
     fn capabilities(self, has: impl Fn(Capability) -> bool, is_root: bool) -> CapsHashSet {
         // For files in `/proc/PID` of other users' processes that check ptrace access.
         let mut wanted = CapsHashSet::from([Capability::CAP_SYS_PTRACE]);

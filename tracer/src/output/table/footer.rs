@@ -1,4 +1,5 @@
-//! What the run could see, the thresholds in force, and when and where it ran.
+//! The lines below the table: what the run could see, the thresholds in force, and when and where it
+//! ran.
 
 use tracer_core::Report;
 
@@ -39,8 +40,13 @@ fn settings(report: &Report, context: &Context) -> String {
 
 /// `tracer 0.1.0 on web1, 2026-03-01 12:00:03 UTC`.
 fn origin(report: &Report, context: &Context) -> String {
+    let at = time(report, context);
+    format!("tracer {} on {}, {at}", context.version, escape::visible(&context.host))
+}
+
+/// The time of a report: `2026-03-01 12:00:03 UTC`.
+pub(crate) fn time(report: &Report, context: &Context) -> String {
     let at = context.clock.rfc3339(report.at);
     // Seconds are enough here; the milliseconds are in the exports.
-    let at = at.split('.').next().unwrap_or_default().replace('T', " ");
-    format!("tracer {} on {}, {at} UTC", context.version, escape::visible(&context.host))
+    format!("{} UTC", at.split('.').next().unwrap_or_default().replace('T', " "))
 }

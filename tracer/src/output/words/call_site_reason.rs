@@ -1,9 +1,29 @@
 //! Why the line of code is unknown, in words.
 
-use tracer_core::CallSiteReason;
+use tracer_core::{CallSiteReason, CountOf, Finding, Origin, Verdict};
 
-use super::limit::limit;
+use super::{connections as some_of, limit::limit};
 use crate::output::quantity::bytes;
+
+/// Why no line is named for a finding, as a phrase. `None` if a line is named, or if the call sites
+/// are known but differ: the evidence lists them.
+pub(crate) fn call_site_unknown(finding: &Finding) -> Option<String> {
+    let reason = finding.call_site_reason.as_ref()?;
+    let text = call_site_reason(reason);
+    let connections = &finding.connections;
+    let seeded = connections.iter().filter(|it| it.origin == Origin::Seeded).count();
+    // The reason is that of most connections. Requests are not opened with their connection.
+    let is_mixed = seeded > 0 && seeded < connections.len();
+    let is_mixed = is_mixed && finding.verdict != Verdict::BodyNotClosed;
+    let were = if seeded == 1 { "was" } else { "were" };
+    let early = some_of(CountOf { count: seeded, total: connections.len() });
+    Some(match reason {
+        CallSiteReason::SeveralCallSites => return None,
+        _ if !is_mixed => text,
+        CallSiteReason::OpenedBeforeTracing => format!("{early} {were} {text}"),
+        _ => format!("{early} {were} opened before tracing began; for the others, {text}"),
+    })
+}
 
 /// The reason, as a phrase.
 pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
@@ -39,10 +59,10 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
             explanation.as_deref(),
         ),
         CallSiteReason::SymbolsMissing { module: Some(module) } => {
-            format!("{module} has no symbols: install its debug file in /usr/lib/debug/.build-id")
+            format!("{module} has no symbols; install its debug file in /usr/lib/debug/.build-id")
         }
         CallSiteReason::SymbolsMissing { module: None } => {
-            "JIT-compiled code has no symbols: have the runtime write /tmp/perf-PID.map".to_owned()
+            "JIT-compiled code has no symbols; have the runtime write /tmp/perf-PID.map".to_owned()
         }
         CallSiteReason::HiddenByRuntime { explanation } => explanation.clone(),
         CallSiteReason::HiddenFrame => {
@@ -58,7 +78,7 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
             format!("/tmp/perf-PID.map is larger than {}", bytes(*bytes_max))
         }
         CallSiteReason::PerfMapUnreadable { detail } => {
-            format!("/tmp/perf-PID.map cannot be read: {detail}")
+            format!("/tmp/perf-PID.map cannot be read ({detail})")
         }
         CallSiteReason::GoLinesInconsistent => {
             "Go's line table does not match the code in memory".to_owned()
