@@ -327,6 +327,7 @@ impl<'a> JudgeContext<'a> {
             responses_of_group: context.responses,
             turnover: context.turnover,
             occurred: rule.occurred,
+            fds: self.processes.fd_uses.get(&context.group.process).copied(),
             process: self.processes.facts.get(&context.group.process),
             options: self.options,
             now: self.now,
@@ -353,7 +354,7 @@ impl<'a> JudgeContext<'a> {
         let watched = self.watched_growth(&context.group, context.all.len());
         let watched = watched.filter(|_| is_most);
         let rate = || rate_milli(1, claimed.count(), times.span_ms);
-        let reconstructed = watched.is_none() && claimed.is_still_accumulating();
+        let reconstructed = watched.is_none() && claimed.has_rate();
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
         let (group, rule) = (context.group, rule.key());
