@@ -72,8 +72,7 @@ pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
     pub(crate) histories: &'a BTreeMap<GroupKey, GroupHistory>,
-    /// The number of connections of each group that were capped by half-closed ones at earlier
-    /// judgments.
+    /// How many connections of each group half-closed ones capped at earlier judgments.
     pub(crate) half_closed: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
