@@ -112,17 +112,8 @@ impl<'a> JudgeContext<'a> {
     pub(crate) fn group_sizes(&self, processes: &ProcessSet) -> BTreeMap<GroupKey, GroupSize> {
         let each = self.grouped(processes).map(|(group, tracked)| {
             let alive = usize::from(self.died_at(tracked).is_none());
-            let opened_at = tracked.opened_at;
-            (
-                group,
-                GroupSize {
-                    count: 1,
-                    alive,
-                    peak: (alive, self.now),
-                    in_use: (0, self.now),
-                    oldest: opened_at,
-                },
-            )
+            let (peak, oldest) = ((alive, self.now), tracked.opened_at);
+            (group, GroupSize { count: 1, alive, peak, oldest, ..GroupSize::empty(self.now) })
         });
         let mut sizes = sum_by_run(each);
         self.measure_peaks(processes, &mut sizes);
