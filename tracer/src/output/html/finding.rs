@@ -76,7 +76,10 @@ fn call_site(finding: &Finding) -> String {
     if let Some(call_site) = &finding.call_site {
         return visible(call_site);
     }
-    let reason = finding.call_site_reason.as_ref().map(words::call_site_reason);
+    if words::has_several_call_sites(finding) {
+        return "several: see the evidence".to_owned();
+    }
+    let reason = words::call_site_unknown(finding);
     reason.map_or("unknown".to_owned(), |it| format!("unknown: {}", escape::sentence(&it)))
 }
 

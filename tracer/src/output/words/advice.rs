@@ -3,7 +3,7 @@
 use tracer_core::{Finding, Options, Verdict};
 
 use super::{
-    call_site_reason, next_step, remedy,
+    call_site_unknown, has_several_call_sites, next_step, remedy,
     subject::{process, processes},
 };
 use crate::output::{escape, listing::Row, quantity};
@@ -25,6 +25,9 @@ pub(crate) fn fix(leak: &Finding) -> String {
         }
         // The code that opened a connection is not always the code that should close it.
         Some(site) => format!("{remedy} The connections come from {}.", escape::visible(site)),
+        None if has_several_call_sites(leak) => {
+            format!("{remedy} The connections come from several call sites: see the evidence.")
+        }
         None => format!("{remedy} The call site is unknown{}.", reason(leak)),
     }
 }
@@ -77,8 +80,8 @@ pub(crate) const fn completion() -> &'static str {
 
 /// Why the call site is unknown, after a colon.
 fn reason(leak: &Finding) -> String {
-    let reason = leak.call_site_reason.as_ref().map(call_site_reason);
-    reason.map_or(String::new(), |reason| format!(": {}", escape::sentence(&reason)))
+    call_site_unknown(leak)
+        .map_or(String::new(), |reason| format!(": {}", escape::sentence(&reason)))
 }
 
 fn lower_case(sentence: &str) -> String {

@@ -1,9 +1,63 @@
 //! Why the line of code is unknown, in words.
 
-use tracer_core::CallSiteReason;
+use tracer_core::{CallSiteReason, Counted, Finding, FindingFamily};
 
 use super::limit::limit;
-use crate::output::quantity::bytes;
+use crate::output::quantity::{bytes, counted, grouped};
+
+/// The maximum number of reasons listed for one finding.
+const REASONS_MAX: usize = 3;
+
+/// Why the call site of a finding is unknown, as a phrase: the reason, or with several reasons, for
+/// how many connections each of them holds. `None` if a call site is known, also if there are
+/// several: the evidence lists them.
+pub(crate) fn call_site_unknown(finding: &Finding) -> Option<String> {
+    if finding.call_site.is_some() || has_several_call_sites(finding) {
+        return None;
+    }
+    let reasons = &finding.call_site_reasons;
+    if reasons.len() < 2 {
+        return finding.call_site_reason.as_ref().map(call_site_reason);
+    }
+    let listed = reasons.iter().take(REASONS_MAX).map(|it| counted_reason(it, finding.key.family));
+    let mut phrases: Vec<String> = listed.collect();
+    let others: usize = reasons.iter().skip(REASONS_MAX).map(|it| it.count).sum();
+    if others > 0 {
+        phrases.push(format!("{} for other reasons", grouped(others as u64)));
+    }
+    Some(phrases.join("; "))
+}
+
+/// Whether the connections of a finding come from several known call sites.
+pub(crate) const fn has_several_call_sites(finding: &Finding) -> bool {
+    matches!(finding.call_site_reason, Some(CallSiteReason::SeveralCallSites))
+}
+
+/// `48 were opened before tracing began`.
+fn counted_reason(reason: &Counted<CallSiteReason>, family: FindingFamily) -> String {
+    let with_verb = |one, many| counted(reason.count as u64, one, many);
+    match &reason.value {
+        CallSiteReason::OpenedBeforeTracing => {
+            with_verb("was opened before tracing began", "were opened before tracing began")
+        }
+        CallSiteReason::StackNotRecorded if family == FindingFamily::Response => {
+            with_verb("has no recorded stack", "have no recorded stack")
+        }
+        CallSiteReason::StackNotRecorded => {
+            let opened = with_verb("was opened while tracing", "were opened while tracing");
+            format!("{opened}, but only runs with --pid or --go record stacks")
+        }
+        CallSiteReason::NotResolved => with_verb(
+            "has a stack that has not been resolved yet",
+            "have stacks that have not been resolved yet",
+        ),
+        CallSiteReason::NoApplicationFrame => with_verb(
+            "has no application frame on its stack",
+            "have no application frame on their stacks",
+        ),
+        other => format!("{}: {}", grouped(reason.count as u64), call_site_reason(other)),
+    }
+}
 
 /// The reason, as a phrase.
 pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
@@ -75,5 +129,57 @@ fn explained(sentence: String, explanation: Option<&str>) -> String {
     match explanation {
         Some(explanation) => format!("{sentence}; {explanation}"),
         None => sentence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::{fixture, quantity::plain};
+
+    fn unknown(reasons: &[(CallSiteReason, usize)]) -> Option<String> {
+        let reasons = reasons.iter().cloned();
+        let reasons = reasons.map(|(value, count)| Counted { value, count }).collect();
+        let finding = Finding { call_site_reasons: reasons, ..fixture::inbound(1) };
+        call_site_unknown(&finding).map(|text| plain(&text))
+    }
+
+    #[test]
+    fn several_reasons_are_counted() {
+        use CallSiteReason::{
+            HiddenFrame, NoApplicationFrame, NotResolved, OpenedBeforeTracing, StackNotRecorded,
+        };
+        assert_eq!(
+            unknown(&[(OpenedBeforeTracing, 48), (NoApplicationFrame, 1)]).unwrap(),
+            "48 were opened before tracing began; 1 has no application frame on its stack"
+        );
+        assert_eq!(
+            unknown(&[(StackNotRecorded, 31), (OpenedBeforeTracing, 1)]).unwrap(),
+            "31 were opened while tracing, but only runs with --pid or --go record stacks; 1 was \
+             opened before tracing began"
+        );
+        assert_eq!(
+            unknown(&[
+                (HiddenFrame, 5),
+                (NotResolved, 4),
+                (OpenedBeforeTracing, 3),
+                (NoApplicationFrame, 2)
+            ])
+            .unwrap(),
+            "5: the caller of the innermost known function cannot be determined; 4 have stacks \
+             that have not been resolved yet; 3 were opened before tracing began; 2 for other \
+             reasons"
+        );
+    }
+
+    #[test]
+    fn one_reason_is_not_counted_and_several_call_sites_are_no_reason() {
+        let reasons = [(CallSiteReason::OpenedBeforeTracing, 48)];
+        assert_eq!(unknown(&reasons).unwrap(), call_site_reason(&reasons[0].0));
+        let reason = Some(CallSiteReason::SeveralCallSites);
+        let finding = Finding { call_site_reason: reason, ..fixture::inbound(1) };
+        assert!(has_several_call_sites(&finding));
+        assert_eq!(call_site_unknown(&finding), None);
+        assert_eq!(call_site_unknown(&fixture::with_call_site(1)), None);
     }
 }
