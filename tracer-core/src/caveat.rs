@@ -43,25 +43,26 @@ pub enum Caveat {
     ProcessStopped,
     /// The process was stopped and resumed only `ago_ms` ago.
     ProcessResumed { ago_ms: u64 },
-    /// The process was not inspected since these connections last changed.
+    /// The process was not inspected since the connections last changed.
     NotInspected(CountOf),
     /// The responses were previously read in several parts, so reading may only be paused.
     PausePossible(CountOf),
     /// More was read than an HTTP library buffers on its own, or data was read long after the
     /// request, so the application has been reading them.
     PartlyRead(CountOf),
-    /// `count` connections to the same destination are being read: these may be next.
+    /// The process is reading `count` other connections to the same destination, and may read these
+    /// next.
     OthersBeingRead { count: usize },
-    /// `count` connections to the same port are being served: these may be next.
+    /// The process is serving `count` other connections on the same port, and may serve these next.
     OthersBeingServed { count: usize },
     /// A slow reader can be distinguished only after `needed_ms` of watching.
     WatchedTooBriefly { needed_ms: u64 },
-    /// Only `count` of `total` connections hold more than `unread_min_bytes`; `count_min` are
-    /// needed, because less can be TLS session tickets.
+    /// Only `count` of `total` connections have more than `unread_min_bytes` unread; `count_min`
+    /// are required, because less can be TLS session tickets.
     TooLittleUnread { count: usize, total: usize, unread_min_bytes: u64, count_min: usize },
-    /// Fewer than `count_min` responses: the application may still read so few.
+    /// There are fewer than `count_min` responses: the application may still read so few.
     TooFewResponses { count: usize, count_min: usize },
-    /// Fewer than `count_min` connections: so few may have been passed on purpose.
+    /// There are fewer than `count_min` connections: so few may have been passed on purpose.
     TooFewInherited { count: usize, count_min: usize },
     /// This process is a fork of the process that opened the connections. That process was not
     /// seen: it may have exited or closed its sockets. This process may be a daemon using a pool
@@ -76,7 +77,7 @@ pub enum Caveat {
     /// Connections of the group were used again after they had a verdict, so `count_min` are
     /// required for a while instead of `--min-count`.
     UsedAgain { count_min: usize },
-    /// A run of `watch_ms` would show whether this continues.
+    /// A run of `watch_ms` would show whether connections continue to accumulate.
     Undecided { watch_ms: u64 },
     /// Whether this process has called `execve` is unknown.
     ExecUnknown,

@@ -49,7 +49,7 @@ pub struct Detector {
     /// How many connections of each group were capped by half-closed ones, over time.
     half_closed: BTreeMap<GroupKey, History>,
     findings: FindingTracker,
-    /// The connections that have a verdict.
+    /// The connections that have a verdict, by id.
     flagged: BTreeSet<ConnectionId>,
     derived: Derivations,
     changes: Vec<Change>,
@@ -111,6 +111,7 @@ impl Detector {
                 self.host = host;
                 self.table.processes.touch_all();
             }
+            Input::Selection(selection) => self.processes.selection = Some(selection),
             Input::Event(event) => {
                 if let Some(retraction) = self.table.handle_event(&event) {
                     self.handle_retraction(retraction, event.at);
@@ -158,6 +159,7 @@ impl Detector {
         self.not_judged.clone_from(&snapshot.not_judged);
         let suspended_ns = self.host.suspended_ns;
         let holders = core::mem::take(&mut snapshot.holders);
+        self.processes.count_not_connected(&snapshot.sockets);
         for retraction in
             self.table.reconcile(snapshot, has_lost, |key| key.started_at(suspended_ns))
         {
@@ -166,6 +168,7 @@ impl Detector {
         // This comes last: the changes above still name the call sites of processes that are gone.
         self.processes.take_holders(holders, self.snapshots, at, self.options.window_ms);
         self.outstanding.retain(|key| self.processes.is_running(*key));
+        self.host.notes.retain(|note| self.processes.still_applies(note));
         self.observe_groups(at);
     }
 
@@ -280,7 +283,8 @@ impl Detector {
         }
     }
 
-    /// Retracts a connection's verdict, and reports that with the call site it had.
+    /// Retracts the verdict of a connection, and reports the retraction with the call site of that
+    /// verdict.
     fn retract(&mut self, at: Timestamp, id: ConnectionId, flag: Flag) {
         self.push_change_of(at, ChangeKind::Retracted, id, flag);
         self.table.change(id, |tracked| tracked.flagged = None);
@@ -336,7 +340,7 @@ impl Detector {
         changed
     }
 
-    /// What is known at the latest [`Input::Tick`].
+    /// The report as of the latest [`Input::Tick`].
     pub fn report(&self) -> Report {
         let findings = self.findings.findings();
         let processes: BTreeSet<ProcessKey> = self.reported_processes().collect();

@@ -10,15 +10,15 @@ pub(crate) type GroupSizes = Vec<(GroupKey, GroupSize)>;
 /// The size of a group in one snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GroupSize {
-    /// All connections.
+    /// The number of all connections of the group.
     pub(crate) count: usize,
-    /// How many are not dead, in the sense of [`turnover`](crate::turnover).
+    /// The number of connections that are not dead, in the sense of [`turnover`](crate::turnover).
     pub(crate) alive: usize,
-    /// The largest number that were alive at once, and when that was reached, according to the
-    /// times at which they were opened and died. Connections that have been closed since are not
-    /// included.
+    /// The largest number of connections that were alive at once, and when that number was reached,
+    /// derived from the times at which connections were opened and died. Connections that have been
+    /// closed since are not included.
     pub(crate) peak: (usize, Timestamp),
-    /// When the oldest of its connections was opened.
+    /// When the oldest connection of the group was opened.
     pub(crate) oldest: Timestamp,
 }
 

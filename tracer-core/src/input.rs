@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::{
-    CallSite, Event, Ledger, NoAnswer, Note, Probe, ProcessFacts, ProcessKey, Readers, Snapshot,
-    Subject, Timestamp,
+    CallSite, Event, Ledger, NoAnswer, Note, Probe, ProcessFacts, ProcessKey, Readers, Selection,
+    Snapshot, Subject, Timestamp,
 };
 
 /// One input of the detector. The ordered stream of inputs is the recording of a run: the same
@@ -13,6 +13,8 @@ use crate::{
 pub enum Input {
     /// Facts about this host and run; the first input of a run.
     Host(HostFacts),
+    /// What the user selected. Recordings before format 9 do not have it.
+    Selection(Selection),
     /// A lifecycle event from a kernel probe.
     Event(Event),
     /// A snapshot of all open sockets.
@@ -28,7 +30,7 @@ pub enum Input {
     Ledger(Ledger),
     /// An answer to [`Question::CallSite`](crate::Question::CallSite).
     CallSite(CallSite),
-    /// This question will not be answered.
+    /// The question about this subject will not be answered.
     NoAnswer(Subject, NoAnswer),
     /// The open HTTP responses of this process are being read: until [`Ledger`](Self::Ledger)
     /// or [`NoAnswer`](Self::NoAnswer), it is not judged.

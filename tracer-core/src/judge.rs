@@ -50,9 +50,9 @@ type Groups<'a> = BTreeMap<GroupKey, Vec<ConnectionView<'a>>>;
 #[derive(Debug)]
 pub(crate) struct Judged<'a> {
     pub(crate) group: GroupKey,
-    /// The rule that found them.
+    /// The rule that claims the connections.
     pub(crate) rule: RuleKey,
-    /// The call site of their responses; always `None` for rules that do not judge by call site.
+    /// The call site of the responses; always `None` for rules that do not judge by call site.
     pub(crate) call_site: Option<&'a str>,
     pub(crate) members: Vec<ConnectionView<'a>>,
     pub(crate) assessment: Assessment,
@@ -72,7 +72,8 @@ pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
     pub(crate) histories: &'a BTreeMap<GroupKey, GroupHistory>,
-    /// How many connections were capped by half-closed ones at earlier judgments.
+    /// The number of connections of each group that were capped by half-closed ones at earlier
+    /// judgments.
     pub(crate) half_closed: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
@@ -122,7 +123,7 @@ impl<'a> JudgeContext<'a> {
         sizes
     }
 
-    /// Sets the peak of each group in which connections are dead; the others are at their peak.
+    /// Sets the peak of each group that has dead connections; every other group is at its peak.
     fn measure_peaks(&self, processes: &ProcessSet, sizes: &mut BTreeMap<GroupKey, GroupSize>) {
         let is_wanted =
             |size: &GroupSize| size.count >= self.options.count_min && size.alive < size.count;
@@ -374,11 +375,11 @@ fn highest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
     judged
 }
 
-/// What all assessments of one group share.
+/// The data that all assessments of one group share.
 #[derive(Clone, Copy)]
 struct GroupContext<'c, 'a> {
     group: GroupKey,
-    /// All of its connections.
+    /// All connections of the group.
     all: &'c [ConnectionView<'a>],
     responses: ResponseCounts,
     growing: Option<&'c Evidence>,

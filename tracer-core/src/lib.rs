@@ -1,4 +1,4 @@
-//! The judge: inputs in, findings out.
+//! The core of the analysis: it takes inputs and returns findings.
 //!
 //! **A connection is leaked when no code will ever read from it or close it.** The [`Detector`]
 //! takes [`Input`]s in order, asks [`Question`]s of the processes that it suspects, and returns a
@@ -53,6 +53,7 @@ mod input;
 mod judge;
 mod ledger;
 mod limit;
+mod not_connected;
 mod note;
 mod open_responses;
 mod options;
@@ -65,6 +66,7 @@ mod reader;
 mod repetition;
 mod report;
 pub mod rules;
+mod selection;
 mod separate_times;
 mod snapshot;
 mod snapshot_interval;
@@ -100,6 +102,7 @@ pub use reader::{Held, HttpConnection, HttpStage, Reader, ReaderFacts, Readers};
 pub use report::{
     Change, ChangeKind, Connection, Coverage, Finding, Flag, Origin, ProcessSummary, Report,
 };
+pub use selection::{ObservedProcess, Selection};
 pub use snapshot::{Holder, Owner, Owners, Snapshot, SocketFacts};
 pub use snapshot_interval::SnapshotInterval;
 pub use state::TcpState;

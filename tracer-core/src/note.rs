@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use crate::{CallSiteReason, FallbackReason, Limit, NoAnswer, QuestionKind};
+use crate::{CallSiteReason, Comm, FallbackReason, Limit, NoAnswer, ProcessKey, QuestionKind};
 
 /// One remark on what a run could see. It never produces or removes a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +58,9 @@ pub enum Note {
     SingleSnapshot,
     /// The target processes have exited.
     TargetProcessesEnded,
-    /// `processes` target processes had no TCP sockets in the first snapshot, and their
-    /// `descendants` descendants are not in scope.
-    DescendantsNotObserved { processes: usize, descendants: usize },
+    /// The process was named with `--pid` and has had no TCP sockets so far, and `descendants`
+    /// descendants of it are not in scope.
+    DescendantsNotObserved { process: ProcessKey, comm: Comm, descendants: usize },
     /// HTTP responses are tracked in `processes_max` processes, and in no others.
     FollowedProcessesFull { processes_max: usize },
 
@@ -92,15 +92,21 @@ pub enum Note {
     /// The text of a recording of format 3, which did not keep notes as data.
     Recorded { text: String },
 
-    /// Because events or stacks were lost: of the open connections, `ages` have an age that is a
-    /// lower bound, `openers` have no known opener, and `call_sites` no call site.
+    /// Events or stacks were lost. Of the open connections, the age of `ages` is a lower bound, the
+    /// opener of `openers` is unknown, and the call site of `call_sites` is unknown.
     FactsLost { ages: u64, openers: u64, call_sites: u64 },
 
     /// `tracer` runs inside a pid namespace, and processes outside, which are not seen, were asked
     /// for too.
     OutsideNotVisible,
-    /// There was no answer to questions about `count` processes (for call sites: stacks).
+    /// Questions about `count` processes were not answered; questions about call sites are counted
+    /// by stack.
     NoAnswer { question: QuestionKind, reason: NoAnswer, count: u64 },
+
+    /// The process has `fds` file descriptors of TCP sockets that are not connected, more than
+    /// `--pool-size`, and no process has more. `other_processes` also have more than `--pool-size`,
+    /// together `other_fds`. They are not judged.
+    NotConnected { process: ProcessKey, comm: Comm, fds: u64, other_processes: u64, other_fds: u64 },
 }
 
 impl Note {
@@ -144,6 +150,7 @@ impl Note {
             Self::FactsLost { .. } => "facts-lost",
             Self::OutsideNotVisible => "outside-not-visible",
             Self::NoAnswer { .. } => "no-answer",
+            Self::NotConnected { .. } => "not-connected",
         }
     }
 }

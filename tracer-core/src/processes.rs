@@ -2,25 +2,29 @@
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     vec::Vec,
 };
 
 use crate::{
-    Comm, Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary,
-    Timestamp,
+    Comm, Finding, Goroutines, Holder, Limit, Note, ObservedProcess, ProcessFacts, ProcessKey,
+    ProcessSummary, Selection, SocketFacts, Timestamp,
     call_sites::CallSites,
     fair_queue::FairQueue,
     history::History,
+    not_connected::NotConnected,
     open_responses::OpenResponses,
     stops::{Stop, Stops},
 };
 
-/// Everything known about processes.
+/// The state of all processes in scope.
 #[derive(Debug)]
 pub(crate) struct Processes {
-    /// What `/proc` says about them.
+    /// What the user selected, if it is known.
+    pub(crate) selection: Option<Selection>,
+    /// What `/proc` says about each process.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
-    /// When they were stopped.
+    /// When each process was stopped.
     stops: BTreeMap<ProcessKey, Stops>,
     /// When the latest snapshot ended.
     snapshot_at: Timestamp,
@@ -28,19 +32,21 @@ pub(crate) struct Processes {
     pub(crate) facts_queue: FairQueue<ProcessKey>,
     /// The processes to inspect for readers next.
     pub(crate) readers_queue: FairQueue<ProcessKey>,
-    /// Why the latest inspection found less than it could have.
+    /// Why the latest inspection of a process found less than it could have.
     pub(crate) limits: BTreeMap<ProcessKey, Vec<Limit>>,
-    /// Goroutines at the latest inspection that counted them.
+    /// The goroutines of a process at the latest inspection that counted them.
     pub(crate) goroutines: BTreeMap<ProcessKey, Goroutines>,
-    /// Open HTTP responses.
+    /// The open HTTP responses of all processes.
     pub(crate) open_responses: OpenResponses,
     /// The call sites at which responses were requested and connections opened.
     pub(crate) call_sites: CallSites,
     /// Processes that cannot be read without more privileges.
     pub(crate) unreadable: BTreeSet<ProcessKey>,
     /// The processes in scope that held TCP sockets in the latest snapshot.
-    holders: BTreeMap<ProcessKey, Holder>,
-    /// The history of their numbers of TCP file descriptors.
+    pub(crate) holders: BTreeMap<ProcessKey, Holder>,
+    /// Sockets of the processes that are not connected.
+    pub(crate) not_connected: NotConnected,
+    /// The history of each process's number of TCP file descriptors.
     histories: BTreeMap<ProcessKey, History>,
 }
 
@@ -48,6 +54,7 @@ impl Processes {
     /// Creates an empty state. At most `responses_max` open responses are kept.
     pub(crate) fn new(responses_max: usize) -> Self {
         Self {
+            selection: None,
             facts: BTreeMap::new(),
             stops: BTreeMap::new(),
             snapshot_at: Timestamp::default(),
@@ -59,6 +66,7 @@ impl Processes {
             call_sites: CallSites::default(),
             unreadable: BTreeSet::new(),
             holders: BTreeMap::new(),
+            not_connected: NotConnected::default(),
             histories: BTreeMap::new(),
         }
     }
@@ -95,8 +103,13 @@ impl Processes {
         }
     }
 
+    /// Counts the sockets of a snapshot that are not connected.
+    pub(crate) fn count_not_connected(&mut self, sockets: &[Arc<SocketFacts>]) {
+        self.not_connected = NotConnected::among(sockets);
+    }
+
     /// Stores what `/proc` says about a process. `asked_at` is the end of the snapshot after which
-    /// that was asked for; `None` means the latest one.
+    /// the question was asked; `None` means the latest snapshot.
     pub(crate) fn take_facts(&mut self, facts: ProcessFacts, asked_at: Option<Timestamp>) {
         self.unreadable.remove(&facts.key);
         let at = asked_at.unwrap_or(self.snapshot_at);
@@ -117,6 +130,19 @@ impl Processes {
     /// The processes in scope.
     pub(crate) fn in_scope(&self) -> impl Iterator<Item = ProcessKey> {
         self.holders.keys().copied()
+    }
+
+    /// The processes in scope with their names.
+    pub(crate) fn observed(&self) -> Vec<ObservedProcess> {
+        let holders = self.holders.values();
+        holders.map(|it| ObservedProcess { key: it.key, comm: it.comm.clone() }).collect()
+    }
+
+    /// Whether a note is still true. A process that has TCP sockets now is not one whose
+    /// descendants alone have them.
+    pub(crate) fn still_applies(&self, note: &Note) -> bool {
+        let Note::DescendantsNotObserved { process, .. } = note else { return true };
+        self.holders.get(process).is_none_or(|holder| holder.tcp_fds == 0)
     }
 
     /// How many processes are in scope.
@@ -167,14 +193,14 @@ impl Processes {
             self.histories.get(&key).and_then(|history| history.per_min_milli(now, count));
         // A short run cannot measure growth, but the ages of leaked connections show it.
         let active = findings.iter().filter(|it| it.process == key && it.retracted_at.is_none());
-        let reconstructed =
-            active.filter_map(|finding| finding.growth_per_min_milli).reduce(i64::saturating_add);
+        let reconstructed = reconstructed_growth(active);
         let growth_per_min_milli = watched.or(reconstructed);
         let facts = self.facts.get(&key);
         let summary = ProcessSummary {
             key,
             comm: holder.comm.clone(),
             tcp_fds: holder.tcp_fds,
+            fds_not_connected: self.not_connected.of(key),
             open_fds: facts.and_then(|facts| facts.open_fds),
             fd_limit: facts.and_then(|facts| facts.fd_limit),
             growth_per_min_milli,
@@ -186,6 +212,23 @@ impl Processes {
         let seconds_to_fd_limit = seconds_to_limit(used, limit, growth_per_min_milli);
         Some(ProcessSummary { seconds_to_fd_limit, ..summary })
     }
+}
+
+/// The sum of the rates of growth of a process's findings, in thousandths of a connection per
+/// minute. `None` if most connections are in findings without a rate: the sum would be too low, and
+/// the fd limit would seem further away than it is.
+fn reconstructed_growth<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<i64> {
+    let (mut rate, mut with_rate, mut without_rate) = (None::<i64>, 0_usize, 0_usize);
+    for finding in findings {
+        match finding.growth_per_min_milli {
+            Some(growth) => {
+                rate = Some(rate.unwrap_or(0).saturating_add(growth));
+                with_rate += finding.count;
+            }
+            None => without_rate += finding.count,
+        }
+    }
+    rate.filter(|_| with_rate >= without_rate)
 }
 
 /// Each limit once, with the number of processes that have it.

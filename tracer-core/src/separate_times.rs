@@ -16,7 +16,7 @@ use crate::{Interval, Timestamp};
 pub(crate) struct SeparateTimes {
     /// The number of clusters that are certainly separate.
     pub(crate) count: usize,
-    /// From the first of those to the last, at least.
+    /// From the first cluster to the last, at least, in milliseconds.
     pub(crate) span_ms: u64,
     /// The latest time at which the first cluster can have begun.
     pub(crate) first: Timestamp,

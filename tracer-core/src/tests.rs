@@ -20,6 +20,7 @@ mod leaks_in_doubt;
 mod ledgers;
 mod lifecycle;
 mod multiplexed;
+mod not_connected;
 mod open_responses;
 mod patterns;
 mod pauses;

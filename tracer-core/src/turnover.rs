@@ -32,7 +32,7 @@ const COINCIDENCE: usize = 4;
 /// `COLLECTOR_IDLES` times `--idle`, whichever is shorter.
 const COLLECTOR_PAUSES: u64 = 2;
 const COLLECTOR_IDLES: u64 = 4;
-/// A dead connection is closed promptly if that takes at most `--idle` divided by this.
+/// A dead connection is closed promptly if it is closed within `--idle` divided by this number.
 const PROMPT: u64 = 4;
 /// The maximum number of times that `--min-count` is raised for one group.
 const RAISES_MAX: u64 = 4;
@@ -41,17 +41,18 @@ const RAISES_MAX: u64 = 4;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cleaned {
     pub(crate) id: ConnectionId,
-    /// When it was closed or used.
+    /// When the connection was closed or used.
     pub(crate) at: Timestamp,
-    /// The time since which it had been dead.
+    /// The time since which the connection had been dead.
     pub(crate) dead_since: Timestamp,
-    /// When its peer closed it, if it did.
+    /// When the peer closed the connection; `None` if it did not.
     pub(crate) peer_closed: Option<Interval>,
-    /// The largest number of connections of the group that were alive at once since then.
+    /// The largest number of connections of the group that were alive at once since the connection
+    /// died.
     pub(crate) alive_max_since: usize,
-    /// Whether it was used, not closed.
+    /// Whether the connection was used, not closed.
     pub(crate) was_used: bool,
-    /// Whether a snapshot showed it dead.
+    /// Whether a snapshot showed the connection dead.
     pub(crate) was_seen_dead: bool,
 }
 
@@ -69,7 +70,7 @@ pub(crate) struct Remaining {
 enum ClosedBy {
     Pool,
     Collector,
-    /// It may have been a pool or a collector.
+    /// A pool or a garbage collector.
     Either,
 }
 
@@ -211,8 +212,9 @@ impl Turnover {
         self.excess_grew |= self.measured == CLEAN_UPS;
     }
 
-    /// What closed these connections. `left` are the times since which the remaining ones have been
-    /// dead, and `is_replaced` says whether new connections took the place of all closed ones.
+    /// What closed these connections. `left` are the times since which the remaining connections
+    /// have been dead, and `is_replaced` says whether new connections took the place of all closed
+    /// ones.
     fn closed_by(&self, closed: &[&Cleaned], left: &[Timestamp], is_replaced: bool) -> ClosedBy {
         let times = || closed.iter().map(|closed| closed.dead_since);
         let (Some(first), Some(last)) = (times().min(), times().max()) else {
@@ -274,8 +276,8 @@ impl Turnover {
     }
 }
 
-/// The connections that replaced one that was closed, out of those that were `opened` at these
-/// times. Each replaces one.
+/// Of the connections that were `opened` at these times, those that replaced a closed connection.
+/// Each replaces one.
 pub(crate) fn replacements(
     mut closed: Vec<Timestamp>,
     mut opened: Vec<(Timestamp, ConnectionId)>,

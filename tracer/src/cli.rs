@@ -86,10 +86,14 @@ Thresholds default to the recorded ones.
 
 const DIFF_NOTES: &str = "\
 Leaks are matched by process name, destination, kind of leak and function; pids
-and line numbers may differ.
+and line numbers may differ. A leak that AFTER does not show is
+  gone          AFTER observed the process, or one that started later
+  not observed  AFTER did not: other pids, container, ports (see Selection)
+  too early     it had not run for as long as the leak took to begin in BEFORE
+                (if known), plus twice --idle
 
 Exit codes: 0 no new leaks (those in both may have grown), 1 new leaks, 2 error,
-3 no new leaks, but coverage is incomplete";
+3 no new leaks, but some not observed or too early, or coverage is incomplete";
 
 const DOCTOR_EXIT_CODES: &str = "\
 Exit codes: 0 everything is available, 2 tracer cannot run here, 3 tracer runs
@@ -235,7 +239,7 @@ mod tests {
             ("--pool-size=0", "--pool-size <N>", "expected a number of at least 1"),
             ("--pool-idle=5", "--pool-idle <DURATION>", "expected a duration such as"),
             ("--min-unread=64KB", "--min-unread <BYTES>", "expected a size such as"),
-            ("--pid=nginx", "--pid <PID>", "expected a pid; to select by name use --comm nginx"),
+            ("--pid=nginx", "--pid <PID>", "to select processes by name, use --comm nginx"),
             ("--growth-for=1s", "--growth-for <DURATION>", "must be at least 5s"),
         ] {
             let error = Cli::try_parse_from(["tracer", argument]).unwrap_err().to_string();

@@ -38,6 +38,9 @@ impl Detector {
             processes_stopped,
             outside_hidden,
             not_judged: self.not_judged.clone(),
+            fds_not_connected: self.processes.not_connected.total(),
+            selection: self.processes.selection.clone(),
+            observed: self.processes.observed(),
             sockets: self.sockets,
             processes: self.processes.count(),
             snapshots: self.snapshots,
@@ -82,6 +85,7 @@ impl Detector {
         add(self.undecodable, |count| Note::SocketsUndecodable { count });
         add(self.unreadable, |count| Note::FdsUnreadable { count });
         add(self.unopened, |count| Note::SocketsNotInspected { count });
+        notes.extend(self.processes.not_connected.note(&self.processes.holders, &self.options));
         notes.extend(self.facts_lost());
         notes.extend(self.processes.limit_notes());
         notes

@@ -105,9 +105,9 @@ pub(super) fn finding(
 struct CallSites {
     /// The call site, if it is the same for all connections with a known one.
     call_site: Option<String>,
-    /// Why there is none.
+    /// Why no call site is named.
     reason: Option<CallSiteReason>,
-    /// The most frequent ones, if they differ.
+    /// The most frequent call sites, if they differ.
     several: Option<Evidence>,
 }
 
@@ -178,7 +178,7 @@ fn remotes(judged: &Judged<'_>, connections: &[Connection]) -> Vec<(SocketAddr, 
     most_frequent(counts)
 }
 
-/// The most frequent ones of several destinations.
+/// The evidence about destinations, if the connections go to several: the most frequent ones.
 fn destinations(remotes: Vec<(SocketAddr, usize)>) -> Option<Evidence> {
     if remotes.len() < 2 {
         return None;
@@ -195,7 +195,7 @@ fn most_frequent<K: Copy + Ord>(counts: BTreeMap<K, usize>) -> Vec<(K, usize)> {
     counts
 }
 
-/// The reader, if it is the same for all of them, else [`Reader::Mixed`].
+/// The reader, if it is the same for all connections, else [`Reader::Mixed`].
 fn reader(connections: &[Connection]) -> Reader {
     let mut readers = connections.iter().map(|connection| connection.reader);
     let first = readers.next().unwrap_or_default();

@@ -25,14 +25,15 @@ pub(super) fn cap(members: &mut [ConnectionView<'_>], turnover: &Turnover) {
     }
 }
 
-/// Whether it died after the last run of a garbage collector that closes others of the group.
+/// Whether the connection died after the last run of a garbage collector that closes other
+/// connections of the group.
 fn awaits_collection(view: &ConnectionView<'_>, turnover: &Turnover) -> bool {
     let (tracked, idle_ms) = (view.tracked, view.options.idle_ms);
     let is_awaited = |since| turnover.awaits_collection(since, view.now, idle_ms);
     tracked.is_dead() && !is_response(view) && tracked.dead_since().is_some_and(is_awaited)
 }
 
-/// Whether it has an HTTP response, which says more than its state.
+/// Whether the connection has an HTTP response, which says more than its state.
 fn is_response(view: &ConnectionView<'_>) -> bool {
     view.is_confirmed() || rules::leaked(view).next().is_some()
 }

@@ -16,8 +16,8 @@
 //!   `--pool-size` connections in at least twenty clusters are required.
 //! - **In bursts that were watched**: at least five clusters were watched, the process closed or
 //!   used none of the connections, and there are more than twice as many as were alive at once.
-//! - **More than the process closes or uses**: it closed or used others of the group, and the
-//!   excess of dead connections over the peak number alive at once grew across three clean-ups.
+//! - **More than the process closes or uses**: the process closed or used others of the group, and
+//!   the excess of dead connections over the peak number alive at once grew across three clean-ups.
 //!
 //! The opening time of a connection that was opened before tracing is unknown. If it carried one
 //! request, the time of that request is used instead; if nothing was sent, the kernel still has the
@@ -41,7 +41,7 @@ pub(crate) enum Accumulation {
     AtOnce,
     /// In a way that does not exclude a pool.
     Undecided {
-        /// The length of a run that would decide it, in milliseconds.
+        /// The length of a run that would show whether it was a pool, in milliseconds.
         watch_ms: u64,
     },
     /// One by one, as leaks do.
@@ -67,10 +67,10 @@ impl<'a> Claimed<'_, 'a> {
     }
 
     /// How the dead connections accumulated, if there are more than a pool keeps: more than
-    /// `--pool-size` that carried at most one request (`is_unused`), or more than four times as
-    /// many of `all`, because a pool may have one for each of many threads. If a pool was watched
-    /// and these are beyond it, more than `--pool-size` of `all` are enough. With several
-    /// addresses, a pool may keep that many for each.
+    /// `--pool-size` connections that carried at most one request (`is_unused`), or more than four
+    /// times `--pool-size` connections of `all`, because a pool may have one for each of many
+    /// threads. If a pool was watched and the connections are beyond it, more than `--pool-size`
+    /// connections of `all` are enough. With several addresses, a pool may keep that many for each.
     pub(crate) fn dead_accumulation(
         &self,
         is_unused: impl Fn(&ConnectionView<'a>) -> bool,
@@ -97,13 +97,22 @@ impl<'a> Claimed<'_, 'a> {
         }
     }
 
-    /// Whether the number of dead connections beyond those that the process returns to has grown.
+    /// Whether the number of dead connections beyond the number that the process returns to has
+    /// grown.
     fn is_beyond_pool(&self) -> bool {
         self.turnover.is_some_and(|turnover| turnover.excess_grew)
     }
 
-    /// Undecided until the required number of clusters has been watched.
+    /// Undecided until the required number of clusters has been watched; a single series without a
+    /// pause, until it is too long to be a burst.
     fn undecided(&self, times: SeparateTimes) -> Accumulation {
+        if times.longest_run == times.count && times.count < CLUSTERS_OF_RUN {
+            let idle_ms = self.options.idle_ms;
+            let run_ms = idle_ms.saturating_mul(u64::try_from(CLUSTERS_OF_RUN).unwrap_or(u64::MAX));
+            // A connection of the series counts once it has been idle for `--idle`.
+            let watch_ms = run_ms.saturating_sub(times.span_ms).saturating_add(idle_ms);
+            return Accumulation::Undecided { watch_ms };
+        }
         let (idle_ms, bursts) = (self.options.idle_ms, u64::try_from(BURSTS).unwrap_or(u64::MAX));
         let pauses = u64::try_from(times.count).unwrap_or(u64::MAX).saturating_sub(1).max(1);
         let pause_ms = (times.span_ms / pauses).max(idle_ms);

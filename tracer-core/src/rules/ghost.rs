@@ -1,22 +1,24 @@
-//! **ghost** and **stale-pool**: it was connected, is in CLOSE now, and its file descriptor is
-//! still open.
+//! **ghost** and **stale-pool**: a connection that was established is now in CLOSE, and its file
+//! descriptor is still open.
 //!
 //! The kernel has removed the connection from its tables, so `ss` and sock_diag(7) do not show it;
 //! only the process still holds it. A CLOSE_WAIT leak ends here once the peer answers a keepalive
 //! probe with a reset, and so does a connection whose network failed while no code read from it.
 //!
-//! Claim: in CLOSE for `--idle`, was connected before, and nothing was read within `--idle`.
+//! Claim: the connection has been in CLOSE for `--idle`, was established before, and nothing was
+//! read within `--idle`.
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: one of these accumulated ([`accumulation`](super::accumulation)):
-//!   - more than `--pool-size` that carried at most one request or were left unread, to one
-//!     address;
-//!   - more than four times `--pool-size` of any kind, to one address; more than `--pool-size` are
-//!     enough if they are beyond a pool that was watched ([`turnover`](crate::turnover));
-//!   - `--min-count` on which EOF or the error was returned to the process.
-//! - *possible*: more than `--pool-size`; or `--min-count` on which EOF or the error was returned;
-//!   or the goroutine scan was incomplete.
-//! - **stale-pool** *info*: fewer.
+//!   - more than `--pool-size` connections to one address that carried at most one request or were
+//!     left unread;
+//!   - more than four times `--pool-size` connections of any kind to one address; more than
+//!     `--pool-size` connections are enough if they are beyond a pool that was watched
+//!     ([`turnover`](crate::turnover));
+//!   - at least `--min-count` connections on which EOF or the error was returned to the process.
+//! - *possible*: more than `--pool-size` connections; or at least `--min-count` connections on which
+//!   EOF or the error was returned; or the goroutine scan was incomplete.
+//! - **stale-pool** *info*: fewer connections.
 //!
 //! Lookalikes: a pool whose server was restarted, if keepalive probes have been answered with
 //! resets and the pool has not used the connections since; a pool with one connection per thread

@@ -1,9 +1,9 @@
-//! **never-read**: accepted, data or a FIN arrived, and none of it was ever read.
+//! **never-read**: a connection was accepted, data or a FIN arrived, and none of it was ever read.
 //!
 //! Claim: inbound, ESTABLISHED or CLOSE_WAIT, data or a FIN has been pending for `--idle`,
 //! everything that was received is unread, and the process sends nothing on it.
 //!
-//! - *likely*: `--min-count` that accumulated ([`accumulation`](super::accumulation)).
+//! - *likely*: at least `--min-count` connections that accumulated ([`accumulation`](super::accumulation)).
 //! - *possible*: otherwise; or the process was seen to serve other connections of the group within
 //!   `--idle`.
 //!
@@ -42,8 +42,8 @@ fn waiting_ms(view: &ConnectionView<'_>) -> u64 {
     closed_ms.max(watched_ms).max(view.received_ms())
 }
 
-/// Whether the process was seen to read from it or to answer within `--idle`: it serves its
-/// clients, perhaps too slowly.
+/// Whether the process was seen to read from the connection or to answer on it within `--idle`: it
+/// serves its clients, perhaps too slowly.
 fn is_served(view: &ConnectionView<'_>) -> bool {
     let idle_ms = view.options.idle_ms;
     let is_recent = |at: Timestamp| view.now.ms_since(at) < idle_ms;

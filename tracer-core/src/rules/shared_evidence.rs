@@ -12,7 +12,7 @@ use crate::{
 const REQUESTS_MAX: usize = 3;
 
 impl Reasons {
-    /// Starts with this evidence.
+    /// Reasons that begin with this evidence.
     pub(super) fn new(evidence: Evidence) -> Self {
         Self { evidence: alloc::vec![evidence], caveats: Vec::new() }
     }
@@ -36,8 +36,8 @@ impl Reasons {
         }
     }
 
-    /// Adds why a few confirmed connections are enough: others of the same destination are in other
-    /// states.
+    /// Adds why a few confirmed connections are enough: other connections to the same destination
+    /// are in other states.
     pub(super) fn add_same_destination(&mut self, claimed: &Claimed<'_, '_>) {
         if claimed.is_confirmed() && claimed.count() < claimed.options.count_min {
             let count = claimed.responses_of_group.confirmed;

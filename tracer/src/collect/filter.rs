@@ -1,9 +1,9 @@
-//! Which processes and connections the user selected.
+//! The user's selection of processes and connections.
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use ipnet::IpNet;
-use tracer_core::Comm;
+use tracer_core::{Comm, Selection};
 
 /// The user's selection. An empty field selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,20 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The selection, for outputs and recordings.
+    pub(crate) fn selection(&self) -> Selection {
+        Selection {
+            pids: self.pids.iter().copied().collect(),
+            children: self.children,
+            comms: self.comms.iter().map(|comm| Comm(comm.as_str().into())).collect(),
+            cgroup: self.cgroup.clone(),
+            container: self.container.clone(),
+            local_ports: self.local_ports.iter().copied().collect(),
+            remote_ports: self.remote_ports.iter().copied().collect(),
+            remotes: self.remotes.iter().map(ToString::to_string).collect(),
+        }
+    }
+
     /// Whether the selection depends on the cgroups of processes.
     pub(crate) const fn is_by_cgroup(&self) -> bool {
         self.cgroup.is_some() || self.container.is_some()

@@ -64,26 +64,27 @@ impl TargetProcesses {
         keys.map(|(key, comm)| Holder { key, comm, tcp_fds: 0 }).collect()
     }
 
-    /// The number of processes without TCP sockets whose descendants are not all targets, and the
-    /// number of those descendants; `None` if there are none.
-    pub(crate) fn omitted_descendants(&self, holders: &[Holder]) -> Option<(usize, usize)> {
+    /// The processes without TCP sockets that have descendants which are not targets, and the
+    /// number of those descendants.
+    pub(crate) fn omitted_descendants<'a>(
+        &self,
+        holders: &'a [Holder],
+    ) -> Vec<(&'a Holder, usize)> {
         if self.with_descendants {
-            return None;
+            return Vec::new();
         }
-        let without = holders.iter().filter(|holder| holder.tcp_fds == 0);
-        let alone = without.map(|holder| {
+        let without: Vec<_> = holders.iter().filter(|holder| holder.tcp_fds == 0).collect();
+        let alone = without.iter().map(|holder| {
             let started = holder.key.start_time_ns / TICK_NS;
             Family::of([(holder.key.pid, started)].into())
         });
         let mut families: Vec<Family> = alone.collect();
         Family::add_descendants_of_each(&mut families);
-        let omitted = families.into_iter().map(|mut family| {
-            family.members.retain(|pid, _| !self.family.members.contains_key(pid));
-            family.members
+        let omitted = families.iter().map(|family| {
+            let pids = family.members.keys();
+            pids.filter(|pid| !self.family.members.contains_key(pid)).count()
         });
-        let families: Vec<_> = omitted.filter(|family| !family.is_empty()).collect();
-        let descendants: BTreeSet<&u32> = families.iter().flat_map(BTreeMap::keys).collect();
-        (!families.is_empty()).then_some((families.len(), descendants.len()))
+        without.into_iter().zip(omitted).filter(|(_, omitted)| *omitted > 0).collect()
     }
 
     pub(crate) fn pids(&self) -> Vec<u32> {
@@ -132,20 +133,22 @@ mod tests {
         let mut children = [child(), child()];
         let targets = TargetProcesses::found(&me(), false).unwrap();
         // Other tests of this process also have children.
-        let omitted = targets.omitted_descendants(&targets.without_sockets(&[])).unwrap();
-        assert!(omitted.0 == 1 && omitted.1 >= 2, "{omitted:?}");
+        let without = targets.without_sockets(&[]);
+        let omitted = targets.omitted_descendants(&without);
+        assert_eq!(omitted.len(), 1);
+        assert!(omitted[0].0.key.pid == std::process::id() && omitted[0].1 >= 2, "{omitted:?}");
         let key = ProcessKey { start_time_ns: 0, pid: std::process::id() };
         let holder = Holder { key, comm: Comm::default(), tcp_fds: 1 };
         assert_eq!(targets.without_sockets(std::slice::from_ref(&holder)), []);
-        assert_eq!(targets.omitted_descendants(&[holder]), None);
+        assert_eq!(targets.omitted_descendants(&[holder]), []);
         let targets = TargetProcesses::found(&me(), true).unwrap();
         let without = targets.without_sockets(&[]);
         assert_eq!(without.len(), 1, "not the descendants");
-        assert_eq!(targets.omitted_descendants(&without), None, "they are targets");
+        assert_eq!(targets.omitted_descendants(&without), [], "they are targets");
         let targets = TargetProcesses::found(&[children[0].id()].into(), false).unwrap();
         let without = targets.without_sockets(&[]);
         assert_eq!(without.first().map(|holder| holder.key.pid), Some(children[0].id()));
-        assert_eq!(targets.omitted_descendants(&without), None, "it has none");
+        assert_eq!(targets.omitted_descendants(&without), [], "it has none");
         for child in &mut children {
             child.kill().unwrap();
             child.wait().unwrap();

@@ -38,7 +38,8 @@ pub(crate) fn run(arguments: &Diff, output: &StandardOutput) -> Result<u8> {
         DocumentFormat::Json => Ok(json::difference(&difference)?),
     })?;
     let has_new = difference.changes.iter().any(|row| row.change == Change::New);
-    Ok(match (has_new, difference.after.coverage.complete) {
+    let is_known = difference.after.coverage.complete && difference.is_comparable();
+    Ok(match (has_new, is_known) {
         (true, _) => exit_code::LEAKS,
         (false, true) => exit_code::CLEAN,
         (false, false) => exit_code::INCOMPLETE,

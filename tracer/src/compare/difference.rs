@@ -8,7 +8,11 @@ use std::{
 use serde::Serialize;
 use tracer_core::Confidence;
 
-use super::side::{Finding, Side};
+use super::{
+    finding::Finding,
+    gap::{Gap, gap},
+    side::Side,
+};
 
 /// The differences between two reports. The names of the fields are a contract with users.
 #[derive(Debug, PartialEq, Serialize)]
@@ -50,13 +54,17 @@ impl Below {
 
 /// How a leak changed, the worst change first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Change {
     New,
     Grown,
     Same,
-    /// It has fewer connections, or a lower confidence.
+    /// The leak has fewer connections, or a lower confidence.
     Shrunk,
+    /// The later report could not have shown it.
+    NotObserved,
+    /// The later report was made too soon after the start of the process to show it.
+    TooEarly,
     Gone,
 }
 
@@ -67,6 +75,8 @@ impl Change {
             Self::Grown => "grown",
             Self::Same => "same",
             Self::Shrunk => "shrunk",
+            Self::NotObserved => "not observed",
+            Self::TooEarly => "too early",
             Self::Gone => "gone",
         }
     }
@@ -76,6 +86,8 @@ impl Change {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Row {
     pub(crate) change: Change,
+    /// Why it is [`Change::NotObserved`] or [`Change::TooEarly`]; `None` for all others.
+    pub(crate) reason: Option<Gap>,
     /// The key in the later report if that has the leak, else in the earlier one.
     pub(crate) key: String,
     pub(crate) comm: String,
@@ -101,7 +113,7 @@ pub(crate) struct Tally {
 /// observed.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum VerdictKind {
-    /// Not closed, and no code will read from it or close it.
+    /// Connections that are not closed, although no code will read from them or close them.
     NotClosed,
     /// A bug of its own, by the name of the verdict.
     Own(String),
@@ -115,13 +127,18 @@ struct Pair<'a> {
 }
 
 impl Difference {
+    /// Whether the later report says for every leak of the earlier one whether it is gone.
+    pub(crate) fn is_comparable(&self) -> bool {
+        self.changes.iter().all(|row| row.reason.is_none())
+    }
+
     /// Compares two reports. Findings of at least the confidence `fail_on` are leaks.
     pub(crate) fn between(before: Side, after: Side, fail_on: Confidence) -> Self {
         let all = Pair { before: active(&before).collect(), after: active(&after).collect() };
         let mut not_compared = NotCompared::default();
         let mut changes = Vec::new();
         for pair in all.by_leak() {
-            if let Some(row) = pair.row(fail_on) {
+            if let Some(row) = pair.row(fail_on, |findings| gap(&before, &after, findings)) {
                 changes.push(row);
             } else {
                 not_compared.before.add(&pair.before);
@@ -267,17 +284,31 @@ impl<'a> Pair<'a> {
         pairs
     }
 
-    /// How it changed; `None` if it is not a leak in either report.
-    fn row(&self, fail_on: Confidence) -> Option<Row> {
+    /// How the leak changed; `None` if it is not a leak in either report.
+    ///
+    /// `gap` says why the later report could not have shown findings of the earlier one.
+    fn row(&self, fail_on: Confidence, gap: impl Fn(&[&Finding]) -> Option<Gap>) -> Option<Row> {
         let finding = self.after.first().or(self.before.first())?;
         let is_leak = |findings: &[&Finding]| findings.iter().any(|it| confidence(it) >= fail_on);
         let (before, after) = (tally(&self.before), tally(&self.after));
         let count = |tally: &Option<Tally>| tally.as_ref().map_or(0, |tally| tally.count);
-        let change = match (is_leak(&self.before), is_leak(&self.after)) {
+        let both = (is_leak(&self.before), is_leak(&self.after));
+        let reason = match both {
+            // A leak that has begun again is at first below --fail-on.
+            (true, false) => {
+                gap(&self.before).filter(|gap| after.is_none() || matches!(gap, Gap::TooEarly(_)))
+            }
+            _ => None,
+        };
+        let change = match both {
             (false, false) => return None,
             (false, true) => Change::New,
-            (true, false) if after.is_some() => Change::Shrunk,
-            (true, false) => Change::Gone,
+            (true, false) => match &reason {
+                Some(Gap::TooEarly(_)) => Change::TooEarly,
+                Some(_) => Change::NotObserved,
+                None if after.is_some() => Change::Shrunk,
+                None => Change::Gone,
+            },
             (true, true) => match count(&after).cmp(&count(&before)) {
                 Ordering::Greater => Change::Grown,
                 Ordering::Equal => Change::Same,
@@ -288,6 +319,7 @@ impl<'a> Pair<'a> {
         let call_site = sites.iter().next_back().filter(|_| sites.len() == 1);
         Some(Row {
             change,
+            reason,
             key: finding.key.clone(),
             comm: finding.comm.clone(),
             direction: finding.direction.clone(),

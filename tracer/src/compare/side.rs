@@ -2,8 +2,12 @@
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
-use tracer_core::{Comm, Destination, Direction, FindingFamily, FindingKey, Report};
+use tracer_core::Report;
 
+use super::{
+    finding::{Finding, milliseconds, seconds},
+    selection::{Observed, Selection},
+};
 use crate::wall_clock::WallClock;
 
 /// The latest schema that is read.
@@ -16,12 +20,17 @@ const SCHEMA_MIN: u32 = 1;
 pub(crate) struct Side {
     #[serde(skip_serializing)]
     schema: u32,
-    /// Where it was read.
+    /// The path of the file that the report was read from.
     #[serde(default)]
     pub(crate) file: String,
     pub(crate) host: String,
     /// When the report was made, in RFC 3339.
     pub(crate) at: String,
+    /// What the user selected; `None` in reports of earlier versions.
+    #[serde(default)]
+    pub(crate) selection: Option<Selection>,
+    #[serde(skip_serializing, default)]
+    thresholds: Option<Thresholds>,
     pub(crate) coverage: Coverage,
     #[serde(skip_serializing)]
     pub(super) findings: Vec<Finding>,
@@ -34,6 +43,15 @@ pub(crate) struct Coverage {
     /// Other notes for the reader, for example that the process had exited.
     #[serde(default)]
     pub(crate) notes: Vec<Note>,
+    /// The processes in scope.
+    #[serde(skip_serializing, default)]
+    pub(super) observed: Vec<Observed>,
+}
+
+/// The thresholds of a report that matter to a comparison.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct Thresholds {
+    idle_s: f64,
 }
 
 /// A note of a report.
@@ -48,7 +66,7 @@ pub(crate) struct Note {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum AnyNote {
-    /// Of schema 1.
+    /// A note of schema 1.
     Text(String),
     Coded {
         code: String,
@@ -65,25 +83,6 @@ impl From<AnyNote> for Note {
     }
 }
 
-/// A finding, as in the JSON schema.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub(super) struct Finding {
-    /// Derived from the other fields in a report of schema 1.
-    #[serde(default)]
-    pub(super) key: String,
-    pub(super) verdict: String,
-    pub(super) confidence: String,
-    pub(super) pid: u32,
-    pub(super) comm: String,
-    pub(super) direction: String,
-    pub(super) remote: Option<String>,
-    pub(super) remote_port: Option<u16>,
-    pub(super) local_port: Option<u16>,
-    pub(super) count: u64,
-    pub(super) call_site: Option<String>,
-    pub(super) retracted_at: Option<String>,
-}
-
 impl Side {
     /// Whether it was made before another one. Unknown times are not compared.
     pub(crate) fn is_older_than(&self, other: &Self) -> bool {
@@ -93,14 +92,23 @@ impl Side {
 
     /// A report of this program.
     pub(crate) fn of(report: &Report, host: &str, clock: WallClock, notes: Vec<Note>) -> Self {
+        let observed = &report.coverage.observed;
+        let observed = observed.iter().map(|it| Observed::of(it, clock)).collect();
         Self {
             schema: SCHEMA,
             file: String::new(),
             host: host.to_owned(),
             at: clock.rfc3339(report.at),
-            coverage: Coverage { complete: report.coverage.complete, notes },
+            selection: report.coverage.selection.as_ref().map(Selection::of),
+            thresholds: Some(Thresholds { idle_s: seconds(report.options.idle_ms) }),
+            coverage: Coverage { complete: report.coverage.complete, notes, observed },
             findings: report.findings.iter().map(|it| Finding::of(it, clock)).collect(),
         }
+    }
+
+    /// `--idle` in milliseconds, if it is known.
+    pub(super) fn idle_ms(&self) -> Option<u64> {
+        milliseconds(self.thresholds.as_ref()?.idle_s)
     }
 
     /// The version of its schema, if it is not the current one.
@@ -129,44 +137,6 @@ impl Side {
     }
 }
 
-impl Finding {
-    fn of(finding: &tracer_core::Finding, clock: WallClock) -> Self {
-        Self {
-            key: finding.key.to_string(),
-            verdict: finding.verdict.name().to_owned(),
-            confidence: finding.confidence.name().to_owned(),
-            pid: finding.process.pid,
-            comm: finding.comm.0.to_string(),
-            direction: finding.direction.name().to_owned(),
-            remote: finding.remote.map(|remote| remote.to_string()),
-            remote_port: finding.remote_port,
-            local_port: finding.local_port,
-            count: finding.count as u64,
-            call_site: finding.call_site.clone(),
-            retracted_at: finding.retracted_at.map(|at| clock.rfc3339(at)),
-        }
-    }
-
-    /// The key of a schema 1 finding, derived from its other fields. They do not show whether a
-    /// connection that is not `body-not-closed` had an HTTP response.
-    fn derived_key(&self) -> Option<FindingKey> {
-        let is_inbound = self.direction == Direction::Inbound.name();
-        let destination = match (&self.remote, is_inbound) {
-            (_, true) => Destination::LocalPort(self.local_port?),
-            (Some(remote), false) => Destination::Remote(remote.parse().ok()?),
-            (None, false) => Destination::RemotePort(self.remote_port?),
-        };
-        let family = match self.verdict.as_str() {
-            "inherited" => FindingFamily::Inherited,
-            "body-not-closed" => FindingFamily::Response,
-            _ if is_inbound => FindingFamily::Accepted,
-            _ => FindingFamily::ClientConnection,
-        };
-        let direction = if is_inbound { Direction::Inbound } else { Direction::Outbound };
-        Some(FindingKey { family, direction, destination, comm: Comm(self.comm.as_str().into()) })
-    }
-}
-
 #[cfg(test)]
 impl Side {
     /// A report without findings and with incomplete coverage.
@@ -176,7 +146,9 @@ impl Side {
             file: file.to_owned(),
             host: "web1".to_owned(),
             at: "2026-03-01T12:00:00.000Z".to_owned(),
-            coverage: Coverage { complete: false, notes: Vec::new() },
+            selection: Some(Selection::default()),
+            thresholds: None,
+            coverage: Coverage { complete: false, notes: Vec::new(), observed: Vec::new() },
             findings: Vec::new(),
         }
     }

@@ -126,7 +126,7 @@ impl Incident<'_> {
         let rows = self.leak_rows();
         if let Some((leak, others)) = rows.split_first() {
             sentences.push(words::meaning(leak.finding.verdict).to_owned());
-            sentences.extend(self.development(leak));
+            sentences.extend(self.growth(leak));
             if !others.is_empty() {
                 sentences.push(words::others_below(others.len()));
             }
@@ -142,7 +142,7 @@ impl Incident<'_> {
     }
 
     /// How fast the finding grows, and when its process reaches its fd limit.
-    fn development(&self, leak: &Row<'_>) -> impl Iterator<Item = String> {
+    fn growth(&self, leak: &Row<'_>) -> impl Iterator<Item = String> {
         let limit = self
             .process_of(leak.largest())
             .and_then(|summary| words::limit_forecast(summary, &self.limit_reached_at(summary)?));

@@ -6,6 +6,7 @@ mod coverage;
 mod document;
 mod evidence;
 mod finding_event;
+mod scope;
 
 use serde::Serialize;
 use tracer_core::Report;

@@ -15,6 +15,7 @@ mod retracted;
 mod style;
 mod summary;
 mod text;
+mod unknown_leaks;
 mod update;
 
 use std::fmt;

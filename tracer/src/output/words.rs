@@ -23,8 +23,7 @@ mod thresholds;
 mod verdict;
 
 pub(crate) use advice::{
-    check_of_fix, completion, earlier_report, fix, fix_if_leak, restart, search_further,
-    verification,
+    check_of_fix, completion, earlier_report, fix, fix_if_leak, if_not_found, restart, verification,
 };
 pub(crate) use call_site_reason::{call_site_reason, call_site_unknown, has_several_call_sites};
 pub(crate) use caveat::{caveat, caveats, caveats_label};
@@ -43,7 +42,7 @@ pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};
 pub(crate) use probe::{absence_costs, attach_error, method_caveat, method_cost, probe};
 pub(crate) use reader::reader;
-pub(crate) use subject::{amount, process, processes, whereto};
+pub(crate) use subject::{amount, destination, process, processes};
 pub(crate) use thresholds::thresholds;
 pub(crate) use verdict::meaning;
 
@@ -59,12 +58,21 @@ fn part(CountOf { count, total }: CountOf) -> String {
     format!("{} of {}", grouped(count as u64), grouped(total as u64))
 }
 
-/// `3 of 25`, `any of the 25`: instead of [`part`] in negative sentences and expressions of doubt.
-fn any_part(of: CountOf) -> String {
-    if of.count == of.total && of.total > 1 {
-        return format!("any of the {}", grouped(of.total as u64));
+/// `3 of 25 connections`, `all 25 connections`, `the connection`.
+fn connections(of: CountOf) -> String {
+    match of {
+        CountOf { count: 1, total: 1 } => "the connection".to_owned(),
+        of => format!("{} connections", part(of)),
     }
-    part(of)
+}
+
+/// `3 of 25 connections`, `any of the 25 connections`: instead of [`connections`] in negative
+/// sentences and expressions of doubt.
+fn any_connections(of: CountOf) -> String {
+    if of.count == of.total && of.total > 1 {
+        return format!("any of the {} connections", grouped(of.total as u64));
+    }
+    connections(of)
 }
 
 #[cfg(test)]

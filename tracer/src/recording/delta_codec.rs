@@ -1,4 +1,4 @@
-//! Converts inputs of the judge to entries and back. Both directions keep the same state of what
+//! Converts inputs of the detector to entries and back. Both directions keep the same state of what
 //! was written, so unchanged data is not written again.
 
 use std::{
@@ -22,6 +22,7 @@ use super::{
         process::{Holder, ProcessFacts, ProcessKey},
         question::{NoAnswer, Subject},
         readers::{Goroutines, ReaderFacts},
+        selection::Selection,
         socket::{ConnectionId, SocketFacts},
         socket_change::SocketStep,
         time::Time,
@@ -34,7 +35,7 @@ const PORTION: usize = 4_096;
 /// What later entries of a segment refer to in the entries before them.
 #[derive(Debug, Default)]
 pub(super) struct DeltaCodec {
-    /// Of the latest snapshot.
+    /// The sockets of the latest snapshot.
     sockets: Vec<Box<SocketFacts>>,
     holders: Vec<Holder>,
     listeners: BTreeSet<(u32, u16)>,
@@ -110,6 +111,9 @@ impl DeltaCodec {
             )),
             CoreInput::ResponsesAwaited(process) => {
                 Entry::Input(Input::ResponsesAwaited(ProcessKey::from_core(process)))
+            }
+            CoreInput::Selection(selection) => {
+                Entry::Input(Input::Selection(Selection::from_core(selection)))
             }
             CoreInput::Note(note) => Entry::Input(Input::Note(Note::from_core(note))),
             CoreInput::Loss(loss) => Entry::Input(Input::Loss(Loss::from_core(loss))),

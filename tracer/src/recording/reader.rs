@@ -34,7 +34,7 @@ pub struct Recording {
 pub(crate) enum Ending {
     /// After a whole block.
     Whole,
-    /// It ends within a block: the recorder was killed, or the disk was full.
+    /// The file ends within a block: the recorder was killed, or the disk was full.
     Truncated,
     /// The bytes from this offset onwards are not what was written.
     Damaged(u64),
@@ -107,7 +107,7 @@ impl Recording {
         &self.head
     }
 
-    /// How it ends, once it has been read to the end.
+    /// How the recording ends, once it has been read to the end.
     pub(crate) const fn ending(&self) -> Option<Ending> {
         self.ending
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tracer_core::{
     CallSite, ConnectionId, Event, EventKind, HostFacts, Input as CoreInput, Loss, Note,
-    ProcessKey, Snapshot, StackId, Timestamp,
+    ProcessKey, Selection, Snapshot, StackId, Timestamp,
 };
 
 use super::wire::{self, Wire as _, input::Input};
@@ -12,13 +12,15 @@ use super::wire::{self, Wire as _, input::Input};
 /// The maximum number of connections whose events are kept. The age of further ones is only a lower
 /// bound for a reader that begins with a later segment.
 const CONNECTIONS_MAX: usize = 1 << 20;
-/// More events than a connection has between `connect` and its destruction.
+/// Maximum number of events kept for a connection: more than it has between `connect` and its
+/// destruction.
 const EVENTS_MAX: usize = 8;
 
 /// Inputs that are still in effect and that no later input repeats.
 #[derive(Debug, Default)]
 pub(super) struct SegmentPreamble {
     host: Option<HostFacts>,
+    selection: Option<Selection>,
     notes: Vec<Note>,
     loss: Option<Loss>,
     call_sites: BTreeMap<(ProcessKey, StackId), CallSite>,
@@ -33,6 +35,7 @@ impl SegmentPreamble {
     pub(super) fn update(&mut self, input: &CoreInput) {
         match input {
             CoreInput::Host(host) => self.host = Some(host.clone()),
+            CoreInput::Selection(selection) => self.selection = Some(selection.clone()),
             CoreInput::Note(note) if !self.notes.contains(note) => self.notes.push(note.clone()),
             CoreInput::Loss(loss) => self.loss = Some(*loss),
             CoreInput::CallSite(answer) => {
@@ -88,12 +91,15 @@ impl SegmentPreamble {
         let mut events: Vec<&Event> = self.events.values().flatten().collect();
         events.sort_by_key(|event| (event.at, event.id));
         let host = self.host.iter().map(|host| Input::Host(wire::host::HostFacts::from_core(host)));
+        let selection = self.selection.iter();
+        let selection =
+            selection.map(|it| Input::Selection(wire::selection::Selection::from_core(it)));
         let notes = self.notes.iter().map(|note| Input::Note(wire::note::Note::from_core(note)));
         let loss = self.loss.iter().map(|loss| Input::Loss(wire::host::Loss::from_core(loss)));
         let call_sites = self.call_sites.values();
         let call_sites =
             call_sites.map(|it| Input::CallSite(wire::ledger::CallSite::from_core(it)));
         let events = events.into_iter().map(|it| Input::Event(wire::event::Event::from_core(it)));
-        host.chain(notes).chain(loss).chain(call_sites).chain(events).collect()
+        host.chain(selection).chain(notes).chain(loss).chain(call_sites).chain(events).collect()
     }
 }

@@ -1,8 +1,11 @@
 //! Options that select processes and connections.
 
-use std::process::{Child, Command, Stdio};
+use std::{
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 
-use super::run::{Leak, fds, run};
+use super::run::{Leak, fds, run, run_offline};
 use crate::collect::backend::scripted::Process;
 
 /// Asserts that the leak is found with one filter and not with another.
@@ -114,9 +117,50 @@ fn the_descendants_of_a_named_process_without_sockets_are_mentioned() {
     assert_eq!(outcome.report().process(process.pid)["tcp_fds"], 0, "{outcome:?}");
     assert_eq!(outcome.code, 0, "it is what was asked for: {outcome:?}");
     let table = run(&audit, of_child());
-    for words in ["1 process named with --pid had no TCP sockets", "--children", "(0 TCP)"] {
+    let named = format!("{}[{}] has had no TCP sockets", process.comm, process.pid);
+    for words in [&named, "--children", "(0 TCP)"] {
         assert!(table.stdout.contains(words), "{words}: {table:?}");
     }
+    let opener = process.clone();
+    let later = of_child().at(Duration::from_secs(1), move |sockets| {
+        Leak::Undrained.one(sockets, &opener);
+    });
+    let later = run(&format!("{audit} --for 5s"), later);
+    assert!(!later.stdout.contains("--children"), "it has had sockets: {later:?}");
     let found = run(&audit, Leak::Undrained.before_the_run(&process, 6));
     assert!(!found.stdout.contains("--children"), "it has sockets: {found:?}");
+}
+
+#[test]
+fn json_and_recordings_have_the_selection_and_the_observed_processes() {
+    let (this, child) = (Process::this(), Sleep::start());
+    let child = child.process();
+    let directory = tempfile::tempdir().unwrap();
+    let recording = directory.path().join("run.rec").display().to_string();
+    let mut host = Leak::Undrained.before_the_run(&this, 6);
+    Leak::Undrained.add(&mut host, &child, 2);
+    let selection = format!("--pid {} -D 443 --remote 10.0.0.0/8", this.pid);
+
+    let audit = format!("audit --idle 1s --cmdline -o json {selection} --record {recording}");
+    let ran = run(&audit, host).report();
+    let replayed = run_offline(&format!("replay {recording} -o json")).report();
+
+    for report in [ran, replayed] {
+        let expected = serde_json::json!({
+            "pids": [this.pid], "children": false, "comms": [], "cgroup": null, "container": null,
+            "local_ports": [], "remote_ports": [443], "remotes": ["10.0.0.0/8"],
+        });
+        assert_eq!(report.member("selection"), &expected);
+        let coverage = report.member("coverage");
+        let [observed] = &coverage["observed"].as_array().unwrap()[..] else { panic!("{report}") };
+        assert_eq!((&observed["pid"], &observed["comm"]), (&this.pid.into(), &this.comm.into()));
+        assert_eq!(observed["start_time"], report.process(this.pid)["start_time"]);
+        assert_eq!(coverage["observed_omitted"], 0);
+    }
+    let mut host = Leak::Undrained.before_the_run(&this, 6);
+    Leak::Undrained.add(&mut host, &child, 2);
+    let all = run("audit --idle 1s -o json", host).report();
+    let pids = all.member("coverage")["observed"].as_array().unwrap().iter().map(|it| &it["pid"]);
+    assert_eq!(pids.collect::<Vec<_>>(), [child.pid, this.pid], "the one that started last first");
+    assert_eq!(all.member("selection")["pids"], serde_json::json!([]));
 }

@@ -206,6 +206,59 @@ fn a_diff_shows_what_is_new_gone_and_grown() {
     assert!(table.stdout.contains("1 new"), "{table:?}");
 }
 
+/// Not all leaks that the later file does not have are gone.
+#[test]
+fn a_diff_says_what_the_later_file_could_not_show() {
+    let (file, process) = (File::new(), Process::this());
+    let six = || Leak::Undrained.before_the_run(&process, 6);
+    let json = |name: &str, arguments: &str, host: ScriptedHost| {
+        let path = file.next_to_it(name);
+        let outcome = run(&format!("audit --idle 1s -o json {arguments}"), host);
+        fs::write(&path, outcome.stdout).unwrap();
+        path
+    };
+    let pid = process.pid;
+    let before = json("before.json", "", six());
+    let none = || Leak::Undrained.before_the_run(&process, 0);
+    for (arguments, code, change) in [
+        (format!("--pid {pid}"), 0, "gone"),
+        (String::new(), 0, "gone"),
+        (format!("--pid {}", std::os::unix::process::parent_id()), 3, "not-observed"),
+        (format!("--pid {pid} -D 80"), 3, "not-observed"),
+    ] {
+        let after = json("after.json", &arguments, none());
+        assert_eq!(diff(&before, &after), (code, vec![change.to_owned()]), "{arguments}");
+    }
+    let recorded = file.path();
+    let parent = std::os::unix::process::parent_id();
+    run(&format!("audit --idle 1s --pid {parent} --record {recorded}"), none());
+    let table = run_offline(&format!("diff {before} {recorded}"));
+    assert_eq!(table.code, 3, "{table:?}");
+    let text = table.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let named = format!("Not observed: {}[{pid}].", process.comm);
+    for words in ["No new leaks: 1 not observed.", &named, &format!("--pid {parent}")] {
+        assert!(text.contains(words), "{words}: {table:?}");
+    }
+
+    // The same program, started again one second before the report.
+    let mut document: Value = serde_json::from_str(&fs::read_to_string(&before).unwrap()).unwrap();
+    document["at"] = "2026-03-01T12:10:00.000Z".into();
+    document["findings"] = Value::Array(Vec::new());
+    document["coverage"]["observed"][0]["pid"] = 1.into();
+    document["coverage"]["observed"][0]["start_time"] = "2026-03-01T12:09:59.000Z".into();
+    let restarted = file.next_to_it("restarted.json");
+    fs::write(&restarted, document.to_string()).unwrap();
+    assert_eq!(diff(&before, &restarted), (3, vec!["too-early".to_owned()]));
+    let table = run_offline(&format!("diff {before} {restarted}"));
+    assert!(table.stdout.contains("No new leaks: 1 too early."), "{table:?}");
+    assert!(table.stdout.contains(&format!("{}[1] had run for 1s", process.comm)), "{table:?}");
+
+    // New leaks are worse.
+    let host = Leak::NeverRead.before_the_run(&process, 6);
+    let new = json("new.json", &format!("--pid {pid} -L 8080"), host);
+    assert_eq!(diff(&before, &new).0, 1);
+}
+
 /// Otherwise, a leak that has grown would seem to have shrunk.
 #[test]
 fn a_diff_of_swapped_files_is_refused() {

@@ -101,3 +101,29 @@ fn an_audit_without_a_leak_says_so() {
     assert_eq!(outcome.code, 0, "{outcome:?}");
     assert!(outcome.stdout.starts_with("No leaked connections"), "{outcome:?}");
 }
+
+#[test]
+fn sockets_that_are_not_connected_are_mentioned() {
+    let process = Process::this();
+    let host = || {
+        let mut host = Leak::Undrained.before_the_run(&process, 6);
+        for _ in 0..300 {
+            host.sockets.refuse(&process);
+        }
+        host
+    };
+    let outcome = run("audit --idle 1s", host());
+    let text = outcome.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let note =
+        format!("{}[{}] has 300 TCP sockets that are not connected", process.comm, process.pid);
+    for words in
+        [&note, "306 TCP, 6 of them in findings, 300 not connected", "Coverage is complete."]
+    {
+        assert!(text.contains(words), "{words}: {outcome:?}");
+    }
+    let report = run("audit --idle 1s -o json", host()).report();
+    assert_eq!(report.member("coverage")["fds_not_connected"], 300);
+    assert_eq!(report.process(process.pid)["fds_not_connected"], 300);
+    let other = run("audit --idle 1s --pid 1", host());
+    assert!(!other.stdout.contains("not connected"), "out of scope: {other:?}");
+}

@@ -9,7 +9,9 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use tracer_common::SocketRecord;
-use tracer_core::{ConnectionId, Input, Note, ProcessKey, Snapshot, decode::KernelConstants};
+use tracer_core::{
+    ConnectionId, Holder, Input, Note, ProcessKey, Snapshot, decode::KernelConstants,
+};
 use tracer_inspect::{clock, process::cgroup};
 
 use super::Observer;
@@ -56,12 +58,16 @@ impl Observer {
         Ok(snapshot)
     }
 
-    /// A note after the first snapshot, if sockets of descendants of a target process are missing
-    /// from it, which then looks as if it leaked nothing: a shell or a server's main process.
-    pub(crate) fn omitted_descendants(&self, first: &Snapshot) -> Option<Input> {
-        let targets = self.targets.as_ref()?;
-        let (processes, descendants) = targets.omitted_descendants(&first.holders)?;
-        Some(Input::Note(Note::DescendantsNotObserved { processes, descendants }))
+    /// A note for each target process without TCP sockets in the first snapshot whose descendants
+    /// are not observed, so that it looks as if it leaked nothing: a shell or a server's main
+    /// process.
+    pub(crate) fn omitted_descendants(&self, first: &Snapshot) -> Vec<Input> {
+        let Some(targets) = &self.targets else { return Vec::new() };
+        let omitted = targets.omitted_descendants(&first.holders).into_iter();
+        let notes = omitted.map(|(Holder { key, comm, .. }, descendants)| {
+            Note::DescendantsNotObserved { process: *key, comm: comm.clone(), descendants }
+        });
+        notes.map(Input::Note).collect()
     }
 
     fn read_sockets(&mut self) -> Result<Snapshot> {

@@ -131,11 +131,11 @@ impl Session {
         observer.drop_privileges(recorder.as_ref().is_some_and(Recorder::replaces_file))?;
         let mut detector = RecordedDetector::new(plan.options, recorder);
         detector.handle(host);
-        let idle = Duration::from_millis(plan.options.idle_ms);
+        detector.handle(Input::Selection(plan.filter.selection()));
         Ok(Self {
             observer,
             detector,
-            pace: Pace::new(plan.interval, idle),
+            pace: Pace::new(plan.interval, Duration::from_millis(plan.options.idle_ms)),
             cpu_time: Duration::ZERO,
             inspection_time: Duration::ZERO,
             asked_at: Duration::ZERO,
@@ -159,10 +159,10 @@ impl Session {
         let snapshot = self.observer.snapshot()?;
         let taken = self.observer.cpu_time();
         let sockets = snapshot.sockets.len();
-        if !std::mem::replace(&mut self.has_snapshot, true)
-            && let Some(note) = self.observer.omitted_descendants(&snapshot)
-        {
-            self.detector.handle(note);
+        if !std::mem::replace(&mut self.has_snapshot, true) {
+            for note in self.observer.omitted_descendants(&snapshot) {
+                self.detector.handle(note);
+            }
         }
         self.detector.handle(Input::Snapshot(snapshot));
         // Events that occurred during the snapshot may not be in it.

@@ -27,7 +27,7 @@ fn side(findings: &str) -> Side {
         .collect();
     let document = serde_json::json!({
         "schema": 1, "host": "web1", "at": "2026-03-01T12:00:00.000Z", "findings": findings,
-        "coverage": { "complete": true },
+        "selection": {}, "coverage": { "complete": true },
     });
     Side::parse(&document.to_string()).unwrap()
 }

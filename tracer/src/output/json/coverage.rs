@@ -50,9 +50,16 @@ pub(super) fn note(fact: &Note) -> Coded {
         Note::FollowedProcessesFull { processes_max } => {
             coded.integer("processes_max", *processes_max)
         }
-        Note::DescendantsNotObserved { processes, descendants } => {
-            coded.integer("processes", *processes).integer("descendants", *descendants)
-        }
+        Note::DescendantsNotObserved { process, comm, descendants } => coded
+            .integer("pid", process.pid)
+            .text("comm", &comm.0)
+            .integer("descendants", *descendants),
+        Note::NotConnected { process, comm, fds, other_processes, other_fds } => coded
+            .integer("pid", process.pid)
+            .text("comm", &comm.0)
+            .integer("fds", *fds)
+            .integer("other_processes", *other_processes)
+            .integer("other_fds", *other_fds),
         Note::OtherThresholds { unanswered } => coded.integer("unanswered", *unanswered),
         Note::RecordingDamaged { offset_bytes } => coded.integer("offset_bytes", *offset_bytes),
         Note::RecordingSegmentsDeleted { segments } => coded.integer("segments", *segments),

@@ -13,6 +13,7 @@ use super::{
     coded::Coded,
     coverage::{ProbeObject, call_site_reason, note},
     evidence::{caveat, evidence},
+    scope::{OBSERVED_MAX, ObservedObject, SelectionObject},
 };
 use crate::{
     output::{Context, coverage, quantity::Thousandths, words},
@@ -32,6 +33,7 @@ pub(super) struct Document<'a> {
     at: String,
     observed_ms: u64,
     thresholds: ThresholdsObject,
+    selection: Option<SelectionObject<'a>>,
     findings: Vec<FindingObject<'a>>,
     processes: Vec<ProcessObject<'a>>,
     coverage: CoverageObject<'a>,
@@ -51,9 +53,10 @@ impl<'a> Document<'a> {
             at: clock.rfc3339(report.at),
             observed_ms: report.at.ms_since(report.started_at),
             thresholds: ThresholdsObject::new(&report.options),
+            selection: report.coverage.selection.as_ref().map(SelectionObject::new),
             findings: findings(report, clock),
-            processes: report.processes.iter().map(ProcessObject::new).collect(),
-            coverage: CoverageObject::new(&report.coverage),
+            processes: report.processes.iter().map(|it| ProcessObject::new(it, clock)).collect(),
+            coverage: CoverageObject::new(&report.coverage, clock),
             connections: connections(&report.unflagged, clock),
         }
     }
@@ -280,8 +283,10 @@ impl<'a> OwnerObject<'a> {
 #[derive(Serialize)]
 struct ProcessObject<'a> {
     pid: u32,
+    start_time: String,
     comm: &'a str,
     tcp_fds: u64,
+    fds_not_connected: u64,
     open_fds: Option<u64>,
     fd_limit: Option<u64>,
     growth_per_min: Option<Thousandths>,
@@ -305,11 +310,13 @@ impl GoroutinesObject {
 }
 
 impl<'a> ProcessObject<'a> {
-    fn new(process: &'a ProcessSummary) -> Self {
+    fn new(process: &'a ProcessSummary, clock: WallClock) -> Self {
         Self {
             pid: process.key.pid,
+            start_time: clock.start_time(process.key),
             comm: &process.comm.0,
             tcp_fds: process.tcp_fds,
+            fds_not_connected: process.fds_not_connected,
             open_fds: process.open_fds,
             fd_limit: process.fd_limit,
             growth_per_min: process.growth_per_min_milli.map(Thousandths::from_milli),
@@ -328,6 +335,7 @@ struct CoverageObject<'a> {
     map_full: u64,
     processes_unreadable: u64,
     not_judged: &'a BTreeMap<String, u64>,
+    fds_not_connected: u64,
     sockets: u64,
     processes: u64,
     snapshots: u64,
@@ -335,10 +343,14 @@ struct CoverageObject<'a> {
     snapshot_interval_max_ms: Option<u64>,
     probes: Vec<ProbeObject>,
     notes: Vec<Coded>,
+    observed: Vec<ObservedObject<'a>>,
+    observed_omitted: usize,
 }
 
 impl<'a> CoverageObject<'a> {
-    fn new(coverage: &'a Coverage) -> Self {
+    fn new(coverage: &'a Coverage, clock: WallClock) -> Self {
+        // Those that started last: a comparison asks which processes are new.
+        let observed = coverage.observed.iter().rev().take(OBSERVED_MAX);
         Self {
             complete: coverage.complete,
             events_lost: coverage::events_lost(&coverage.loss),
@@ -346,6 +358,7 @@ impl<'a> CoverageObject<'a> {
             map_full: coverage.loss.map_full,
             processes_unreadable: coverage.processes_unreadable,
             not_judged: &coverage.not_judged,
+            fds_not_connected: coverage.fds_not_connected,
             sockets: coverage.sockets,
             processes: coverage.processes,
             snapshots: coverage.snapshots,
@@ -353,6 +366,8 @@ impl<'a> CoverageObject<'a> {
             snapshot_interval_max_ms: coverage.snapshot_interval.map(|it| it.max_ms),
             probes: coverage.probes.iter().map(ProbeObject::new).collect(),
             notes: coverage.notes.iter().chain(&coverage.gaps()).map(note).collect(),
+            observed: observed.map(|it| ObservedObject::new(it, clock)).collect(),
+            observed_omitted: coverage.observed.len().saturating_sub(OBSERVED_MAX),
         }
     }
 }

@@ -117,6 +117,7 @@ fn shown(change: impl FnOnce(&mut Report)) -> Vec<u32> {
             key: finding.process,
             open_fds: Some(100),
             tcp_fds: 50,
+            fds_not_connected: 0,
             fd_limit: Some(1_000),
             growth_per_min_milli: None,
             seconds_to_fd_limit: None,

@@ -44,7 +44,7 @@ pub(super) fn lines(row: &Row<'_>, options: &Options, style: Style, paint: Paint
     if row.parts.len() > 1 {
         push(&counts_by_process(row));
         let process = process(finding.process, &finding.comm.0);
-        push(&format!("details of {process}, which has the most:"));
+        push(&format!("details of {process}, which has the most connections:"));
     }
     for fact in &finding.evidence {
         push(&escape::sentence(&words::evidence(fact)));

@@ -4,6 +4,7 @@ use super::{
     grid::{Column, Grid, LayoutStep, Shrink},
     style::Style,
     text::{Paint, wrap},
+    unknown_leaks,
 };
 use crate::{
     compare::{Below, Change, Difference, Note, Row, Tally},
@@ -34,6 +35,7 @@ pub(crate) fn difference(difference: &Difference, style: Style) -> String {
         lines.push(String::new());
     }
     lines.extend(wrap("", &summary(difference), width));
+    lines.extend(unknown_leaks::sentences(difference).iter().flat_map(|it| wrap("", it, width)));
     lines.extend(not_compared(difference).iter().flat_map(|text| wrap("", text, width)));
     for (label, side) in [("Before", &difference.before), ("After", &difference.after)] {
         let host = escape::visible(&side.host).into_owned();
@@ -59,7 +61,15 @@ fn summary(difference: &Difference) -> String {
         };
         return format!("No {least} leaks in either report.");
     }
-    let changes = [Change::New, Change::Grown, Change::Same, Change::Shrunk, Change::Gone];
+    let changes = [
+        Change::New,
+        Change::Grown,
+        Change::Same,
+        Change::Shrunk,
+        Change::NotObserved,
+        Change::TooEarly,
+        Change::Gone,
+    ];
     let counts =
         changes.map(|change| (rows.iter().filter(|row| row.change == change).count(), change));
     let counts = counts.iter().filter(|(count, _)| *count > 0);
@@ -154,6 +164,7 @@ mod tests {
     fn row(change: Change, before: Option<Tally>, after: Option<Tally>) -> Row {
         Row {
             change,
+            reason: None,
             key: "client-connection/outbound/10.0.0.7:443/a%1Bpi".to_owned(),
             comm: "a\u{1b}pi".to_owned(),
             direction: "outbound".to_owned(),

@@ -1,4 +1,5 @@
-//! What the run could see, the thresholds in force, and when and where it ran.
+//! The lines below the table: what the run could see, the thresholds in force, and when and where it
+//! ran.
 
 use tracer_core::Report;
 

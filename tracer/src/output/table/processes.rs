@@ -14,7 +14,8 @@ use crate::output::{
 const PROCESSES_MAX: usize = 20;
 
 /// One line for each process: `api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in
-/// findings); +23 TCP fds/min: limit reached in about 46h`; with `--wide`, also its goroutines.
+/// findings, 7 not connected); +23 TCP fds/min: limit reached in about 46h`; with `--wide`, also its
+/// goroutines.
 pub(super) fn lines(report: &Report, shown: &[&ProcessSummary], style: Style) -> Vec<String> {
     let width = usize::from(style.width);
     let line = |summary: &&ProcessSummary| {
@@ -44,11 +45,9 @@ fn flagged(report: &Report, process: ProcessKey) -> u64 {
 }
 
 fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
-    let flagged = match flagged {
-        0 => String::new(),
-        count => format!(", {} of them in findings", grouped(count)),
-    };
-    let tcp = format!("{} TCP{flagged}", grouped(summary.tcp_fds));
+    let parts =
+        part_of_them(&[(flagged, "in findings"), (summary.fds_not_connected, "not connected")]);
+    let tcp = format!("{} TCP{parts}", grouped(summary.tcp_fds));
     let fds = match (summary.open_fds, summary.fd_limit) {
         (Some(open), Some(limit)) => {
             format!("{} of {} fds open ({tcp})", grouped(open), grouped(limit))
@@ -57,7 +56,7 @@ fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
         (None, limit) => {
             let limit = limit.map(|limit| format!("; fd limit {}", grouped(limit)));
             let fds = counted(summary.tcp_fds, "TCP fd", "TCP fds");
-            format!("{fds}{flagged}{}", limit.unwrap_or_default())
+            format!("{fds}{parts}{}", limit.unwrap_or_default())
         }
     };
     let growth = summary.growth_per_min_milli.map(|growth| {
@@ -72,6 +71,16 @@ fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
     let goroutines = summary.goroutines.filter(|_| wide).map(goroutines);
     let parts: Vec<_> = [Some(fds), growth, goroutines].into_iter().flatten().collect();
     format!("{}: {}", process(summary.key, &summary.comm.0), parts.join("; "))
+}
+
+/// `, 1,204 of them in findings, 7 not connected`, without what is 0.
+fn part_of_them(parts: &[(u64, &str)]) -> String {
+    let parts = parts.iter().filter(|(count, _)| *count > 0).enumerate();
+    let parts = parts.map(|(number, (count, what))| {
+        let of_them = if number == 0 { " of them" } else { "" };
+        format!(", {}{of_them} {what}", grouped(*count))
+    });
+    parts.collect()
 }
 
 /// `1,230 goroutines, 604 in readLoop, 604 in writeLoop`: the number that a program's own metrics

@@ -37,16 +37,16 @@ pub(crate) fn fix_if_leak(leak: &Finding) -> String {
     format!("If it is a leak: {}", lower_case(&fix(leak)))
 }
 
-/// What to do before the program is fixed. `limit_at` is when the process reaches its fd limit; for
-/// several processes, that of the one with the most leaks.
+/// What to do before the program is fixed. `limit_at` is when the process reaches its fd limit; of
+/// several processes, when the one with the most leaks does.
 pub(crate) fn restart(leak: &Row<'_>, limit_at: Option<&str>) -> String {
     let finding = leak.largest();
     let (who, whose) = match leak.parts.len() {
-        0 | 1 => ("it".to_owned(), "its"),
+        0 | 1 => ("the process".to_owned(), "its"),
         _ => (process(finding), "their"),
     };
     let limit =
-        limit_at.map(|at| format!(" At the current rate {who} reaches its fd limit at {at}."));
+        limit_at.map(|at| format!(" At the current rate, {who} reaches its fd limit at {at}."));
     format!(
         "Until the fix is deployed, a restart of {} frees {whose} fds.{}",
         processes(leak),
@@ -59,13 +59,13 @@ pub(crate) fn check_of_fix(comparison: &str) -> String {
     format!("Then record again and check that the leak is gone: {comparison}")
 }
 
-/// How to see a finding that was retracted. `at` is a time before that, in RFC 3339.
+/// How to see a finding that was retracted. `at` is a time before the retraction, in RFC 3339.
 pub(crate) fn earlier_report(at: &str) -> String {
     format!("Create this report for the time when the finding was active: --at {at}")
 }
 
 /// What to do about a suspected leak that was not found.
-pub(crate) fn search_further(options: &Options) -> String {
+pub(crate) fn if_not_found(options: &Options) -> String {
     let idle = quantity::duration_ms(options.idle_ms);
     format!(
         "If you still suspect a leak: only connections that have been idle for {idle} are \

@@ -19,7 +19,9 @@ pub(crate) fn call_site_unknown(finding: &Finding) -> Option<String> {
     if reasons.len() < 2 {
         return finding.call_site_reason.as_ref().map(call_site_reason);
     }
-    let listed = reasons.iter().take(REASONS_MAX).map(|it| counted_reason(it, finding.key.family));
+    let family = finding.key.family;
+    let listed = reasons.iter().take(REASONS_MAX).enumerate();
+    let listed = listed.map(|(index, it)| counted_reason(it, index == 0, family));
     let mut phrases: Vec<String> = listed.collect();
     let others: usize = reasons.iter().skip(REASONS_MAX).map(|it| it.count).sum();
     if others > 0 {
@@ -33,29 +35,41 @@ pub(crate) const fn has_several_call_sites(finding: &Finding) -> bool {
     matches!(finding.call_site_reason, Some(CallSiteReason::SeveralCallSites))
 }
 
-/// `48 were opened before tracing began`.
-fn counted_reason(reason: &Counted<CallSiteReason>, family: FindingFamily) -> String {
-    let with_verb = |one, many| counted(reason.count as u64, one, many);
+/// `48 connections were opened before tracing began`; without the noun if it is not the first one.
+fn counted_reason(
+    reason: &Counted<CallSiteReason>,
+    is_first: bool,
+    family: FindingFamily,
+) -> String {
+    let count = reason.count as u64;
+    let subject = match is_first {
+        true => counted(count, "connection", "connections"),
+        false => grouped(count),
+    };
+    let verb = |one: &'static str, many: &'static str| if count == 1 { one } else { many };
     match &reason.value {
         CallSiteReason::OpenedBeforeTracing => {
-            with_verb("was opened before tracing began", "were opened before tracing began")
+            format!("{subject} {} opened before tracing began", verb("was", "were"))
         }
         CallSiteReason::StackNotRecorded if family == FindingFamily::Response => {
-            with_verb("has no recorded stack", "have no recorded stack")
+            format!("{subject} {} no recorded stack", verb("has", "have"))
         }
         CallSiteReason::StackNotRecorded => {
-            let opened = with_verb("was opened while tracing", "were opened while tracing");
-            format!("{opened}, but only runs with --pid or --go record stacks")
+            let were = verb("was", "were");
+            format!(
+                "{subject} {were} opened while tracing, but only runs with --pid or --go record \
+                 stacks"
+            )
         }
-        CallSiteReason::NotResolved => with_verb(
-            "has a stack that has not been resolved yet",
-            "have stacks that have not been resolved yet",
-        ),
-        CallSiteReason::NoApplicationFrame => with_verb(
-            "has no application frame on its stack",
-            "have no application frame on their stacks",
-        ),
-        other => format!("{}: {}", grouped(reason.count as u64), call_site_reason(other)),
+        CallSiteReason::NotResolved => {
+            let stacks = verb("has a stack that has", "have stacks that have");
+            format!("{subject} {stacks} not been resolved yet")
+        }
+        CallSiteReason::NoApplicationFrame => {
+            let on_stack = verb("its stack", "their stacks");
+            format!("{subject} {} no application frame on {on_stack}", verb("has", "have"))
+        }
+        other => format!("for {subject}, {}", call_site_reason(other)),
     }
 }
 
@@ -93,10 +107,10 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
             explanation.as_deref(),
         ),
         CallSiteReason::SymbolsMissing { module: Some(module) } => {
-            format!("{module} has no symbols: install its debug file in /usr/lib/debug/.build-id")
+            format!("{module} has no symbols; install its debug file in /usr/lib/debug/.build-id")
         }
         CallSiteReason::SymbolsMissing { module: None } => {
-            "JIT-compiled code has no symbols: have the runtime write /tmp/perf-PID.map".to_owned()
+            "JIT-compiled code has no symbols; have the runtime write /tmp/perf-PID.map".to_owned()
         }
         CallSiteReason::HiddenByRuntime { explanation } => explanation.clone(),
         CallSiteReason::HiddenFrame => {
@@ -112,7 +126,7 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
             format!("/tmp/perf-PID.map is larger than {}", bytes(*bytes_max))
         }
         CallSiteReason::PerfMapUnreadable { detail } => {
-            format!("/tmp/perf-PID.map cannot be read: {detail}")
+            format!("/tmp/perf-PID.map cannot be read ({detail})")
         }
         CallSiteReason::GoLinesInconsistent => {
             "Go's line table does not match the code in memory".to_owned()
@@ -151,11 +165,11 @@ mod tests {
         };
         assert_eq!(
             unknown(&[(OpenedBeforeTracing, 48), (NoApplicationFrame, 1)]).unwrap(),
-            "48 were opened before tracing began; 1 has no application frame on its stack"
+            "48 connections were opened before tracing began; 1 has no application frame on its stack"
         );
         assert_eq!(
             unknown(&[(StackNotRecorded, 31), (OpenedBeforeTracing, 1)]).unwrap(),
-            "31 were opened while tracing, but only runs with --pid or --go record stacks; 1 was \
+            "31 connections were opened while tracing, but only runs with --pid or --go record stacks; 1 was \
              opened before tracing began"
         );
         assert_eq!(
@@ -166,7 +180,7 @@ mod tests {
                 (NoApplicationFrame, 2)
             ])
             .unwrap(),
-            "5: the caller of the innermost known function cannot be determined; 4 have stacks \
+            "for 5 connections, the caller of the innermost known function cannot be determined; 4 have stacks \
              that have not been resolved yet; 3 were opened before tracing began; 2 for other \
              reasons"
         );

@@ -46,13 +46,14 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
             "Investigate the peer: it is not reading what the process sends."
         }
         Verdict::StalePool => {
-            "No action is needed; an idle timeout shorter than the peer's would avoid it."
+            "No action is needed; an idle timeout shorter than the peer's would avoid such connections."
         }
         Verdict::Growing => "Find out which code uses the oldest connections, and what for.",
     }
 }
 
-/// For longer than this, a recording is suggested instead of an audit.
+/// If the time for which to watch is longer than this, in milliseconds, a recording is suggested
+/// instead of an audit.
 const HOUR_MS: u64 = 3_600_000;
 /// Long enough to measure growth with the default `--growth-for`.
 const GROWTH_MS: u64 = 300_000;
@@ -60,6 +61,15 @@ const GROWTH_MS: u64 = 300_000;
 /// What to do next about a finding: find out whether it is a leak, or fix it.
 pub(crate) fn next_step(finding: &Finding, options: &Options) -> String {
     confirm(finding, options).unwrap_or_else(|| remedy(finding.verdict).to_owned())
+}
+
+/// For how long to watch, in milliseconds: at least `needed_ms`, in whole minutes if it is more than
+/// one, in whole seconds otherwise. The time is typed from a screen.
+pub(super) const fn watch_for_ms(needed_ms: u64) -> u64 {
+    const SECOND_MS: u64 = 1_000;
+    const MINUTE_MS: u64 = 60 * SECOND_MS;
+    let unit_ms = if needed_ms > MINUTE_MS { MINUTE_MS } else { SECOND_MS };
+    needed_ms.div_ceil(unit_ms).saturating_mul(unit_ms)
 }
 
 /// How to find out whether a *possible* finding is a leak, as one sentence; `None` for every other
@@ -92,6 +102,7 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
         _ => None,
     });
     let longer_ms = undecided.or(brief).unwrap_or_else(|| options.idle_ms.saturating_mul(3));
+    let longer_ms = watch_for_ms(longer_ms);
     let (longer, growth) = (argument(longer_ms), argument(longer_ms.max(GROWTH_MS)));
     Some(match finding.verdict {
         Verdict::Abandoned | Verdict::NeverReused | Verdict::UnsharedPool => format!(
@@ -107,4 +118,16 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
              stays or grows; slow readers catch up and retries end."
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::watch_for_ms;
+
+    #[test]
+    fn times_to_watch_are_short_to_type() {
+        assert_eq!(watch_for_ms(823_900), 14 * 60_000);
+        assert_eq!(watch_for_ms(60_000), 60_000);
+        assert_eq!(watch_for_ms(1_500), 2_000);
+    }
 }

@@ -1,9 +1,12 @@
 //! What a reader should know about what a run could and could not see, in words.
 
-use tracer_core::{FallbackReason, Limit, NoAnswer, Note, QuestionKind};
+use tracer_core::{Comm, FallbackReason, Limit, NoAnswer, Note, ProcessKey, QuestionKind};
 
 use super::{call_site_reason, limit::limit};
-use crate::output::quantity::{counted, grouped};
+use crate::output::{
+    escape,
+    quantity::{counted, grouped},
+};
 
 /// One note, as a sentence without its full stop.
 #[expect(clippy::too_many_lines, reason = "one arm for each variant")]
@@ -114,15 +117,33 @@ pub(crate) fn note(note: &Note) -> String {
                 .to_owned()
         }
         Note::TargetProcessesEnded => "the processes named with --pid have exited".to_owned(),
-        Note::DescendantsNotObserved { processes: named, descendants } => format!(
-            "{} named with --pid had no TCP sockets at the start, and {} not observed; add \
-             --children to include descendants",
-            processes(*named as u64),
+        Note::DescendantsNotObserved { process, comm, descendants } => format!(
+            "{} has had no TCP sockets so far, and its {} not observed; add --children to include \
+             descendants",
+            named(*process, comm),
             match descendants {
-                1 => "its descendant was".to_owned(),
-                count => format!("{} descendants were", grouped(*count as u64)),
+                1 => "descendant is".to_owned(),
+                count => format!("{} descendants are", grouped(*count as u64)),
             },
         ),
+        Note::NotConnected { process, comm, fds, other_processes, other_fds } => {
+            let others = match other_processes {
+                0 => String::new(),
+                count => format!(
+                    " ({} {} {} more)",
+                    grouped(*count),
+                    if *count == 1 { "other process has" } else { "other processes have" },
+                    grouped(*other_fds),
+                ),
+            };
+            format!(
+                "{} has {} that are not connected{others}: connect failed or was not called; they are \
+                 not analyzed, but if their number grows, the program probably does not close a \
+                 socket after a failed connect",
+                named(*process, comm),
+                counted(*fds, "TCP socket", "TCP sockets"),
+            )
+        }
         Note::FollowedProcessesFull { processes_max } => format!(
             "HTTP responses are tracked in at most {}; use --pid to choose which",
             processes(*processes_max as u64)
@@ -266,11 +287,11 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
             NoAnswer::Ended,
         ) => {
             let they = if count == 1 { "it" } else { "they" };
-            format!("{what} ended before {they} could be inspected")
+            format!("{what} exited before {they} could be inspected")
         }
         (QuestionKind::CallSite, NoAnswer::Ended) => {
-            let process = if count == 1 { "its process" } else { "their processes" };
-            format!("{what} could not be resolved to {}: {process} ended first", call_sites(count))
+            let process = if count == 1 { "its process has" } else { "their processes have" };
+            format!("{what} could not be resolved to {}: {process} exited", call_sites(count))
         }
     }
 }
@@ -279,4 +300,9 @@ const INSPECTION_FAILED: &str = "two inspections crashed or exceeded their limit
 
 const fn call_sites(count: u64) -> &'static str {
     if count == 1 { "a call site" } else { "call sites" }
+}
+
+/// `api[4711]`.
+fn named(process: ProcessKey, comm: &Comm) -> String {
+    format!("{}[{}]", escape::visible(&comm.0), process.pid)
 }

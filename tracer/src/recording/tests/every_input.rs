@@ -7,8 +7,8 @@ use tracer_core::{
     Actor, AttachState, CallSite, CallSiteReason, Comm, ConnectionId, Container, Event, EventKind,
     Goroutines, Held, Holder, Hook, HostFacts, HttpConnection, HttpStage, HttpStream, Input,
     Ledger, Limit, Loss, NoAnswer, Note, OpenResponse, Owner, Probe, ProcessFacts, ProcessKey,
-    Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId, Subject, TcpState, Timer,
-    Timestamp,
+    Reader, ReaderFacts, Readers, Selection, Snapshot, SocketFacts, StackId, Subject, TcpState,
+    Timer, Timestamp,
 };
 
 use crate::recording::Step;
@@ -61,8 +61,21 @@ pub(super) fn steps_of_format_8() -> Vec<Step> {
 
 /// The same, and what formats before 9 do not have.
 pub(super) fn steps_of_format_9() -> Vec<Step> {
-    let note = Note::DescendantsNotObserved { processes: 1, descendants: 12 };
-    steps_of_format_8().into_iter().chain([Step::Input(Input::Note(note))]).collect()
+    let comm = || Comm("sh".into());
+    let note = Note::DescendantsNotObserved { process: SERVER, comm: comm(), descendants: 12 };
+    let selection = Selection {
+        pids: vec![977, 4_101],
+        children: true,
+        comms: vec![comm()],
+        cgroup: Some("/system.slice/api.service".to_owned()),
+        container: Some("45ef".to_owned()),
+        local_ports: vec![443],
+        remote_ports: vec![5_432, 80],
+        remotes: vec!["10.0.0.0/8".to_owned()],
+    };
+    let inputs =
+        [Input::Note(note), Input::Selection(selection), Input::Selection(Selection::default())];
+    steps_of_format_8().into_iter().chain(inputs.map(Step::Input)).collect()
 }
 
 fn at(ms: u64) -> Timestamp {

@@ -1,4 +1,4 @@
-//! Inputs of the judge that are written in full.
+//! Inputs of the detector that are written in full.
 
 use super::{
     Wire,
@@ -8,6 +8,7 @@ use super::{
     note::Note,
     process::{ProcessFacts, ProcessKey},
     question::{NoAnswer, Subject},
+    selection::Selection,
     time::Time,
 };
 
@@ -26,6 +27,8 @@ wire_enum! {
         Tick(now: Time),
         NoAnswer(subject: Subject, reason: NoAnswer),
         ResponsesAwaited(process: ProcessKey),
+        /// Since format 9.
+        Selection(selection: Selection),
     }
 }
 
@@ -45,6 +48,7 @@ impl Input {
             Self::Tick(now) => Core::Tick(now.to_core()),
             Self::NoAnswer(subject, reason) => Core::NoAnswer(subject.to_core(), reason.to_core()),
             Self::ResponsesAwaited(process) => Core::ResponsesAwaited(process.to_core()),
+            Self::Selection(selection) => Core::Selection(selection.to_core()),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::{
     call_site_reason::CallSiteReason,
     limit::Limit,
     probe::FallbackReason,
+    process::{Comm, ProcessKey},
     question::{NoAnswer, QuestionKind},
 };
 
@@ -46,6 +47,13 @@ wire_enum! {
         FactsLost { ages: u64, openers: u64, call_sites: u64 },
         OutsideNotVisible,
         NoAnswer { question: QuestionKind, reason: NoAnswer, count: u64 },
-        DescendantsNotObserved { processes: Count, descendants: Count },
+        DescendantsNotObserved { process: ProcessKey, comm: Comm, descendants: Count },
+        NotConnected {
+            process: ProcessKey,
+            comm: Comm,
+            fds: u64,
+            other_processes: u64,
+            other_fds: u64,
+        },
     }
 }

@@ -28,6 +28,7 @@ use super::{
     process::{Container, Holder, ProcessFacts, ProcessKey},
     question::{NoAnswer, QuestionKind, Subject},
     readers::{Goroutines, Held, HttpConnection, HttpStage, Reader, ReaderFacts},
+    selection::Selection,
     socket::{Owner, SocketFacts, TcpState, Timer},
     socket_change::{OptionalTimeDelta, SocketChange, SocketStep},
     time::Time,
@@ -139,6 +140,7 @@ fn formats_4_to_9_are_what_they_were() {
         QuestionKind,
         NoAnswer,
         Subject,
+        Selection,
     );
     check_layout(Version::V4, &layout);
     check_layout(Version::V5, &layout);

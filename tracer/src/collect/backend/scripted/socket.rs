@@ -74,6 +74,7 @@ struct Socket {
     remote: (Ipv4Addr, u16),
     local_port: u16,
     state: u8,
+    was_connected: bool,
     received: u32,
     read: u32,
     /// When data was last read.
@@ -135,6 +136,7 @@ impl Sockets {
             remote,
             local_port,
             state: ESTABLISHED,
+            was_connected: true,
             received: 0,
             read: 0,
             read_at: self.now,
@@ -143,6 +145,14 @@ impl Sockets {
             segment_at: self.now,
         };
         self.open.insert(id, socket);
+        id
+    }
+
+    /// A process creates a socket whose `connect` is refused.
+    pub(crate) fn refuse(&mut self, process: &Process) -> SocketId {
+        let id = self.add(process, true, (Ipv4Addr::UNSPECIFIED, 0), 0);
+        let socket = self.socket(id);
+        (socket.state, socket.was_connected) = (CLOSE, false);
         id
     }
 
@@ -269,9 +279,11 @@ impl Socket {
         record.netns = NETNS;
         (record.rcv_nxt, record.copied_seq) = (1 + self.received + fin, 1 + self.read);
         (record.snd_una, record.write_seq) = (1 + REQUEST_BYTES, 1 + REQUEST_BYTES);
-        record.last_sent_jiffies = stamp(self.data_at);
-        record.last_received_jiffies = stamp(self.data_at);
-        record.last_ack_jiffies = stamp(self.data_at);
+        if self.was_connected {
+            record.last_sent_jiffies = stamp(self.data_at);
+            record.last_received_jiffies = stamp(self.data_at);
+            record.last_ack_jiffies = stamp(self.data_at);
+        }
         (record.data_segments_sent, record.data_segments_received) = (1, self.received.min(1));
         record.peer_window = 65_535;
         record.error = if self.state == CLOSE { RESET } else { 0 };

@@ -280,6 +280,7 @@ fn the_page_describes_the_fields_of_the_schema() {
     for (heading, definition) in [
         ("## The document", "report"),
         ("## Thresholds", "thresholds"),
+        ("## Selection", "selection"),
         ("## Findings", "finding"),
         ("## Connections", "connection"),
         ("## Owners", "owner"),

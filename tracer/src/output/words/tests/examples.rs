@@ -2,8 +2,8 @@
 
 use tracer_core::{
     AccessError, AttachError, AttachFailure, AttachMethod, AttachState, CallSiteReason, Caveat,
-    CountOf, Counted, DurationRange, Evidence, FallbackReason, Hook, Limit, NoAnswer, Note,
-    Occurrence, Probe, QuestionKind, Recurrence, Verdict,
+    Comm, CountOf, Counted, DurationRange, Evidence, FallbackReason, Hook, Limit, NoAnswer, Note,
+    Occurrence, Probe, ProcessKey, QuestionKind, Recurrence, Verdict,
 };
 
 const SECOND: u64 = 1_000;
@@ -295,9 +295,11 @@ pub(crate) fn notes() -> Vec<Note> {
         Note::RunTooShortForResponses,
         Note::SingleSnapshot,
         Note::TargetProcessesEnded,
-        Note::DescendantsNotObserved { processes: 1, descendants: 1 },
-        Note::DescendantsNotObserved { processes: 1, descendants: 12 },
-        Note::DescendantsNotObserved { processes: 2, descendants: 12 },
+        Note::DescendantsNotObserved { process: SHELL, comm: Comm("sh".into()), descendants: 1 },
+        Note::DescendantsNotObserved { process: SHELL, comm: Comm("sh".into()), descendants: 12 },
+        not_connected(300, 0, 0),
+        not_connected(11, 1, 12),
+        not_connected(1_200, 3, 900),
         Note::FollowedProcessesFull { processes_max: 256 },
         Note::OtherThresholds { unanswered: 0 },
         Note::OtherThresholds { unanswered: 1 },
@@ -386,4 +388,10 @@ pub(crate) fn attach_errors() -> Vec<AttachError> {
 
 const fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> Note {
     Note::NoAnswer { question, reason, count }
+}
+
+const SHELL: ProcessKey = ProcessKey { start_time_ns: 70_000_000_000, pid: 4_101 };
+
+fn not_connected(fds: u64, other_processes: u64, other_fds: u64) -> Note {
+    Note::NotConnected { process: SHELL, comm: Comm("sh".into()), fds, other_processes, other_fds }
 }
