@@ -42,10 +42,8 @@ fn counted_reason(
     family: FindingFamily,
 ) -> String {
     let count = reason.count as u64;
-    let subject = match is_first {
-        true => counted(count, "connection", "connections"),
-        false => grouped(count),
-    };
+    let subject =
+        if is_first { counted(count, "connection", "connections") } else { grouped(count) };
     let verb = |one: &'static str, many: &'static str| if count == 1 { one } else { many };
     match &reason.value {
         CallSiteReason::OpenedBeforeTracing => {
