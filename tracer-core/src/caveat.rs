@@ -8,6 +8,9 @@ use crate::CountOf;
 pub enum Caveat {
     /// All occurrences may have had one cause, such as a restart of the server.
     SingleCausePossible,
+    /// All occurrences may have had one cause, a burst of load: they were a single series, and
+    /// connections were opened after others had died.
+    SingleBurstPossible,
     /// The peer may have closed only its sending direction: a request was read and has not been
     /// answered yet.
     HalfClosePossible(CountOf),
@@ -79,6 +82,15 @@ pub enum Caveat {
     UsedAgain { count_min: usize },
     /// A run of `watch_ms` would show whether connections continue to accumulate.
     Undecided { watch_ms: u64 },
+    /// The connections are a single series without a pause, which goes on: a burst of load looks
+    /// the same. So far, it has lasted `lasted_ms`; a series that has lasted `needed_ms` is not a
+    /// burst, and a run of `watch_ms` would show whether this one does.
+    ShortSeries { lasted_ms: u64, needed_ms: u64, watch_ms: u64 },
+    /// The process is at its fd limit, so the number of connections cannot grow.
+    CannotGrow,
+    /// `alive_max` connections of the group were alive at one time: a pool that large looks the
+    /// same.
+    AliveTogether { alive_max: usize },
     /// Whether this process has called `execve` is unknown.
     ExecUnknown,
 }
@@ -92,6 +104,10 @@ impl Caveat {
             Self::AwaitsCollection { .. } => "awaits-collection",
             Self::UsedAgain { .. } => "used-again",
             Self::Undecided { .. } => "undecided",
+            Self::ShortSeries { .. } => "short-series",
+            Self::CannotGrow => "cannot-grow",
+            Self::AliveTogether { .. } => "alive-together",
+            Self::SingleBurstPossible => "single-burst-possible",
             Self::HalfClosePossible(_) => "half-close-possible",
             Self::EofUnconfirmed(_) => "eof-unconfirmed",
             Self::CloseTimeUnknown(_) => "close-time-unknown",
@@ -119,5 +135,16 @@ impl Caveat {
             Self::OpenerNotSeen => "opener-not-seen",
             Self::ExecUnknown => "exec-unknown",
         }
+    }
+
+    /// Whether watching for longer would show whether the connections accumulate, or would show
+    /// nothing new.
+    pub const fn is_about_watching(&self) -> bool {
+        matches!(self, Self::Undecided { .. } | Self::ShortSeries { .. } | Self::CannotGrow)
+    }
+
+    /// Whether all occurrences may have had a single cause.
+    pub(crate) const fn is_about_cause(&self) -> bool {
+        matches!(self, Self::SingleCausePossible | Self::SingleBurstPossible)
     }
 }

@@ -137,6 +137,18 @@ pub enum Evidence {
     /// The occurrence happened to the connections in several clusters: too few, or within too short
     /// a time, to be *at separate times* in the sense of [`rules`](crate::rules).
     SeparateTimes(Recurrence),
+    /// It happened `count` times in a single series, without a pause of more than
+    /// `pause_max_ms`, the latest of them `since_last_ms` ago.
+    Series {
+        occurrence: Occurrence,
+        count: usize,
+        span_ms: u64,
+        pause_max_ms: u64,
+        since_last_ms: u64,
+    },
+    /// The process is at its fd limit: `open` of `limit` file descriptors are open, more than half
+    /// of them for the `count` connections.
+    FdLimitReached { count: usize, open: u64, limit: u64 },
     /// The lowest number of connections rose in each of `windows` consecutive windows, from `from`
     /// to `to`, and the oldest connections stayed open.
     CountRose { windows: usize, from: usize, to: usize },
@@ -204,6 +216,8 @@ impl Evidence {
             Self::Rising { .. } => "rising",
             Self::Ceased { .. } => "ceased",
             Self::SeparateTimes(_) => "separate-times",
+            Self::Series { .. } => "series",
+            Self::FdLimitReached { .. } => "fd-limit-reached",
             Self::CountRose { .. } => "count-rose",
             Self::HalfClosedRose { .. } => "half-closed-rose",
             Self::NothingAcknowledged { .. } => "nothing-acknowledged",

@@ -114,7 +114,16 @@ impl<'a> JudgeContext<'a> {
         let each = self.grouped(processes).map(|(group, tracked)| {
             let alive = usize::from(self.died_at(tracked).is_none());
             let opened_at = tracked.opened_at;
-            (group, GroupSize { count: 1, alive, peak: (alive, self.now), oldest: opened_at })
+            (
+                group,
+                GroupSize {
+                    count: 1,
+                    alive,
+                    peak: (alive, self.now),
+                    in_use: (0, self.now),
+                    oldest: opened_at,
+                },
+            )
         });
         let mut sizes = sum_by_run(each);
         self.measure_peaks(processes, &mut sizes);
@@ -132,15 +141,19 @@ impl<'a> JudgeContext<'a> {
         if wanted.is_empty() {
             return;
         }
-        let mut lifetimes: BTreeMap<GroupKey, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
+        let mut lifetimes: BTreeMap<GroupKey, Vec<[Timestamp; 3]>> = BTreeMap::new();
         let mut is_measured = by_run(|group: GroupKey| wanted.contains(&group));
         for (group, tracked) in self.grouped(processes).filter(|(group, _)| is_measured(*group)) {
             let died_at = self.died_at(tracked).unwrap_or(Timestamp::END);
-            lifetimes.entry(group).or_default().push((tracked.opened_at, died_at));
+            let used_until =
+                group_size::in_use_until(tracked).map_or(died_at, |until| until.min(died_at));
+            lifetimes.entry(group).or_default().push([tracked.opened_at, used_until, died_at]);
         }
         for (group, lifetimes) in lifetimes {
             if let Some(size) = sizes.get_mut(&group) {
-                size.peak = group_size::peak(&lifetimes);
+                let each = || lifetimes.iter();
+                size.peak = group_size::peak(each().map(|[opened, _, died]| (*opened, *died)));
+                size.in_use = group_size::peak(each().map(|[opened, used, _]| (*opened, *used)));
             }
         }
     }
@@ -314,6 +327,7 @@ impl<'a> JudgeContext<'a> {
             responses_of_group: context.responses,
             turnover: context.turnover,
             occurred: rule.occurred,
+            fds: self.processes.fd_uses.get(&context.group.process).copied(),
             process: self.processes.facts.get(&context.group.process),
             options: self.options,
             now: self.now,
@@ -340,7 +354,7 @@ impl<'a> JudgeContext<'a> {
         let watched = self.watched_growth(&context.group, context.all.len());
         let watched = watched.filter(|_| is_most);
         let rate = || rate_milli(1, claimed.count(), times.span_ms);
-        let reconstructed = watched.is_none() && claimed.is_still_accumulating();
+        let reconstructed = watched.is_none() && claimed.has_rate();
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
         let (group, rule) = (context.group, rule.key());

@@ -43,6 +43,7 @@ mod direction;
 mod event;
 mod evidence;
 mod fair_queue;
+mod fd_use;
 mod finding_key;
 mod finding_tracker;
 mod group;

@@ -7,15 +7,19 @@ use alloc::{
 };
 
 use crate::{
-    Comm, Finding, Goroutines, Holder, Limit, Note, ObservedProcess, ProcessFacts, ProcessKey,
-    ProcessSummary, Selection, SocketFacts, Timestamp,
+    Comm, Confidence, Finding, Goroutines, Holder, Limit, Note, ObservedProcess, ProcessFacts,
+    ProcessKey, ProcessSummary, Selection, SocketFacts, Timestamp,
     call_sites::CallSites,
     fair_queue::FairQueue,
+    fd_use::FdUse,
     history::History,
     not_connected::NotConnected,
     open_responses::OpenResponses,
     stops::{Stop, Stops},
 };
+
+/// One in this many leaked connections may be in a finding whose growth is unknown.
+const UNKNOWN_ONE_IN: usize = 10;
 
 /// The state of all processes in scope.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub(crate) struct Processes {
     pub(crate) selection: Option<Selection>,
     /// What `/proc` says about each process.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
+    /// The open file descriptors and the limit of each process.
+    pub(crate) fd_uses: BTreeMap<ProcessKey, FdUse>,
     /// When each process was stopped.
     stops: BTreeMap<ProcessKey, Stops>,
     /// When the latest snapshot ended.
@@ -56,6 +62,7 @@ impl Processes {
         Self {
             selection: None,
             facts: BTreeMap::new(),
+            fd_uses: BTreeMap::new(),
             stops: BTreeMap::new(),
             snapshot_at: Timestamp::default(),
             facts_queue: FairQueue::default(),
@@ -84,6 +91,7 @@ impl Processes {
         let holders = &self.holders;
         self.snapshot_at = at;
         self.facts.retain(|key, _| holders.contains_key(key));
+        self.fd_uses.retain(|key, _| holders.contains_key(key));
         self.stops.retain(|key, _| holders.contains_key(key));
         self.facts_queue.retain(|key| holders.contains_key(key));
         self.readers_queue.retain(|key| holders.contains_key(key));
@@ -110,10 +118,20 @@ impl Processes {
 
     /// Stores what `/proc` says about a process. `asked_at` is the end of the snapshot after which
     /// the question was asked; `None` means the latest snapshot.
-    pub(crate) fn take_facts(&mut self, facts: ProcessFacts, asked_at: Option<Timestamp>) {
+    pub(crate) fn take_facts(
+        &mut self,
+        facts: ProcessFacts,
+        asked_at: Option<Timestamp>,
+        idle_ms: u64,
+    ) {
         self.unreadable.remove(&facts.key);
         let at = asked_at.unwrap_or(self.snapshot_at);
         self.stops.entry(facts.key).or_default().observe(facts.stopped, at);
+        let tcp_fds = self.holders.get(&facts.key).map_or(0, |holder| holder.tcp_fds);
+        let before = self.fd_uses.remove(&facts.key);
+        if let Some(fd_use) = FdUse::observe(before, &facts, tcp_fds, at, idle_ms) {
+            self.fd_uses.insert(facts.key, fd_use);
+        }
         self.facts.insert(facts.key, facts);
     }
 
@@ -215,20 +233,20 @@ impl Processes {
 }
 
 /// The sum of the rates of growth of a process's findings, in thousandths of a connection per
-/// minute. `None` if most connections are in findings without a rate: the sum would be too low, and
-/// the fd limit would seem further away than it is.
+/// minute. `None` if more than a tenth of the leaked connections are in findings without a rate: the
+/// sum would be too low, and the fd limit would seem further away than it is.
 fn reconstructed_growth<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<i64> {
     let (mut rate, mut with_rate, mut without_rate) = (None::<i64>, 0_usize, 0_usize);
-    for finding in findings {
+    for finding in findings.filter(|finding| finding.confidence > Confidence::Info) {
         match finding.growth_per_min_milli {
             Some(growth) => {
                 rate = Some(rate.unwrap_or(0).saturating_add(growth));
-                with_rate += finding.count;
+                with_rate = with_rate.saturating_add(finding.count);
             }
-            None => without_rate += finding.count,
+            None => without_rate = without_rate.saturating_add(finding.count),
         }
     }
-    rate.filter(|_| with_rate >= without_rate)
+    rate.filter(|_| without_rate <= with_rate / (UNKNOWN_ONE_IN - 1))
 }
 
 /// Each limit once, with the number of processes that have it.

@@ -24,6 +24,7 @@
 //! - *still accumulating*: the latest of those is no longer ago than twice their span or
 //!   30 × `--idle`, whichever is longer.
 //! - *accumulate*: see [`accumulation`].
+//! - *a process at its fd limit*: see [`fd_limit`].
 //! - *confirmed by goroutine scan*: see [`scan_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
@@ -56,6 +57,7 @@ pub mod accumulation;
 pub mod body_not_closed;
 mod claimed;
 pub mod close_wait;
+pub mod fd_limit;
 pub mod ghost;
 pub mod growing;
 pub mod inherited;
@@ -258,7 +260,7 @@ impl Assessment {
         self.confidence = self.confidence.max(Confidence::Likely);
         self.reasons
             .caveats
-            .retain(|it| !matches!(it, Caveat::Undecided { .. } | Caveat::UsedAgain { .. }));
+            .retain(|it| !it.is_about_watching() && !matches!(it, Caveat::UsedAgain { .. }));
         self
     }
 }

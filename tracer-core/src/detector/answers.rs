@@ -10,7 +10,7 @@ use crate::{
 impl Detector {
     pub(super) fn take_facts(&mut self, facts: ProcessFacts) {
         let asked_at = self.outstanding.take_process(facts.key);
-        self.processes.take_facts(facts, asked_at);
+        self.processes.take_facts(facts, asked_at, self.options.idle_ms);
     }
 
     pub(super) fn take_unreadable(&mut self, process: ProcessKey) {

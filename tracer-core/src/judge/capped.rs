@@ -319,7 +319,7 @@ pub(super) fn limit(
     if slow + half_closed > 0 {
         // Whether this is a leak depends on those peers, so watching the group for longer does not
         // help.
-        caveats.retain(|caveat| !matches!(caveat, Caveat::Undecided { .. }));
+        caveats.retain(|caveat| !caveat.is_about_watching());
     }
     let is_uninspected =
         |view: &&ConnectionView<'_>| view.cap_reason == Some(CapReason::NotInspected);

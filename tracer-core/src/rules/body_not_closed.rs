@@ -309,5 +309,6 @@ fn add_pending(reasons: &mut Reasons, claimed: &Claimed<'_, '_>) {
 fn request_times(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let since = claimed.members.iter().flat_map(leaked).map(|it| Interval::exact(it.since));
     let times = SeparateTimes::of(since, claimed.options.gap_ms(), claimed.options.idle_ms);
-    (times.count > 1).then(|| recurrence(claimed, times, Occurrence::Requested))
+    (times.count > 1 || times.series.is_some())
+        .then(|| recurrence(claimed, times, Occurrence::Requested))
 }

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use crate::{
     CountOf, DurationRange, Held, Interval, Options, ProcessFacts, Timestamp,
-    connection_view::ConnectionView, separate_times::SeparateTimes, turnover::Turnover,
+    connection_view::ConnectionView, fd_use::FdUse, separate_times::SeparateTimes,
+    turnover::Turnover,
 };
 
 /// One in this many connections of a confirmed finding may be unconfirmed.
@@ -40,6 +41,8 @@ pub(crate) struct Claimed<'c, 'a> {
     /// The number of claimed connections that were opened by a process that is known to be still
     /// running.
     pub(crate) running_openers: usize,
+    /// The open file descriptors of the process, if known.
+    pub(crate) fds: Option<FdUse>,
     /// What `/proc` says about the process, if known.
     pub(crate) process: Option<&'a ProcessFacts>,
     pub(crate) options: &'a Options,

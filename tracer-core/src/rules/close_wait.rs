@@ -11,6 +11,8 @@
 //!     `--pool-size` connections are enough if they are beyond a pool that was watched
 //!     ([`turnover`](crate::turnover));
 //!   - at least `--min-count` connections on which the process was seen to receive EOF.
+//!
+//!   Or the process is at its fd limit ([`fd_limit`](super::fd_limit)).
 //! - *possible*: more than `--pool-size` connections; or at least `--min-count` connections with
 //!   nothing unread; or any number of connections if on one of them the process received EOF, or
 //!   the goroutine scan found no reference to the response, or if the process may return to most of
@@ -78,13 +80,15 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         noticed => noticed,
     };
     let has_accumulated = accumulated == Accumulation::OneByOne;
+    let fd_limit = claimed.fd_limit(is_certainly_overdue);
+    let is_at_fd_limit = fd_limit.is_some_and(|fd_limit| fd_limit.is_witness);
     let unreferenced = claimed.confirmed() + claimed.scan_incomplete();
     let working = claimed.count_where(|it| may_be_answered(it.direction, it.facts));
     let (verdict, confidence) = if claimed.is_confirmed() {
         (Verdict::CloseWait, Confidence::Certain)
     } else if claimed.may_be_resumed() || 2 * working > count {
         (Verdict::CloseWait, Confidence::Possible)
-    } else if has_accumulated || noticed == Accumulation::OneByOne {
+    } else if has_accumulated || noticed == Accumulation::OneByOne || is_at_fd_limit {
         (Verdict::CloseWait, Confidence::Likely)
     } else if count > claimed.pool_max()
         || received_eof > 0
@@ -116,6 +120,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     if verdict == Verdict::CloseWait && confidence == Confidence::Possible {
         reasons.add_undecided(claimed, accumulated);
     }
+    reasons.add_fd_limit(claimed, fd_limit, confidence);
     reasons.add_readers(claimed);
     reasons.add_same_destination(claimed);
     if certain < count {

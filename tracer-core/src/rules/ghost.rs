@@ -16,6 +16,8 @@
 //!     `--pool-size` connections are enough if they are beyond a pool that was watched
 //!     ([`turnover`](crate::turnover));
 //!   - at least `--min-count` connections on which EOF or the error was returned to the process.
+//!
+//!   Or the process is at its fd limit ([`fd_limit`](super::fd_limit)).
 //! - *possible*: more than `--pool-size` connections; or at least `--min-count` connections on which
 //!   EOF or the error was returned; or the goroutine scan was incomplete.
 //! - **stale-pool** *info*: fewer connections.
@@ -65,9 +67,11 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let are_enough_reported = reported >= claimed.count_min();
     let noticed = claimed.accumulation(is_reported);
     let is_noticed_leak = are_enough_reported && noticed == Accumulation::OneByOne;
+    let fd_limit = claimed.fd_limit(|_| true);
+    let is_at_fd_limit = fd_limit.is_some_and(|fd_limit| fd_limit.is_witness);
     let (verdict, confidence) = if claimed.is_confirmed() {
         (Verdict::Ghost, Confidence::Certain)
-    } else if accumulated == Accumulation::OneByOne || is_noticed_leak {
+    } else if accumulated == Accumulation::OneByOne || is_noticed_leak || is_at_fd_limit {
         (Verdict::Ghost, Confidence::Likely)
     } else if is_many || are_enough_reported || claimed.scan_incomplete() > 0 {
         (Verdict::Ghost, Confidence::Possible)
@@ -89,6 +93,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     if verdict == Verdict::Ghost && confidence == Confidence::Possible {
         reasons.add_undecided(claimed, accumulated);
     }
+    reasons.add_fd_limit(claimed, fd_limit, confidence);
     let growth_raises_confidence =
         count >= claimed.count_min() && accumulated != Accumulation::AtOnce;
     Some(Assessment { verdict, confidence, growth_raises_confidence, reasons })

@@ -8,7 +8,9 @@
 //!   a read, and accumulated ([`accumulation`](super::accumulation)). Or, in a shorter run of at
 //!   least two snapshots: at least `--min-count` such connections accumulated, no more was read from
 //!   them than HTTP libraries buffer on their own, and only when the response began, and the process
-//!   is not processing another connection of the group.
+//!   is not processing another connection of the group. Instead of accumulating, they may have
+//!   brought the process to its fd limit ([`fd_limit`](super::fd_limit)) while it is not processing
+//!   another connection of the group.
 //! - *possible*: otherwise. Also, whatever the above says, if the process may return to the
 //!   connections, or if a reader is waiting on most of them: the process is stuck and has not
 //!   forgotten them.
@@ -134,7 +136,10 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let seen = claimed.count_where(|member| is_large(member) && was_watched(member));
     let untouched = claimed.count_where(|member| is_large(member) && is_untouched(member));
     let accumulated = claimed.accumulation(is_large);
-    let has_accumulated = accumulated == Accumulation::OneByOne;
+    let fd_limit = claimed.fd_limit(is_large);
+    let is_at_fd_limit = fd_limit.is_some_and(|fd_limit| fd_limit.is_witness);
+    let has_accumulated =
+        accumulated == Accumulation::OneByOne || (is_at_fd_limit && being_processed == 0);
     // Two snapshots are needed to see that nothing is read.
     let is_apparent =
         watched.max_ms > 0 && has_accumulated && untouched >= count_min && being_processed == 0;
@@ -175,6 +180,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     if confidence == Confidence::Possible && large >= count_min {
         reasons.add_undecided(claimed, accumulated);
     }
+    reasons.add_fd_limit(claimed, fd_limit, confidence);
     let growth_raises_confidence = seen >= count_min
         && accumulated != Accumulation::AtOnce
         && !claimed.may_be_resumed()

@@ -20,8 +20,7 @@ pub(crate) const fn caveats_label(confidence: Confidence) -> &'static str {
 /// *info* without caveats.
 pub(crate) fn caveats(finding: &Finding) -> Vec<String> {
     if !finding.caveats.is_empty() {
-        let is_undecided = |it: &Caveat| matches!(it, Caveat::Undecided { .. });
-        let has_longer_time = finding.caveats.iter().any(is_undecided);
+        let has_longer_time = finding.caveats.iter().any(Caveat::is_about_watching);
         return finding
             .caveats
             .iter()
@@ -49,6 +48,7 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              them"
                 .to_owned()
         }
+        Caveat::SingleBurstPossible => "a single burst of load may explain all of them".to_owned(),
         Caveat::HalfClosePossible(of) => format!(
             "on {}, a request was read and has not been answered, so the peer may have closed only \
              its sending side and still be waiting for the response",
@@ -163,9 +163,25 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              whether more connections accumulate",
             duration_ms(watch_for_ms(*watch_ms))
         ),
+        Caveat::ShortSeries { lasted_ms, needed_ms, watch_ms } => format!(
+            "a burst of load looks the same until it has lasted {} (three times --idle); so far it \
+             has lasted {}, and watching for {} shows whether it goes on",
+            duration_ms(*needed_ms),
+            duration_ms(*lasted_ms),
+            duration_ms(watch_for_ms(*watch_ms))
+        ),
         Caveat::WatchedTooBriefly { needed_ms } => format!(
             "{SLOW_READER}; watching for longer than --idle (--for {}) rules out most slow readers",
             argument(watch_for_ms(needed_ms.saturating_mul(2)))
+        ),
+        Caveat::CannotGrow => {
+            "the process is at its fd limit, so their number cannot grow, and watching for longer \
+             shows nothing new"
+                .to_owned()
+        }
+        Caveat::AliveTogether { alive_max } => format!(
+            "up to {} to this destination were alive at one time: a pool that large looks the same",
+            some(*alive_max)
         ),
         Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => too_little_unread(
             CountOf { count: *count, total: *total },

@@ -130,6 +130,22 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             let span = duration_ms(recurrence.span_ms);
             format!("{} in {clusters} over {span}", happened(recurrence.occurrence))
         }
+        Evidence::Series { occurrence: what, span_ms, pause_max_ms, since_last_ms, .. } => format!(
+            "{} one after another over {}, never more than {} apart, the latest {} ago",
+            occurrence(*what),
+            duration_ms(*span_ms),
+            duration_ms(rounded_up(*pause_max_ms)),
+            duration_ms(*since_last_ms)
+        ),
+        Evidence::FdLimitReached { count, open, limit } => format!(
+            "the process is at its fd limit ({} of {} fds open) and has not closed {}",
+            grouped(*open),
+            grouped(*limit),
+            match count {
+                1 => "this connection".to_owned(),
+                count => format!("these {}", connections(*count)),
+            }
+        ),
         Evidence::CountRose { windows, from, to } => format!(
             "the number of connections rose in {windows} consecutive time windows, from {} to {}, \
              and the oldest stayed open",
@@ -242,6 +258,11 @@ const fn happened(occurrence: Occurrence) -> &'static str {
 /// `1 connection has`, `23 connections have`.
 fn connections_have(count: usize) -> String {
     counted(count as u64, "connection has", "connections have")
+}
+
+/// Whole seconds above one second.
+const fn rounded_up(milliseconds: u64) -> u64 {
+    if milliseconds < 1_000 { milliseconds } else { milliseconds.div_ceil(1_000) * 1_000 }
 }
 
 const fn it_or_them(count: usize) -> &'static str {

@@ -1,6 +1,6 @@
 //! What to do about a finding, in words.
 
-use tracer_core::{Caveat, Confidence, Finding, Options, Verdict};
+use tracer_core::{Caveat, Confidence, Evidence, Finding, Options, Verdict};
 
 use super::thresholds::threshold_arguments;
 use crate::{output::quantity::argument, program};
@@ -63,12 +63,21 @@ pub(crate) fn next_step(finding: &Finding, options: &Options) -> String {
     confirm(finding, options).unwrap_or_else(|| remedy(finding.verdict).to_owned())
 }
 
+/// The fd limit of a process that has reached it, so that more watching shows nothing.
+fn filled_limit(finding: &Finding) -> Option<u64> {
+    let cannot_grow = finding.caveats.iter().any(|it| matches!(it, Caveat::CannotGrow));
+    finding.evidence.iter().filter(|_| cannot_grow).find_map(|evidence| match evidence {
+        Evidence::FdLimitReached { limit, .. } => Some(*limit),
+        _ => None,
+    })
+}
+
 /// For how long to watch, in milliseconds: at least `needed_ms`, in whole minutes if it is more than
-/// one, in whole seconds otherwise. The time is typed from a screen.
+/// 90 seconds, in whole seconds otherwise. The time is typed from a screen.
 pub(super) const fn watch_for_ms(needed_ms: u64) -> u64 {
     const SECOND_MS: u64 = 1_000;
     const MINUTE_MS: u64 = 60 * SECOND_MS;
-    let unit_ms = if needed_ms > MINUTE_MS { MINUTE_MS } else { SECOND_MS };
+    let unit_ms = if needed_ms > 90 * SECOND_MS { MINUTE_MS } else { SECOND_MS };
     needed_ms.div_ceil(unit_ms).saturating_mul(unit_ms)
 }
 
@@ -86,8 +95,17 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     };
     // With other thresholds, the finding may be missing or mean something else.
     let arguments = format!("{uprobes}{}", threshold_arguments(options));
+    if let Some(limit) = filled_limit(finding) {
+        return Some(format!(
+            "The process is at its fd limit, so their number cannot grow. Save the evidence: sudo \
+             tracer audit --pid {pid} -o json{arguments} > FILE. Check that there is memory for \
+             more, and that the program does not use select(2); then raise the limit and run this \
+             again: sudo prlimit --pid {pid} --nofile={}:. A leak fills the new limit, too.",
+            limit.saturating_mul(2)
+        ));
+    }
     let undecided = finding.caveats.iter().find_map(|caveat| match caveat {
-        Caveat::Undecided { watch_ms } => Some(*watch_ms),
+        Caveat::Undecided { watch_ms } | Caveat::ShortSeries { watch_ms, .. } => Some(*watch_ms),
         _ => None,
     });
     if undecided.is_some_and(|watch_ms| watch_ms > HOUR_MS) {
@@ -96,7 +114,7 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
              hours apart and {tracer} diff. A leak leaves more each time; a pool does not."
         ));
     }
-    // The same time as in the caveat.
+    // Twice `--idle` is enough for this; the others take longer.
     let brief = finding.caveats.iter().find_map(|caveat| match caveat {
         Caveat::WatchedTooBriefly { needed_ms } => Some(needed_ms.saturating_mul(2)),
         _ => None,
@@ -128,6 +146,8 @@ mod tests {
     fn times_to_watch_are_short_to_type() {
         assert_eq!(watch_for_ms(823_900), 14 * 60_000);
         assert_eq!(watch_for_ms(60_000), 60_000);
+        assert_eq!(watch_for_ms(89_001), 90_000);
+        assert_eq!(watch_for_ms(90_001), 120_000);
         assert_eq!(watch_for_ms(1_500), 2_000);
     }
 }
