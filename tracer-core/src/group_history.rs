@@ -30,7 +30,7 @@ impl GroupHistory {
         } else {
             self.counts = History::default();
         }
-        self.turnover.observe(at, size);
+        self.turnover.observe(size, options.idle_ms);
     }
 
     /// Whether the history may still matter: a group of which all dead connections were closed may

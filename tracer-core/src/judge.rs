@@ -72,8 +72,7 @@ pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
     pub(crate) histories: &'a BTreeMap<GroupKey, GroupHistory>,
-    /// The number of connections of each group that were capped by half-closed ones at earlier
-    /// judgments.
+    /// How many connections of each group half-closed ones capped at earlier judgments.
     pub(crate) half_closed: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
@@ -113,8 +112,8 @@ impl<'a> JudgeContext<'a> {
     pub(crate) fn group_sizes(&self, processes: &ProcessSet) -> BTreeMap<GroupKey, GroupSize> {
         let each = self.grouped(processes).map(|(group, tracked)| {
             let alive = usize::from(self.died_at(tracked).is_none());
-            let opened_at = tracked.opened_at;
-            (group, GroupSize { count: 1, alive, peak: (alive, self.now), oldest: opened_at })
+            let (peak, oldest) = ((alive, self.now), tracked.opened_at);
+            (group, GroupSize { count: 1, alive, peak, oldest, ..GroupSize::empty(self.now) })
         });
         let mut sizes = sum_by_run(each);
         self.measure_peaks(processes, &mut sizes);
@@ -132,15 +131,19 @@ impl<'a> JudgeContext<'a> {
         if wanted.is_empty() {
             return;
         }
-        let mut lifetimes: BTreeMap<GroupKey, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
+        let mut lifetimes: BTreeMap<GroupKey, Vec<[Timestamp; 3]>> = BTreeMap::new();
         let mut is_measured = by_run(|group: GroupKey| wanted.contains(&group));
         for (group, tracked) in self.grouped(processes).filter(|(group, _)| is_measured(*group)) {
             let died_at = self.died_at(tracked).unwrap_or(Timestamp::END);
-            lifetimes.entry(group).or_default().push((tracked.opened_at, died_at));
+            let used_until =
+                group_size::in_use_until(tracked).map_or(died_at, |until| until.min(died_at));
+            lifetimes.entry(group).or_default().push([tracked.opened_at, used_until, died_at]);
         }
         for (group, lifetimes) in lifetimes {
             if let Some(size) = sizes.get_mut(&group) {
-                size.peak = group_size::peak(&lifetimes);
+                let each = || lifetimes.iter();
+                size.peak = group_size::peak(each().map(|[opened, _, died]| (*opened, *died)));
+                size.in_use = group_size::peak(each().map(|[opened, used, _]| (*opened, *used)));
             }
         }
     }

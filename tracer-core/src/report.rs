@@ -4,8 +4,8 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::net::SocketAddr;
 
 use crate::{
-    CallSiteReason, Caveat, Comm, Confidence, ConnectionId, Container, Direction, Evidence,
-    FindingKey, Goroutines, Interval, Loss, Note, ObservedProcess, Options, Owner, Probe,
+    CallSiteReason, Caveat, Comm, Confidence, ConnectionId, Container, Counted, Direction,
+    Evidence, FindingKey, Goroutines, Interval, Loss, Note, ObservedProcess, Options, Owner, Probe,
     ProcessKey, Reader, Selection, SnapshotInterval, TcpState, Timestamp, Verdict,
 };
 
@@ -99,6 +99,9 @@ pub struct Finding {
     pub call_site: Option<String>,
     /// Why [`call_site`](Self::call_site) is `None`; `None` if it is not.
     pub call_site_reason: Option<CallSiteReason>,
+    /// Why the call sites of connections are unknown, and of how many; the most frequent reason
+    /// first. Empty if all are known.
+    pub call_site_reasons: Vec<Counted<CallSiteReason>>,
     /// `GET http://host/path`, if it is known and the same for all.
     pub request: Option<String>,
     /// The facts behind the finding.

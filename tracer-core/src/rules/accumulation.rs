@@ -7,7 +7,8 @@
 //! a burst is large enough to use them again.
 //!
 //! Connections *accumulated* if they died in one of these ways, and others were opened after the
-//! first of them was last used, other than in place of dead ones:
+//! first of them was last used, other than in place of dead ones (an excess that grew shows that by
+//! itself):
 //!
 //! - **One by one**: at separate times and still accumulating, with no more than a third of the
 //!   connections in one cluster; and either at least half as many clusters as connections, or at
@@ -56,12 +57,16 @@ impl<'a> Claimed<'_, 'a> {
         let members = || self.members.iter().filter(|member| test(member));
         let count = members().count();
         let times = self.separate_times(members().map(self.occurred));
-        let has_accumulated = self.is_beyond_pool()
+        let is_beyond_pool = self.is_beyond_pool();
+        let has_accumulated = is_beyond_pool
             || self.is_one_by_one(count, times)
             || self.is_in_bursts(members(), count);
         let unused = members().map(ConnectionView::last_used_at).min();
         let first = unused.map_or(times.first, |unused| unused.min(times.first));
-        if has_accumulated && has_continued(members(), first) {
+        // An excess that grew shows by itself that more were opened than replaced dead ones.
+        let has_continued =
+            || (is_beyond_pool && times.count > 1) || self.has_continued(members(), first);
+        if has_accumulated && has_continued() {
             return Accumulation::OneByOne;
         }
         if times.count <= 1 {
@@ -107,6 +112,19 @@ impl<'a> Claimed<'_, 'a> {
         self.turnover.is_some_and(|turnover| turnover.excess_grew)
     }
 
+    /// See [`has_continued`].
+    fn has_continued<'m>(
+        &self,
+        members: impl Iterator<Item = &'m ConnectionView<'a>> + Clone,
+        first: Timestamp,
+    ) -> bool
+    where
+        'a: 'm,
+    {
+        let is_more = self.turnover.is_none_or(|turnover| self.group.len() > turnover.peak);
+        has_continued(members, first, is_more)
+    }
+
     /// Undecided until the required number of clusters has been watched, or until the latest series
     /// without a pause is too long to be a burst.
     fn undecided(&self, times: SeparateTimes) -> Accumulation {
@@ -138,7 +156,7 @@ impl<'a> Claimed<'_, 'a> {
     /// Whether all of them are one series without a pause, in which connections were opened after
     /// others had died: a restart of the peer is no explanation for that.
     pub(super) fn is_replenished_series(&self) -> bool {
-        self.times.series.is_some() && has_continued(self.members.iter(), self.times.first)
+        self.times.series.is_some() && self.has_continued(self.members.iter(), self.times.first)
     }
 
     /// The caveat for such a series, if it goes on and is too short.
@@ -198,24 +216,24 @@ impl<'a> Claimed<'_, 'a> {
 /// bounded, a leak continues. The death of the first is not what counts, because a peer may take so
 /// long to close that all were opened before that.
 ///
-/// If the openings were watched, one is enough that did not take the place of a dead connection: a
-/// pool replaces those that it finds dead, while others stay below them. Otherwise, most must have
-/// been opened later: a pool may have replaced a few.
+/// One opening that was watched is enough if it was not in place of a dead connection, and there
+/// are more connections than were ever alive at once (`is_more_than_alive`): a pool replaces those
+/// that it finds dead, while others stay below them. Otherwise, most must have been opened later: a
+/// pool may have replaced a few, and a connection that it closed had perhaps died just before that.
 fn has_continued<'m, 'a: 'm>(
     members: impl Iterator<Item = &'m ConnectionView<'a>> + Clone,
     first: Timestamp,
+    is_more_than_alive: bool,
 ) -> bool {
     let (mut known, mut later) = (0_usize, 0_usize);
     for member in members {
         let Some(opened) = member.known_opening() else { continue };
-        let is_later = opened > first;
-        if !member.may_predate_tracing() {
-            if is_later && !member.tracked.is_replacement {
-                return true;
-            }
-            continue;
+        let is_watched = !member.may_predate_tracing();
+        let is_later = opened > first && !(is_watched && member.tracked.is_replacement);
+        if is_watched && is_later && is_more_than_alive {
+            return true;
         }
-        known += 1;
+        known += usize::from(!is_watched || !is_more_than_alive);
         later += usize::from(is_later);
     }
     2 * later > known

@@ -78,8 +78,7 @@ impl<'a> Claimed<'_, 'a> {
             let opened_at = view.known_opening().unwrap_or_default();
             (opened_at, died_at(view).unwrap_or(Timestamp::END))
         };
-        let lifetimes: Vec<(Timestamp, Timestamp)> = self.group.iter().map(lifetime).collect();
-        let (alive_max, _) = group_size::peak(&lifetimes);
+        let (alive_max, _) = group_size::peak(self.group.iter().map(lifetime));
         // The process may have closed others of a pool.
         let watched = self.turnover.filter(|turnover| turnover.has_returned);
         alive_max.max(watched.map_or(0, |turnover| turnover.peak))

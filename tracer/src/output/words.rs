@@ -10,6 +10,7 @@ mod call_site_reason;
 mod caveat;
 mod caveats_heading;
 mod evidence;
+mod fd_limit;
 mod incident;
 mod limit;
 mod listing;
@@ -24,16 +25,18 @@ mod verdict;
 pub(crate) use advice::{
     check_of_fix, completion, earlier_report, fix, fix_if_leak, if_not_found, restart, verification,
 };
-pub(crate) use call_site_reason::{call_site_reason, call_site_unknown};
+pub(crate) use call_site_reason::{call_site_reason, call_site_unknown, has_several_call_sites};
 pub(crate) use caveat::{caveat, caveats, caveats_label};
 pub(crate) use caveats_heading::caveats_heading;
 pub(crate) use evidence::evidence;
+pub(crate) use fd_limit::{at_fd_limit, more_at_fd_limit};
 pub(crate) use incident::{
     growth, leak_headline, limit_forecast, others_below, retracted_headline,
 };
 pub(crate) use limit::limit;
 pub(crate) use listing::{
-    folded_retracted, nothing_listed, possible_leaks, show_option, uprobes_left,
+    details_omitted, folded_retracted, nothing_listed, possible_leaks, show_option, totals,
+    uprobes_left,
 };
 pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};

@@ -16,6 +16,7 @@ use super::{
     stream::Unpacker,
     wire::{Version, Wire as _, entry::Entry},
 };
+use crate::program;
 
 /// A recording, read from its beginning.
 pub struct Recording {
@@ -76,7 +77,7 @@ impl Recording {
             Some(number) => Version::from_number(number)
                 .with_context(|| format!("{shown} {}", other_version(number)))?,
             None if block::is_truncated_header(&start) => bail!("{shown} {EMPTY}"),
-            None => bail!("{shown} is not a recording; make one with tracer record"),
+            None => bail!("{shown} is not a recording; make one with {} record", program::name()),
         };
         let mut entries = Entries::new(source, version);
         let found = entries.read_block().with_context(|| format!("cannot read {shown}"))?;

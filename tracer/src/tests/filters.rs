@@ -153,7 +153,8 @@ fn json_and_recordings_have_the_selection_and_the_observed_processes() {
         assert_eq!(report.member("selection"), &expected);
         let coverage = report.member("coverage");
         let [observed] = &coverage["observed"].as_array().unwrap()[..] else { panic!("{report}") };
-        assert_eq!((&observed["pid"], &observed["comm"]), (&this.pid.into(), &this.comm.into()));
+        assert_eq!(observed["pid"], this.pid);
+        assert_eq!(observed["comm"], this.comm);
         assert_eq!(observed["start_time"], report.process(this.pid)["start_time"]);
         assert_eq!(coverage["observed_omitted"], 0);
     }

@@ -47,7 +47,7 @@ fn sockets_that_no_fd_refers_to_are_seen_once_one_does() {
 #[expect(clippy::print_stderr, reason = "a skipped test says why")]
 fn a_socket_that_only_io_uring_or_a_mapping_holds_is_not_seen() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut connect = || {
+    let connect = || {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (client, listener.accept().unwrap().0)
     };

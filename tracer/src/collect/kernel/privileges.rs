@@ -175,7 +175,7 @@ mod tests {
             let names = row.split('`').filter(|word| word.starts_with("CAP_"));
             names.map(|name| name.parse().unwrap()).collect()
         };
-        let kept = |rows: &[&str]| rows.iter().flat_map(|run| row(run)).collect::<CapsHashSet>();
+        let kept = |rows: &[&str]| rows.iter().copied().flat_map(row).collect::<CapsHashSet>();
         let (every, programs) = ("every run", "with BPF programs");
         let needs = Needs { programs: true, uprobes: false, replaces_files: false };
         for (needs, rows) in [

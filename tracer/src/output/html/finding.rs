@@ -79,11 +79,11 @@ fn call_site(finding: &Finding) -> String {
     if let Some(call_site) = &finding.call_site {
         return visible(call_site);
     }
-    match (words::call_site_unknown(finding), &finding.call_site_reason) {
-        (Some(reason), _) => format!("unknown: {}", escape::sentence(&reason)),
-        (None, Some(_)) => "several: see the evidence".to_owned(),
-        (None, None) => "unknown".to_owned(),
+    if words::has_several_call_sites(finding) {
+        return "several: see the evidence".to_owned();
     }
+    let reason = words::call_site_unknown(finding);
+    reason.map_or("unknown".to_owned(), |it| format!("unknown: {}", escape::sentence(&it)))
 }
 
 fn facts(incident: &Incident<'_>, finding: &Finding) -> Markup {

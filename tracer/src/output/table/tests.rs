@@ -8,7 +8,9 @@ use crate::output::fixture;
 
 const PLAIN: Style = Style { color: false, width: 80, wide: false };
 
+mod at_limit;
 mod details;
+mod many;
 mod not_listed;
 mod without_findings;
 
@@ -371,19 +373,4 @@ fn no_width_breaks_a_number_or_a_line() {
             assert!(text.contains("10,234 TCP sockets"), "{text}");
         }
     }
-}
-
-#[test]
-fn a_change_of_ages_alone_is_no_change() {
-    let before = fixture::mixed();
-    let mut after = fixture::mixed();
-    after.at = tracer_core::Timestamp::from_ns(after.at.as_ns() + 1_000_000_000);
-    after.findings[0].oldest_age_ms += 1_000;
-    let are_same = |after: &Report| list_same_findings(&before, after, Confidence::Likely);
-    assert!(are_same(&after));
-    after.findings[2].count += 1;
-    assert!(are_same(&after), "it is only counted");
-    after.findings[0].count += 1;
-    assert!(!are_same(&after));
-    assert!(!are_same(&fixture::report(Vec::new())));
 }

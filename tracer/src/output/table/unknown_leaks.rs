@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn each_process_that_was_started_too_recently_has_a_sentence() {
-        let gap = |pid, first_leak_s| {
+        let gap = |pid, first_leak_s: Option<u64>| {
             let needed_s = 120 + first_leak_s.unwrap_or(0);
             Some(Gap::TooEarly(TooEarly { pid, age_s: 1, needed_s, first_leak_s }))
         };

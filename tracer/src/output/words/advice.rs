@@ -1,9 +1,9 @@
 //! What to do about the worst finding of an incident report, in words.
 
-use tracer_core::{CallSiteReason, Finding, Options, Verdict};
+use tracer_core::{Finding, Options, Verdict};
 
 use super::{
-    call_site_reason, next_step, remedy,
+    call_site_unknown, has_several_call_sites, next_step, remedy,
     subject::{process, processes},
 };
 use crate::output::{escape, listing::Row, quantity};
@@ -25,12 +25,10 @@ pub(crate) fn fix(leak: &Finding) -> String {
         }
         // The code that opened a connection is not always the code that should close it.
         Some(site) => format!("{remedy} The connections come from {}.", escape::visible(site)),
-        None => match &leak.call_site_reason {
-            Some(CallSiteReason::SeveralCallSites) => {
-                format!("{remedy} The connections come from several call sites: see the evidence.")
-            }
-            reason => format!("{remedy} The call site is unknown{}.", after_colon(reason.as_ref())),
-        },
+        None if has_several_call_sites(leak) => {
+            format!("{remedy} The connections come from several call sites: see the evidence.")
+        }
+        None => format!("{remedy} The call site is unknown{}.", reason(leak)),
     }
 }
 
@@ -81,9 +79,8 @@ pub(crate) const fn completion() -> &'static str {
 }
 
 /// Why the call site is unknown, after a colon.
-fn after_colon(reason: Option<&CallSiteReason>) -> String {
-    reason
-        .map(call_site_reason)
+fn reason(leak: &Finding) -> String {
+    call_site_unknown(leak)
         .map_or(String::new(), |reason| format!(": {}", escape::sentence(&reason)))
 }
 

@@ -3,7 +3,7 @@
 use tracer_core::{Caveat, Confidence, Evidence, Finding, Options, Verdict};
 
 use super::thresholds::threshold_arguments;
-use crate::output::quantity::argument;
+use crate::{output::quantity::argument, program};
 
 /// The fix, as one sentence.
 pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
@@ -87,7 +87,7 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     if finding.confidence != Confidence::Possible {
         return None;
     }
-    let pid = finding.process.pid;
+    let (tracer, pid) = (program::name(), finding.process.pid);
     // Uprobes slow a Go program down, and this one may be healthy.
     let uprobes = match finding.verdict {
         Verdict::BodyNotClosed => "",
@@ -110,8 +110,8 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     });
     if undecided.is_some_and(|watch_ms| watch_ms > HOUR_MS) {
         return Some(format!(
-            "Watch for hours: sudo tracer record FILE --pid {pid}{arguments}, or two audits \
-             hours apart and tracer diff. A leak leaves more each time; a pool does not."
+            "Watch for hours: sudo {tracer} record FILE --pid {pid}{arguments}, or two audits \
+             hours apart and {tracer} diff. A leak leaves more each time; a pool does not."
         ));
     }
     // Twice `--idle` is enough for this; the others take longer.
@@ -125,14 +125,14 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     Some(match finding.verdict {
         Verdict::Abandoned | Verdict::NeverReused | Verdict::UnsharedPool => format!(
             "Compare with the pool size in the configuration: a pool stops at its limit; a leak \
-             does not. Watch it: sudo tracer audit --pid {pid} --for {growth}{arguments}."
+             does not. Watch it: sudo {tracer} audit --pid {pid} --for {growth}{arguments}."
         ),
         Verdict::Growing => format!(
             "Compare with the load: connections needed for traffic are closed when it falls. \
-             Watch it: sudo tracer audit --pid {pid} --for {growth}{arguments}."
+             Watch it: sudo {tracer} audit --pid {pid} --for {growth}{arguments}."
         ),
         _ => format!(
-            "Watch for longer: sudo tracer audit --pid {pid} --for {longer}{arguments}. A leak \
+            "Watch for longer: sudo {tracer} audit --pid {pid} --for {longer}{arguments}. A leak \
              stays or grows; slow readers catch up and retries end."
         ),
     })
