@@ -67,8 +67,8 @@ mod tests {
             page.lines().find_map(|line| line.strip_prefix(&start)).expect(name)
         };
         let names = row("capabilities").split('`').filter(|word| word.starts_with("CAP_"));
-        let named: CapsHashSet = names.map(|name| name.parse().unwrap()).collect();
-        assert_eq!(named, KEPT.into());
+        let documented: CapsHashSet = names.map(|name| name.parse().unwrap()).collect();
+        assert_eq!(documented, KEPT.into());
         assert!(row("memory").starts_with(&format!("{} MiB ", MEMORY_MAX_BYTES >> 20)));
     }
 }
