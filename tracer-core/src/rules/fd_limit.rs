@@ -19,7 +19,7 @@
 use super::{Claimed, Reasons};
 use crate::{
     Caveat, Confidence, Direction, Evidence, TcpState, Timestamp, connection_view::ConnectionView,
-    group_size,
+    fd_use::FdUse, group_size,
 };
 
 /// This many times `--pool-size` are required.
@@ -46,7 +46,7 @@ impl<'a> Claimed<'_, 'a> {
         &self,
         is_dead: impl Fn(&ConnectionView<'a>) -> bool,
     ) -> Option<FdLimit> {
-        let fds = self.fds.filter(|fds| fds.is_full())?;
+        let fds = self.fds.filter(FdUse::is_full)?;
         let fd_count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         if fd_count(self.count()).saturating_mul(2) <= fds.open {
             return None;
