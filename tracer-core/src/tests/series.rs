@@ -114,13 +114,25 @@ fn close_wait(then: &str) -> String {
 
 #[test]
 fn a_series_that_goes_on() {
-    check(&close_wait("122s snapshot\n125s snapshot\n125s report"), &expect![[""]]);
+    check(&close_wait("122s snapshot\n125s snapshot\n125s report"), &expect![[r#"
+        [2m 5s]
+          #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x62, oldest >2m 5s, active 3s ~+60.0/min
+             peer-closed count=62 ago=64000..125000ms
+             series occurrence=PeerClosed count=62 span_ms=61000 pause_max_ms=1000 since_last_ms=64000
+             but short-series lasted_ms=61000 needed_ms=180000 watch_ms=179000
+    "#]]);
 }
 
 /// It has been over for a long time, and nothing followed.
 #[test]
 fn a_series_that_has_ended() {
-    check(&close_wait("20m snapshot\n1203s snapshot\n1203s report"), &expect![[""]]);
+    check(&close_wait("20m snapshot\n1203s snapshot\n1203s report"), &expect![[r#"
+        [20m]
+          #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x62, oldest >20m, active 3s
+             peer-closed count=62 ago=1142000..1203000ms
+             series occurrence=PeerClosed count=62 span_ms=61000 pause_max_ms=1000 since_last_ms=1142000
+             but single-burst-possible
+    "#]]);
 }
 
 /// The server closes its connections within 20 s. All were opened before.
@@ -137,7 +149,13 @@ fn a_slow_restart_of_the_server_is_a_single_cause() {
         130s snapshot
         130s report
         ",
-        &expect![[""]],
+        &expect![[r#"
+            [2m 10s]
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x60, oldest 2m 10s, active 0s +0.0/min
+                 peer-closed count=60 ago=72300..90000ms
+                 series occurrence=PeerClosed count=60 span_ms=17700 pause_max_ms=300 since_last_ms=72300
+                 but single-cause-possible
+        "#]],
     );
 }
 
@@ -151,6 +169,12 @@ fn series_with_a_pause_between_them() {
             90s peer-closes b1..b60 every=1s
             210s snapshot\n213s snapshot\n213s report",
         ),
-        &expect![[""]],
+        &expect![[r#"
+            [3m 33s]
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x122, oldest >3m 33s, active 3s
+                 peer-closed count=122 ago=64000..213000ms
+                 separate-times occurrence=PeerClosed times=2 span_ms=149000
+                 but undecided watch_ms=181000
+        "#]],
     );
 }
