@@ -130,9 +130,9 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             let span = duration_ms(recurrence.span_ms);
             format!("{} in {clusters} over {span}", happened(recurrence.occurrence))
         }
-        Evidence::Series { occurrence: what, span_ms, pause_max_ms, since_last_ms, .. } => format!(
+        Evidence::Series { occurrence, span_ms, pause_max_ms, since_last_ms, .. } => format!(
             "{} one after another over {}, never more than {} apart, the latest {} ago",
-            occurrence(*what),
+            happened(*occurrence),
             duration_ms(*span_ms),
             duration_ms(rounded_up(*pause_max_ms)),
             duration_ms(*since_last_ms)
