@@ -72,8 +72,7 @@ pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
     pub(crate) histories: &'a BTreeMap<GroupKey, GroupHistory>,
-    /// The number of connections of each group that were capped by half-closed ones at earlier
-    /// judgments.
+    /// How many connections of each group half-closed ones capped at earlier judgments.
     pub(crate) half_closed: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
@@ -113,17 +112,8 @@ impl<'a> JudgeContext<'a> {
     pub(crate) fn group_sizes(&self, processes: &ProcessSet) -> BTreeMap<GroupKey, GroupSize> {
         let each = self.grouped(processes).map(|(group, tracked)| {
             let alive = usize::from(self.died_at(tracked).is_none());
-            let opened_at = tracked.opened_at;
-            (
-                group,
-                GroupSize {
-                    count: 1,
-                    alive,
-                    peak: (alive, self.now),
-                    in_use: (0, self.now),
-                    oldest: opened_at,
-                },
-            )
+            let (peak, oldest) = ((alive, self.now), tracked.opened_at);
+            (group, GroupSize { count: 1, alive, peak, oldest, ..GroupSize::empty(self.now) })
         });
         let mut sizes = sum_by_run(each);
         self.measure_peaks(processes, &mut sizes);

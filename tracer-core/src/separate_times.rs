@@ -41,7 +41,7 @@ pub(crate) struct Series {
     pub(crate) count: usize,
     /// From the first occurrence to the last, at least, in milliseconds.
     pub(crate) span_ms: u64,
-    /// The longest time between two of them, in milliseconds.
+    /// The longest possible time between two of them, in milliseconds.
     pub(crate) pause_max_ms: u64,
 }
 
@@ -59,7 +59,7 @@ struct Run {
     /// No occurrence was later.
     latest: Timestamp,
     occurrences: usize,
-    /// The longest time between two occurrences, in milliseconds.
+    /// The longest possible time between two occurrences, in milliseconds.
     pause_max_ms: u64,
 }
 
@@ -95,7 +95,7 @@ impl SeparateTimes {
             match runs.last_mut() {
                 Some(run) if interval.earliest.ms_since(run.latest) <= gap_ms => {
                     run.first = run.first.min(interval.latest);
-                    run.pause_max_ms = run.pause_max_ms.max(interval.earliest.ms_since(run.latest));
+                    run.pause_max_ms = run.pause_max_ms.max(interval.latest.ms_since(run.last));
                     run.last = interval.earliest;
                     run.latest = run.latest.max(interval.latest);
                     run.occurrences += 1;

@@ -16,8 +16,6 @@
 //! The opening time of a connection that was opened before tracing is that of its one request, as in
 //! [`accumulation`](super::accumulation). If it carried more, it counts as alive from the beginning.
 
-use alloc::vec::Vec;
-
 use super::{Claimed, Reasons};
 use crate::{
     Caveat, Confidence, Direction, Evidence, TcpState, Timestamp, connection_view::ConnectionView,

@@ -306,15 +306,11 @@ mod tests {
     /// As many as `vm.max_map_count` allows by default, each with another path.
     #[test]
     fn as_many_mappings_as_a_process_can_have_are_within_the_budget() {
-        let text: String = (1..=65_530_u64)
-            .map(|number| {
-                format!(
-                    "{:x}-{:x} r-xp 0 08:01 {number} /{number}\n",
-                    number << 12,
-                    (number + 1) << 12
-                )
-            })
-            .collect();
+        let line = |number: u64| {
+            let (start, end) = (number << 12, (number + 1) << 12);
+            format!("{start:x}-{end:x} r-xp 0 08:01 {number} /{number}\n")
+        };
+        let text: String = (1..=65_530).map(line).collect();
         let budget = Budget::new(Allowance { bytes_max: 16 << 20, ..Allowance::default() });
         let mappings = Mappings::read(text.as_bytes(), &budget).unwrap();
         assert_eq!((mappings.0.len(), budget.limit()), (65_530, None));

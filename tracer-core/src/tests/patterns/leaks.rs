@@ -222,7 +222,8 @@ proptest! {
         // pool, so in this test there are none.
         let next = |after_ms: u64| {
             let is_at_opening = |at_ms: &u64| opened_ms.iter().any(|it| it.abs_diff(*at_ms) <= 300);
-            (after_ms + every_ms..).find(|at_ms| !is_at_opening(at_ms)).unwrap()
+            let earliest_ms = after_ms + every_ms;
+            (earliest_ms..earliest_ms + pace.idle_ms).find(|at_ms| !is_at_opening(at_ms)).unwrap()
         };
         let (mut runs_ms, mut dropped, mut leaked) = (next(0), Vec::new(), 0);
         for (number, opened_ms) in opened_ms.iter().copied().enumerate() {
