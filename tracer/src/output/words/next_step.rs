@@ -98,7 +98,7 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     if let Some(limit) = filled_limit(finding) {
         return Some(format!(
             "The process is at its fd limit, so their number cannot grow. Save the evidence: sudo \
-             tracer audit --pid {pid} -o json{arguments} > FILE. Check that there is memory for \
+             {tracer} audit --pid {pid} -o json{arguments} > FILE. Check that there is memory for \
              more, and that the program does not use select(2); then raise the limit and run this \
              again: sudo prlimit --pid {pid} --nofile={}:. A leak fills the new limit, too.",
             limit.saturating_mul(2)
