@@ -60,6 +60,7 @@ fn a_few_connections_that_the_server_closed_are_a_stale_pool() {
             [3m 20s]
               #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x3, oldest 3m 20s, active 0s
                  peer-closed count=3 ago=185000..191000ms
+                 series occurrence=PeerClosed count=3 span_ms=6000 pause_max_ms=3000 since_last_ms=185000
                  but single-cause-possible
         "#]],
     );

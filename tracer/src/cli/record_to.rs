@@ -14,7 +14,7 @@ const MAX_SIZE_MIN: u64 = 1 << 20;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct RecordTo {
-    /// Also write a recording, for tracer replay
+    /// Also write a recording (see `replay`)
     #[arg(id = "record_to", long = "record", value_name = "FILE", group = "recording")]
     pub(super) path: Option<PathBuf>,
     /// Delete the oldest part of a recording that grows beyond this size (64MiB, 1G)

@@ -57,9 +57,8 @@ fn a_possible_leak_is_to_be_confirmed_first() {
                sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers
                catch up and retries end.
             2. If it is a leak: close the socket when a read or write fails: the error path does not
-               do so. The call site is unknown: opened before tracing began, so no stack was recorded;
-               a run with --pid that lasts longer than --idle can name the lines of connections leaked
-               during it.
+               do so. The call site is unknown: 11 connections were opened before tracing began; 1 was
+               opened while tracing, but only runs with --pid or --go record stacks.
             3. Until the fix is deployed, a restart of nginx[801] frees its fds.
             4. Then record again and check that the leak is gone: tracer diff night.rec AFTER.rec
 

@@ -49,9 +49,8 @@ fn mixed_at_80() {
                 1m ago
                 only likely: inferred from timing and counts, not verified inside the
                 process
-                call site unknown: 14 of 1,204 connections were opened before tracing began;
-                for the others, no stack was recorded; only runs with --pid or --go record
-                the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid or --go
+                record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while
                 tracing, 14 before or unseen; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
@@ -63,9 +62,8 @@ fn mixed_at_80() {
                 has not used them since they died
                 only possible: a single cause, such as a restart of the peer or a burst of
                 load, may explain all of them
-                call site unknown: 11 of 12 connections were opened before tracing began, so
-                no stack was recorded; a run with --pid that lasts longer than --idle can
-                name the lines of connections leaked during it
+                call site unknown: 11 connections were opened before tracing began; 1 was
+                opened while tracing, but only runs with --pid or --go record stacks
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -108,7 +106,7 @@ fn mixed_at_200() {
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent nothing since
                 the peer closed them one by one (at 37 separate times over 49m), the latest 1m ago
                 only likely: inferred from timing and counts, not verified inside the process
-                call site unknown: 14 of 1,204 connections were opened before tracing began; for the others, no stack was recorded; only runs with --pid or --go record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid or --go record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while tracing, 14 before or unseen; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
@@ -116,8 +114,7 @@ fn mixed_at_200() {
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has received no error or EOF on any of the 12 connections: it has not used them since they died
                 only possible: a single cause, such as a restart of the peer or a burst of load, may explain all of them
-                call site unknown: 11 of 12 connections were opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than --idle can name the lines of connections leaked during
-                it
+                call site unknown: 11 connections were opened before tracing began; 1 was opened while tracing, but only runs with --pid or --go record stacks
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
@@ -165,8 +162,7 @@ fn wide_at_200() {
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has received no error or EOF on any of the 12 connections: it has not used them since they died
                 only possible: a single cause, such as a restart of the peer or a burst of load, may explain all of them
-                call site unknown: 11 of 12 connections were opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than --idle can name the lines of connections leaked during
-                it
+                call site unknown: 11 connections were opened before tracing began; 1 was opened while tracing, but only runs with --pid or --go record stacks
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
@@ -246,9 +242,8 @@ fn colored() {
                 has not used them since they died
                 only possible: a single cause, such as a restart of the peer or a burst of
                 load, may explain all of them
-                call site unknown: 11 of 12 connections were opened before tracing began, so
-                no stack was recorded; a run with --pid that lasts longer than --idle can
-                name the lines of connections leaked during it
+                call site unknown: 11 connections were opened before tracing began; 1 was
+                opened while tracing, but only runs with --pid or --go record stacks
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -338,8 +333,8 @@ fn all_holders_and_states() {
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has received no error or EOF on any of the 12 connections: it has not used them since they died
                 only possible: a single cause, such as a restart of the peer or a burst of load, may explain all of them
-                call site unknown: 11 of 12 connections were opened before tracing began, so no stack was recorded; a run with --pid
-                that lasts longer than --idle can name the lines of connections leaked during it
+                call site unknown: 11 connections were opened before tracing began; 1 was opened while tracing, but only runs with
+                --pid or --go record stacks
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at
                 least 51m
                 also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806] fd

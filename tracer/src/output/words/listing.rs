@@ -38,7 +38,8 @@ pub(crate) fn possible_leaks(count: usize) -> String {
 
 /// That the evidence of some findings is not shown.
 pub(crate) fn details_omitted(count: usize) -> String {
-    format!("details of {}: -o json", counted(count as u64, "more", "more"))
+    let findings = counted(count as u64, "more finding", "more findings");
+    format!("The evidence of {findings} is only in -o json.")
 }
 
 /// The number of rows of each confidence, and the numbers of those that matter most:

@@ -28,6 +28,7 @@ fn an_outbound_finding() {
                 "min_unread_bytes": 4096,
                 "growth_for_s": 180
               },
+              "selection": null,
               "findings": [
                 {
                   "id": "f1",
@@ -63,6 +64,7 @@ fn an_outbound_finding() {
                   "reader": "none",
                   "call_site": "main.(*Client).doSomething billing.go:23",
                   "call_site_reason": null,
+                  "call_site_reasons": [],
                   "request": "GET http://billing/charge",
                   "evidence": [
                     {
@@ -135,8 +137,10 @@ fn an_outbound_finding() {
               "processes": [
                 {
                   "pid": 4711,
+                  "start_time": "2026-03-01T10:53:20.000Z",
                   "comm": "api",
                   "tcp_fds": 1211,
+                  "fds_not_connected": 0,
                   "open_fds": 1240,
                   "fd_limit": 65536,
                   "growth_per_min": 23,
@@ -156,6 +160,7 @@ fn an_outbound_finding() {
                 "map_full": 0,
                 "processes_unreadable": 0,
                 "not_judged": {},
+                "fds_not_connected": 0,
                 "sockets": 10234,
                 "processes": 14,
                 "snapshots": 3,
@@ -171,7 +176,9 @@ fn an_outbound_finding() {
                     "reason": null
                   }
                 ],
-                "notes": []
+                "notes": [],
+                "observed": [],
+                "observed_omitted": 0
               }
             }
         "#]],
@@ -202,6 +209,7 @@ fn an_inbound_finding() {
                 "min_unread_bytes": 4096,
                 "growth_for_s": 180
               },
+              "selection": null,
               "findings": [
                 {
                   "id": "f2",
@@ -240,6 +248,22 @@ fn an_inbound_finding() {
                     "code": "opened-before-tracing",
                     "text": "opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than --idle can name the lines of connections leaked during it"
                   },
+                  "call_site_reasons": [
+                    {
+                      "count": 11,
+                      "reason": {
+                        "code": "opened-before-tracing",
+                        "text": "opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than --idle can name the lines of connections leaked during it"
+                      }
+                    },
+                    {
+                      "count": 1,
+                      "reason": {
+                        "code": "stack-not-recorded",
+                        "text": "no stack was recorded; only runs with --pid or --go record the stacks of new connections"
+                      }
+                    }
+                  ],
                   "request": null,
                   "evidence": [
                     {
@@ -317,6 +341,7 @@ fn an_inbound_finding() {
                 "map_full": 0,
                 "processes_unreadable": 0,
                 "not_judged": {},
+                "fds_not_connected": 0,
                 "sockets": 10234,
                 "processes": 14,
                 "snapshots": 3,
@@ -332,7 +357,9 @@ fn an_inbound_finding() {
                     "reason": null
                   }
                 ],
-                "notes": []
+                "notes": [],
+                "observed": [],
+                "observed_omitted": 0
               }
             }
         "#]],

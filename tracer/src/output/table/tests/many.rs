@@ -38,7 +38,7 @@ fn of_many_possible_findings_few_have_details() {
     assert_eq!(count(&lines, |line| line.ends_with("close-wait (possible)")), 142, "{lines:#?}");
     assert_eq!(count(&lines, |line| line.starts_with("#1 ")), 1);
     assert_eq!(count(&lines, |line| line.starts_with('#') && line.contains(": close-wait")), 10);
-    assert_eq!(count(&lines, |line| line == "details of 132 more: -o json"), 1);
+    assert_eq!(count(&lines, |line| line == "The evidence of 132 more findings is only in -o json."), 1);
     assert_eq!(lines.last().unwrap(), "1 certain, 142 possible; the certain one is #1");
 }
 
@@ -84,5 +84,5 @@ fn details_of_likely_findings_are_limited() {
     let text = page(&report, &fixture::context(), PLAIN, Confidence::Info);
     assert!(text.body.contains("\n60  4711"));
     assert!(text.body.contains("\n#50 ") && !text.body.contains("\n#51 "));
-    assert!(text.body.ends_with("\ndetails of 10 more: -o json"));
+    assert!(text.body.ends_with("\nThe evidence of 10 more findings is only in -o json."));
 }
