@@ -43,6 +43,7 @@ fn an_empty_report() {
                 "min_unread_bytes": 4096,
                 "growth_for_s": 180
               },
+              "selection": null,
               "findings": [],
               "processes": [],
               "coverage": {
@@ -52,6 +53,7 @@ fn an_empty_report() {
                 "map_full": 0,
                 "processes_unreadable": 0,
                 "not_judged": {},
+                "fds_not_connected": 0,
                 "sockets": 10234,
                 "processes": 14,
                 "snapshots": 3,
@@ -67,7 +69,9 @@ fn an_empty_report() {
                     "reason": null
                   }
                 ],
-                "notes": []
+                "notes": [],
+                "observed": [],
+                "observed_omitted": 0
               }
             }
         "#]],
@@ -99,6 +103,7 @@ fn all_connections_and_what_was_not_seen() {
                 "min_unread_bytes": 4096,
                 "growth_for_s": 180
               },
+              "selection": null,
               "findings": [],
               "processes": [],
               "coverage": {
@@ -111,6 +116,7 @@ fn all_connections_and_what_was_not_seen() {
                   "mptcp": 2,
                   "smc": 1
                 },
+                "fds_not_connected": 0,
                 "sockets": 10234,
                 "processes": 14,
                 "snapshots": 3,
@@ -153,7 +159,9 @@ fn all_connections_and_what_was_not_seen() {
                     "text": "5 open responses did not fit in the list of open responses, so they are not tracked",
                     "count": 5
                   }
-                ]
+                ],
+                "observed": [],
+                "observed_omitted": 0
               },
               "connections": [
                 {
@@ -192,7 +200,7 @@ fn all_connections_and_what_was_not_seen() {
 fn a_stream_of_reports_is_a_line_each() {
     let line = line(&fixture::report(vec![fixture::retracted(1)]), &fixture::context()).unwrap();
     expect![[r#"
-        {"schema":2,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"thresholds":{"idle_s":60,"min_count":5,"pool_size":10,"pool_idle_s":300,"min_unread_bytes":4096,"growth_for_s":180},"findings":[{"id":"f1","key":"client-connection/outbound/10.0.0.8:443/api","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","script":null,"cmdline":null,"uid":1000,"container":null,"container_runtime":null,"pod_uid":null,"inner_pid":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","remote_port":443,"remotes":1,"local_port":null,"count":5,"peak_count":5,"peak_confidence":"likely","oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"responses":0,"unread_bytes":0,"held_bytes":0,"reader":"unknown","call_site":null,"call_site_reason":{"code":"stack-not-recorded","text":"no stack was recorded; only runs with --pid or --go record the stacks of new connections"},"request":null,"evidence":[{"code":"peer-closed","text":"the peer closed 5 connections 1m to 50m ago; the process has sent nothing since","count":5,"ago_min_s":60,"ago_max_s":3000},{"code":"rising","text":"the peer closed them one by one (at 37 separate times over 49m), the latest 1m ago","occurrence":"peer-closed","times":37,"span_s":2940,"since_last_s":60}],"caveats":[],"next_step":null,"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"events_lost_unhealed":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"sockets":10234,"processes":14,"snapshots":3,"snapshot_interval_ms":null,"snapshot_interval_max_ms":null,"probes":[{"hook":"inet_sock_set_state","is_attached":true,"method":"tp_btf","text":"inet_sock_set_state: tp_btf","failures":[],"reason":null}],"notes":[]}}
+        {"schema":2,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"thresholds":{"idle_s":60,"min_count":5,"pool_size":10,"pool_idle_s":300,"min_unread_bytes":4096,"growth_for_s":180},"selection":null,"findings":[{"id":"f1","key":"client-connection/outbound/10.0.0.8:443/api","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","script":null,"cmdline":null,"uid":1000,"container":null,"container_runtime":null,"pod_uid":null,"inner_pid":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","remote_port":443,"remotes":1,"local_port":null,"count":5,"peak_count":5,"peak_confidence":"likely","oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"responses":0,"unread_bytes":0,"held_bytes":0,"reader":"unknown","call_site":null,"call_site_reason":{"code":"stack-not-recorded","text":"no stack was recorded; only runs with --pid or --go record the stacks of new connections"},"request":null,"evidence":[{"code":"peer-closed","text":"the peer closed 5 connections 1m to 50m ago; the process has sent nothing since","count":5,"ago_min_s":60,"ago_max_s":3000},{"code":"rising","text":"the peer closed them one by one (at 37 separate times over 49m), the latest 1m ago","occurrence":"peer-closed","times":37,"span_s":2940,"since_last_s":60}],"caveats":[],"next_step":null,"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"events_lost_unhealed":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"fds_not_connected":0,"sockets":10234,"processes":14,"snapshots":3,"snapshot_interval_ms":null,"snapshot_interval_max_ms":null,"probes":[{"hook":"inet_sock_set_state","is_attached":true,"method":"tp_btf","text":"inet_sock_set_state: tp_btf","failures":[],"reason":null}],"notes":[],"observed":[],"observed_omitted":0}}
     "#]].assert_eq(&line);
 }
 

@@ -28,6 +28,7 @@ fn an_outbound_finding() {
                 "min_unread_bytes": 4096,
                 "growth_for_s": 180
               },
+              "selection": null,
               "findings": [
                 {
                   "id": "f1",
@@ -135,8 +136,10 @@ fn an_outbound_finding() {
               "processes": [
                 {
                   "pid": 4711,
+                  "start_time": "2026-03-01T10:53:20.000Z",
                   "comm": "api",
                   "tcp_fds": 1211,
+                  "fds_not_connected": 0,
                   "open_fds": 1240,
                   "fd_limit": 65536,
                   "growth_per_min": 23,
@@ -156,6 +159,7 @@ fn an_outbound_finding() {
                 "map_full": 0,
                 "processes_unreadable": 0,
                 "not_judged": {},
+                "fds_not_connected": 0,
                 "sockets": 10234,
                 "processes": 14,
                 "snapshots": 3,
@@ -171,7 +175,9 @@ fn an_outbound_finding() {
                     "reason": null
                   }
                 ],
-                "notes": []
+                "notes": [],
+                "observed": [],
+                "observed_omitted": 0
               }
             }
         "#]],
@@ -202,6 +208,7 @@ fn an_inbound_finding() {
                 "min_unread_bytes": 4096,
                 "growth_for_s": 180
               },
+              "selection": null,
               "findings": [
                 {
                   "id": "f2",
@@ -317,6 +324,7 @@ fn an_inbound_finding() {
                 "map_full": 0,
                 "processes_unreadable": 0,
                 "not_judged": {},
+                "fds_not_connected": 0,
                 "sockets": 10234,
                 "processes": 14,
                 "snapshots": 3,
@@ -332,7 +340,9 @@ fn an_inbound_finding() {
                     "reason": null
                   }
                 ],
-                "notes": []
+                "notes": [],
+                "observed": [],
+                "observed_omitted": 0
               }
             }
         "#]],
