@@ -1,4 +1,4 @@
-//! What the iterator over file tables (`iter/task`) shares with user space.
+//! The data that the iterator over file tables (`iter/task`) shares with user space.
 
 use crate::COMM_LENGTH;
 
@@ -7,7 +7,7 @@ use crate::COMM_LENGTH;
 /// `fs/file.c`).
 pub const CHUNK_FDS: usize = 64;
 
-/// Number of words of that bit set that are read at a time.
+/// Number of words of the bit set of open file descriptors that are read at a time.
 pub const CHUNK_WORDS: usize = 64;
 
 /// Maximum number of [`SocketBlock`]s.
@@ -19,7 +19,7 @@ pub const BLOCK_BYTES_MAX: usize = 448;
 /// Number of entries of the map `RECORDS`: 256 KiB, which fit into a CPU's cache.
 pub const RAW_RECORDS_MAX: u32 = 512;
 
-/// Number of records of a pass that the next one can recognize: half of the entries of the map
+/// Number of records of a pass that the next pass can recognize: half of the entries of the map
 /// `SEEN`.
 pub const SEEN_MAX: u32 = 65_536;
 
@@ -42,7 +42,7 @@ pub struct SocketBlock {
     pub position: u32,
 }
 
-/// What is copied of a socket: the read-only global `BLOCKS`.
+/// The bytes that are copied from a socket: the read-only global `BLOCKS`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
@@ -57,7 +57,7 @@ pub struct SocketBlocks {
 }
 
 /// One file descriptor that refers to a stream socket of IPv4 or IPv6: an entry of the map
-/// `RECORDS`. User space makes a [`SocketRecord`](crate::SocketRecord) of it.
+/// `RECORDS`. User space converts it to a [`SocketRecord`](crate::SocketRecord).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
@@ -79,8 +79,9 @@ pub struct RawSocketRecord {
     pub fd: u32,
     /// Inode number of the socket's network namespace (`net.ns.inum`).
     pub netns: u32,
-    /// Not 0: the socket is unchanged since the record with this number, counted from 1, of the
-    /// previous pass. Of the other fields, only [`pid`](Self::pid) and [`fd`](Self::fd) are set.
+    /// The number, counted from 1, of the record of the previous pass since which the socket has
+    /// not changed; 0 if there is none. If it is not 0, only [`pid`](Self::pid) and
+    /// [`fd`](Self::fd) of the other fields are set.
     pub previous: u32,
     /// `comm` of the thread group leader.
     pub comm: [u8; COMM_LENGTH],
@@ -104,9 +105,11 @@ pub struct RawProcess {
     pub start_time_ns: u64,
     /// `task_struct.self_exec_id`, which each `execve` increments.
     pub exec_number: u64,
-    /// Address of its credentials (`task_struct.real_cred`); differs once they change.
+    /// Address of the credentials of the process (`task_struct.real_cred`); it differs once they
+    /// change.
     pub credentials: u64,
-    /// Address of its set of cgroups (`task_struct.cgroups`); differs once it is moved.
+    /// Address of the set of cgroups of the process (`task_struct.cgroups`); it differs once the
+    /// process is moved.
     pub cgroups: u64,
     /// Soft limit of open files (`signal_struct.rlim[RLIMIT_NOFILE].rlim_cur`).
     pub fd_limit: u64,
@@ -124,8 +127,8 @@ pub struct RawProcess {
 
 const _: () = assert!(size_of::<RawProcess>() == 64);
 
-/// How far a pass has advanced: the only entry of the map `PROGRESS`. User space zeroes it before
-/// a pass.
+/// The progress of a pass: the only entry of the map `PROGRESS`. User space zeroes it before a
+/// pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
@@ -137,27 +140,29 @@ pub struct TableProgress {
     pub records: u32,
     /// The task (`task_struct.pid`) that was visited last; 0 if there is none.
     pub task: u32,
-    /// The first file descriptor of that task that has not been visited.
+    /// The first file descriptor of the task [`task`](Self::task) that has not been visited.
     pub fd: u32,
-    /// Open file descriptors of that task before [`fd`](Self::fd).
+    /// Number of open file descriptors of the task before [`fd`](Self::fd).
     pub open_fds: u32,
     /// Number of entries of the map `PROCESSES`.
     pub processes: u32,
-    /// The entry of that task in it, counted from 1; 0 if there is none.
+    /// The number of the task's entry in the map `PROCESSES`, counted from 1; 0 if there is none.
     pub process: u32,
     /// Number of records of this pass so far.
     pub total: u32,
-    /// Which half of the map `SEEN` this pass fills: 0 or 1. The other one is that of the previous
-    /// pass.
+    /// The half of the map `SEEN` that this pass fills: 0 or 1. The other half has the entries of
+    /// the previous pass.
     pub half: u32,
-    /// Number of entries of the previous pass in it; 0 if user space does not know that pass.
+    /// Number of entries of the previous pass in the map `SEEN`; 0 if user space does not know that
+    /// pass.
     pub before: u32,
-    /// The first of these that may be about a file descriptor that has not been visited.
+    /// The first entry of the previous pass that may be about a file descriptor that has not been
+    /// visited.
     pub next: u32,
 }
 
-/// What a pass has seen of the socket of one record, by which the next pass recognizes an unchanged
-/// one: an entry of the map `SEEN`.
+/// The facts about the socket of one record by which the next pass recognizes that it has not
+/// changed: an entry of the map `SEEN`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
@@ -169,9 +174,9 @@ pub struct SeenSocket {
     pub place: u64,
     /// Address of the `struct sock`.
     pub sock: u64,
-    /// A hash of what changes whenever anything in a record does; 0 if it must be read again. The
-    /// lowest bit says that the record was read when these were already the same as in the pass
-    /// before.
+    /// A hash of the values of which at least one changes whenever anything in a record does; 0 if
+    /// the socket must be read again. The lowest bit says that the hashed values had not changed
+    /// since the pass before when the record was read, so the record is complete.
     pub contents: u64,
 }
 
@@ -188,7 +193,7 @@ pub struct TableChunk {
     pub socket_operations: u64,
     /// The network namespace of the latest socket.
     pub net: u64,
-    /// Its inode number.
+    /// Inode number of the network namespace of the latest socket.
     pub netns: u64,
     /// Index in [`open`](Self::open) of the first word that is not 0, and of the second one;
     /// [`u64::MAX`] if there is none.
@@ -197,9 +202,9 @@ pub struct TableChunk {
     pub open: [u64; CHUNK_WORDS],
     /// The entries of the file table.
     pub files: [u64; CHUNK_FDS],
-    /// `struct socket` of those that are sockets.
+    /// Addresses of the `struct socket` of the files that are sockets.
     pub sockets: [u64; CHUNK_FDS],
-    /// `struct sock` of those that are stream sockets of IPv4 or IPv6.
+    /// Addresses of the `struct sock` of the files that are stream sockets of IPv4 or IPv6.
     pub socks: [u64; CHUNK_FDS],
     /// The number of the record of the previous pass for the same file descriptor and `struct sock`,
     /// counted from 1; 0 if there is none.

@@ -41,8 +41,8 @@ pub struct LedgerRecord {
     pub at_ns: u64,
     /// `task_struct.group_leader->start_boottime`, nanoseconds since boot.
     pub start_time_ns: u64,
-    /// The user stack that made the request, by the hash in its [`StackKey`](crate::StackKey);
-    /// [`NO_STACK`](crate::NO_STACK) if it was not kept.
+    /// The user stack at which the request was made, by the hash in its
+    /// [`StackKey`](crate::StackKey); [`NO_STACK`](crate::NO_STACK) if it was not kept.
     pub stack: u64,
     /// Process id (thread group) in the tracer's pid namespace; 0 if it is not visible there.
     pub pid: u32,

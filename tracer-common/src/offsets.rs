@@ -6,7 +6,7 @@ pub struct Offset {
     /// Path of the field: `.` descends into a nested structure, `[N]` selects an array element. An
     /// empty path asks for the size of the structure.
     pub field: &'static str,
-    /// The field to use on kernels that do not have that one.
+    /// The field to use on kernels that do not have `field`.
     pub otherwise: Option<&'static str>,
 }
 

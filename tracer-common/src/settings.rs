@@ -1,4 +1,5 @@
-/// What user space decides before it loads the programs: the read-only global `SETTINGS`.
+/// The settings that user space chooses before it loads the programs: the read-only global
+/// `SETTINGS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
@@ -17,7 +18,7 @@ pub struct Settings {
     pub wakeup_bytes: u32,
     /// 1: keep the user stack of every reported `connect` and `accept`.
     pub with_stacks: u32,
-    /// 1: also keep the top of that stack ([`StackTop`](crate::StackTop)), by means of the
+    /// 1: also keep the top of every kept stack ([`StackTop`](crate::StackTop)), by means of the
     /// `struct pt_regs` of x86-64. On arm64 it is not needed: a call leaves the return address in a
     /// register, and system libraries keep frame pointers.
     pub with_stack_tops: u32,

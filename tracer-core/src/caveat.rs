@@ -8,6 +8,9 @@ use crate::CountOf;
 pub enum Caveat {
     /// All occurrences may have had one cause, such as a restart of the server.
     SingleCausePossible,
+    /// All occurrences may have had one cause, a burst of load: they were a single series, and
+    /// connections were opened after others had died.
+    SingleBurstPossible,
     /// The peer may have closed only its sending direction: a request was read and has not been
     /// answered yet.
     HalfClosePossible(CountOf),
@@ -43,25 +46,26 @@ pub enum Caveat {
     ProcessStopped,
     /// The process was stopped and resumed only `ago_ms` ago.
     ProcessResumed { ago_ms: u64 },
-    /// The process was not inspected since these connections last changed.
+    /// The process was not inspected since the connections last changed.
     NotInspected(CountOf),
     /// The responses were previously read in several parts, so reading may only be paused.
     PausePossible(CountOf),
     /// More was read than an HTTP library buffers on its own, or data was read long after the
     /// request, so the application has been reading them.
     PartlyRead(CountOf),
-    /// `count` connections to the same destination are being read: these may be next.
+    /// The process is reading `count` other connections to the same destination, and may read these
+    /// next.
     OthersBeingRead { count: usize },
-    /// `count` connections to the same port are being served: these may be next.
+    /// The process is serving `count` other connections on the same port, and may serve these next.
     OthersBeingServed { count: usize },
     /// A slow reader can be distinguished only after `needed_ms` of watching.
     WatchedTooBriefly { needed_ms: u64 },
-    /// Only `count` of `total` connections hold more than `unread_min_bytes`; `count_min` are
-    /// needed, because less can be TLS session tickets.
+    /// Only `count` of `total` connections have more than `unread_min_bytes` unread; `count_min`
+    /// are required, because less can be TLS session tickets.
     TooLittleUnread { count: usize, total: usize, unread_min_bytes: u64, count_min: usize },
-    /// Fewer than `count_min` responses: the application may still read so few.
+    /// There are fewer than `count_min` responses: the application may still read so few.
     TooFewResponses { count: usize, count_min: usize },
-    /// Fewer than `count_min` connections: so few may have been passed on purpose.
+    /// There are fewer than `count_min` connections: so few may have been passed on purpose.
     TooFewInherited { count: usize, count_min: usize },
     /// This process is a fork of the process that opened the connections. That process was not
     /// seen: it may have exited or closed its sockets. This process may be a daemon using a pool
@@ -76,8 +80,17 @@ pub enum Caveat {
     /// Connections of the group were used again after they had a verdict, so `count_min` are
     /// required for a while instead of `--min-count`.
     UsedAgain { count_min: usize },
-    /// A run of `watch_ms` would show whether this continues.
+    /// A run of `watch_ms` would show whether connections continue to accumulate.
     Undecided { watch_ms: u64 },
+    /// The connections are a single series without a pause, which goes on: a burst of load looks
+    /// the same. So far, it has lasted `lasted_ms`; a series that has lasted `needed_ms` is not a
+    /// burst, and a run of `watch_ms` would show whether this one does.
+    ShortSeries { lasted_ms: u64, needed_ms: u64, watch_ms: u64 },
+    /// The process is at its fd limit, so the number of connections cannot grow.
+    CannotGrow,
+    /// `alive_max` connections of the group were alive at one time: a pool that large looks the
+    /// same.
+    AliveTogether { alive_max: usize },
     /// Whether this process has called `execve` is unknown.
     ExecUnknown,
 }
@@ -91,6 +104,10 @@ impl Caveat {
             Self::AwaitsCollection { .. } => "awaits-collection",
             Self::UsedAgain { .. } => "used-again",
             Self::Undecided { .. } => "undecided",
+            Self::ShortSeries { .. } => "short-series",
+            Self::CannotGrow => "cannot-grow",
+            Self::AliveTogether { .. } => "alive-together",
+            Self::SingleBurstPossible => "single-burst-possible",
             Self::HalfClosePossible(_) => "half-close-possible",
             Self::EofUnconfirmed(_) => "eof-unconfirmed",
             Self::CloseTimeUnknown(_) => "close-time-unknown",
@@ -118,5 +135,16 @@ impl Caveat {
             Self::OpenerNotSeen => "opener-not-seen",
             Self::ExecUnknown => "exec-unknown",
         }
+    }
+
+    /// Whether watching for longer would show whether the connections accumulate, or would show
+    /// nothing new.
+    pub const fn is_about_watching(&self) -> bool {
+        matches!(self, Self::Undecided { .. } | Self::ShortSeries { .. } | Self::CannotGrow)
+    }
+
+    /// Whether all occurrences may have had a single cause.
+    pub(crate) const fn is_about_cause(&self) -> bool {
+        matches!(self, Self::SingleCausePossible | Self::SingleBurstPossible)
     }
 }

@@ -18,7 +18,8 @@ const SEGMENTS_MAX: u32 = 4;
 /// After a pause, a connection is suspected again only once it has been idle for this many times
 /// the pause.
 const PAUSES: u64 = 3;
-/// The upper limit of that time.
+/// The longest time, in milliseconds, for which a connection must be idle after a pause before it
+/// is suspected again.
 const SUSPECT_AFTER_MAX_MS: u64 = 3_600_000;
 
 /// A connection at the time at which the rules are applied.
@@ -29,23 +30,23 @@ pub(crate) struct ConnectionView<'a> {
     pub(crate) direction: Direction,
     pub(crate) now: Timestamp,
     pub(crate) options: &'a Options,
-    /// The owning process.
+    /// The owning process of the connection.
     pub(crate) process: ProcessView,
-    /// The open responses on its file descriptor in that process.
+    /// The open responses on the connection's file descriptor in the owning process.
     pub(crate) listed: &'a [Response],
-    /// Which of those this view is about.
+    /// Which of the open responses the view is about.
     pub(crate) selection: ResponseSelection<'a>,
-    /// The known call sites.
+    /// The known call sites, by stack.
     pub(crate) call_sites: &'a CallSites,
-    /// Why its confidence is capped, if it is.
+    /// Why the confidence of the connection is capped; `None` if it is not.
     pub(crate) cap_reason: Option<CapReason>,
 }
 
-/// Which of a connection's responses a view is about: an HTTP/2 connection carries those of many
-/// call sites.
+/// Which of a connection's open responses a view is about: an HTTP/2 connection carries responses
+/// of many call sites.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ResponseSelection<'a> {
-    /// All of its responses.
+    /// All open responses of the connection.
     All,
     /// The responses that were requested at this call site, or, if `None`, at unknown ones.
     At(Option<&'a str>),
@@ -54,9 +55,9 @@ pub(crate) enum ResponseSelection<'a> {
 /// The owning process of a connection: the one that findings name.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ProcessView {
-    /// Why it cannot have acted on its connections.
+    /// Why the process cannot have acted on its connections.
     pub(crate) stop: Option<Stop>,
-    /// Whether it is not yet known whether the process is stopped.
+    /// Whether it is unknown whether the process is stopped.
     pub(crate) is_unidentified: bool,
     /// Whether `/proc` of the process cannot be read without more privileges.
     pub(crate) is_unreadable: bool,
@@ -77,33 +78,33 @@ impl<'a> ConnectionView<'a> {
         self.now.ms_since(self.last_used_at())
     }
 
-    /// Whether its opening was seen, so that its age is exact.
+    /// Whether the opening of the connection was seen, so that its age is exact.
     pub(crate) fn saw_open(&self) -> bool {
         self.tracked.origin == Origin::Traced
     }
 
-    /// Whether it may have been opened before tracing: its opening was not seen, and no snapshot
-    /// shows otherwise.
+    /// Whether the connection may have been opened before tracing: its opening was not seen, and no
+    /// snapshot shows otherwise.
     pub(crate) fn may_predate_tracing(&self) -> bool {
         !self.saw_open() && self.tracked.absent_at.is_none()
     }
 
-    /// Whether it sent data, but too little for two requests over TLS.
+    /// Whether the process sent data on the connection, but too little for two requests over TLS.
     pub(crate) fn was_used_once(&self) -> bool {
         (1..=SEGMENTS_MAX).contains(&self.facts.data_segments_sent)
     }
 
-    /// Whether it carried at most one request, or its received data is unread.
+    /// Whether the connection carried at most one request, or the data received on it is unread.
     pub(crate) const fn is_unused(&self) -> bool {
         self.facts.unread_bytes > 0 || self.facts.data_segments_sent <= SEGMENTS_MAX
     }
 
-    /// Time since data was last sent.
+    /// Time since data was last sent on the connection, in milliseconds.
     pub(crate) fn sent_ms(&self) -> u64 {
         self.now.ms_since(self.facts.last_sent_at.unwrap_or(self.tracked.opened_at))
     }
 
-    /// Time since data was last received.
+    /// Time since data was last received on the connection, in milliseconds.
     pub(crate) fn received_ms(&self) -> u64 {
         self.now.ms_since(self.facts.last_received_at.unwrap_or(self.tracked.opened_at))
     }
@@ -135,22 +136,22 @@ impl<'a> ConnectionView<'a> {
         started_at.before_ms(margin_ms) > self.tracked.opened_at
     }
 
-    /// What an inspection of the process found out about it. An answer is valid for at most
-    /// `--idle`, as long as holders and byte counters have not changed since the inspection.
+    /// What an inspection of the process found out about the connection. The answer is valid for at
+    /// most `--idle`, as long as holders and byte counters have not changed since the inspection.
     pub(crate) fn inspected(&self) -> Option<&'a SeenReader> {
         let seen = self.tracked.reader.as_deref()?;
         (self.now.ms_since(seen.at) <= self.options.idle_ms).then_some(seen)
     }
 
-    /// Whether asking about its reader again would reveal no more: the process was inspected, or
-    /// cannot be read.
+    /// Whether another question about the reader of the connection would reveal nothing more: the
+    /// process was inspected, or cannot be read.
     pub(crate) fn was_asked(&self) -> bool {
         self.process.is_unreadable || self.inspected().is_some()
     }
 
-    /// Whether the latest inspection found neither a reader nor anything in which one would be
-    /// registered: no epoll instance has the connection, nor does Go's runtime. Only those can show
-    /// that it has no reader, so as long as that is so, no inspection leads to a verdict.
+    /// Whether the latest inspection found no reader, and the connection is registered neither in
+    /// an epoll instance nor with Go's poller. Only these two can show that a connection has no
+    /// reader, so as long as it is registered with neither, no inspection leads to a verdict.
     pub(crate) fn is_out_of_sight(&self) -> bool {
         let facts = self.tracked.reader.as_deref().and_then(|seen| seen.facts.as_ref());
         facts.is_some_and(|facts| {
@@ -158,13 +159,14 @@ impl<'a> ConnectionView<'a> {
         })
     }
 
-    /// What is waiting to read data or EOF.
+    /// What is waiting to read data or EOF from the connection.
     pub(crate) fn reader(&self) -> Reader {
         let facts = self.inspected().and_then(|seen| seen.facts.as_ref());
         facts.map_or(Reader::Unknown, |facts| facts.reader)
     }
 
-    /// The state of the connection in Go's HTTP client, if the client has it.
+    /// The state of the connection in Go's HTTP client; `None` if it is not one of the client's
+    /// connections.
     pub(crate) fn http(&self) -> Option<&'a HttpConnection> {
         self.inspected()?.facts.as_ref()?.http.as_ref()
     }
@@ -194,13 +196,15 @@ impl<'a> ConnectionView<'a> {
         self.held() == Some(Held::Unknown)
     }
 
-    /// Whether it is confirmed, and nothing was sent for `--idle`.
+    /// Whether the leaked response is confirmed by goroutine scan, and the process has sent nothing
+    /// for `--idle`.
     pub(crate) fn is_confirmed_leak(&self) -> bool {
         self.is_confirmed() && self.is_overdue(self.sent_ms())
     }
 
-    /// The selected open responses on it. A response that was requested before the connection
-    /// was opened belonged to an earlier connection on the same file descriptor.
+    /// The selected open responses of the connection. A response that was requested before the
+    /// connection was opened belonged to an earlier connection on the same file descriptor, and is
+    /// left out.
     pub(crate) fn responses(&self) -> impl Iterator<Item = &'a Response> + use<'a> {
         let view = *self;
         let opened_after = self.tracked.opened_after();
@@ -213,12 +217,13 @@ impl<'a> ConnectionView<'a> {
         })
     }
 
-    /// Whether several responses may be open on it, each on a stream of its own (HTTP/2).
+    /// Whether several responses may be open on the connection, each on a stream of its own
+    /// (HTTP/2).
     pub(crate) fn is_multiplexed(&self) -> bool {
         self.responses().any(|response| response.stream.is_some())
     }
 
-    /// The call site that requested this response.
+    /// The call site at which this response was requested.
     pub(crate) fn call_site_of(&self, response: &Response) -> Option<&'a str> {
         let process = self.tracked.owner()?.key;
         self.call_sites.call_site(process, response.stack?)
@@ -228,13 +233,13 @@ impl<'a> ConnectionView<'a> {
         self.responses().min_by_key(|response| response.since)
     }
 
-    /// The stack that requested the oldest open response.
+    /// The stack at which the oldest open response was requested.
     pub(crate) fn response_stack(&self) -> Option<(ProcessKey, StackId)> {
         Some((self.tracked.owner()?.key, self.oldest_response()?.stack?))
     }
 
-    /// The stack that requested the open response; if there is none, the one that opened the
-    /// connection.
+    /// The stack at which the open response was requested; without an open response, the stack at
+    /// which the connection was opened.
     pub(crate) fn call_stack(&self) -> Option<(ProcessKey, StackId)> {
         // The connection may have been opened by different code from the code that requested the
         // response.
@@ -244,7 +249,8 @@ impl<'a> ConnectionView<'a> {
         Some((self.tracked.opener?, self.tracked.stack?))
     }
 
-    /// The responsible line of code, if known.
+    /// The call site of the open response or, without one, of the connection; `None` if it is
+    /// unknown.
     pub(crate) fn call_site(&self) -> Option<&'a str> {
         if let ResponseSelection::At(call_site) = self.selection {
             return call_site;
@@ -253,7 +259,7 @@ impl<'a> ConnectionView<'a> {
         self.call_sites.call_site(process, stack)
     }
 
-    /// Why the responsible line of code is unknown; `None` if it is known.
+    /// Why [`call_site`](Self::call_site) is unknown; `None` if it is known.
     pub(crate) fn call_site_reason(&self) -> Option<&'a CallSiteReason> {
         if self.call_site().is_some() {
             return None;
@@ -267,8 +273,8 @@ impl<'a> ConnectionView<'a> {
         }
     }
 
-    /// Whether `milliseconds` exceed `--idle`, or the connection itself was flagged already: a
-    /// connection that goes from one suspicious state to the next is not retracted in between. A
+    /// Whether `milliseconds` exceed `--idle`, or the connection already has a verdict of its own:
+    /// a connection that goes from one suspicious state to the next is not retracted in between. A
     /// connection that was used again after a pause of at least `--idle` is suspected only after
     /// three times that pause, at most an hour.
     pub(crate) fn is_overdue(&self, milliseconds: u64) -> bool {
@@ -281,7 +287,7 @@ impl<'a> ConnectionView<'a> {
         self.has_own_verdict() || milliseconds >= self.options.idle_ms
     }
 
-    /// The time without use after which the connection is suspicious, in milliseconds.
+    /// The time without use after which a connection is suspicious, in milliseconds.
     pub(crate) fn suspect_after_ms(&self) -> u64 {
         let (idle_ms, pause_ms) = (self.options.idle_ms, self.tracked.pause_max_ms);
         if pause_ms < idle_ms {
@@ -290,8 +296,9 @@ impl<'a> ConnectionView<'a> {
         idle_ms.max(pause_ms.saturating_mul(PAUSES).min(SUSPECT_AFTER_MAX_MS))
     }
 
-    /// The highest confidence that a rule about the process may give it. The confidence of an
-    /// capped connection does not rise above *possible*, or above what it was before.
+    /// The highest confidence that a rule about the process may give the connection. The confidence
+    /// of a capped connection does not rise above *possible*, or above the confidence that it had
+    /// before.
     pub(crate) fn ceiling(&self) -> Confidence {
         match self.cap_reason {
             None => return Confidence::Certain,
@@ -304,18 +311,18 @@ impl<'a> ConnectionView<'a> {
             .map_or(Confidence::Possible, |flag| flag.confidence.max(Confidence::Possible))
     }
 
-    /// Whether it is capped and was at most *possible* before.
+    /// Whether the connection is capped and was at most *possible* before.
     pub(crate) fn is_capped(&self) -> bool {
         self.ceiling() <= Confidence::Possible
     }
 
-    /// Whether it had a verdict above *possible*.
+    /// Whether the connection had a verdict above *possible*.
     pub(crate) fn was_likely(&self) -> bool {
         self.tracked.flag().is_some_and(|flag| flag.confidence > Confidence::Possible)
     }
 
-    /// Whether the process was seen to read within `--idle`: it is slowly reading what a peer sent
-    /// before it closed.
+    /// Whether the process was seen to read from the connection within `--idle`: it is slowly
+    /// reading what a peer sent before it closed.
     pub(crate) fn is_being_read(&self) -> bool {
         self.tracked.read_at.is_some_and(|at| !self.is_overdue(self.now.ms_since(at)))
     }
@@ -329,16 +336,16 @@ impl<'a> ConnectionView<'a> {
         self.has_own_verdict() || was_found || !self.process.is_unidentified
     }
 
-    /// Whether it was *likely* because it accumulated with others.
+    /// Whether the connection was *likely* because it accumulated with others.
     pub(crate) fn has_accumulated(&self) -> bool {
         let flag = self.tracked.dead_flag();
         flag.is_some_and(|flag| flag.confidence >= Confidence::Likely)
             && !matches!(self.cap_reason, Some(CapReason::Pool | CapReason::Collector))
     }
 
-    /// The earliest time at which it can have been opened, if known. For a connection that carried
-    /// one request, the time of that request is used instead; if nothing was sent, the kernel still
-    /// has the time of the opening.
+    /// The earliest time at which the connection can have been opened, if that is known. For a
+    /// connection that carried one request, the time of the request is used instead; if nothing was
+    /// sent, the kernel still has the time of the opening.
     pub(crate) fn known_opening(&self) -> Option<Timestamp> {
         match self.tracked.origin {
             Origin::Traced => Some(self.tracked.opened_at),

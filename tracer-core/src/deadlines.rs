@@ -2,7 +2,8 @@
 
 use crate::{Timestamp, connection_view::ConnectionView};
 
-/// The first deadline of all connections of one process.
+/// The first deadline of all connections of one process: the first time at which a verdict may
+/// change although no connection does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     pub(crate) at: Timestamp,
@@ -10,7 +11,8 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// `known` is what this was at a time not later than `known_at`, if nothing has changed since.
+    /// `known` is the first deadline as of a time not later than `known_at`, if nothing has changed
+    /// since.
     pub(crate) fn new(known: Option<Timestamp>, known_at: Timestamp, now: Timestamp) -> Self {
         let known = known.filter(|at| known_at <= now && now < *at);
         Self { at: known.unwrap_or(Timestamp::END), is_known: known.is_some() }

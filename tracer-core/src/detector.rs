@@ -49,7 +49,7 @@ pub struct Detector {
     /// How many connections of each group were capped by half-closed ones, over time.
     half_closed: BTreeMap<GroupKey, History>,
     findings: FindingTracker,
-    /// The connections that have a verdict.
+    /// The connections that have a verdict, by id.
     flagged: BTreeSet<ConnectionId>,
     derived: Derivations,
     changes: Vec<Change>,
@@ -283,7 +283,8 @@ impl Detector {
         }
     }
 
-    /// Retracts a connection's verdict, and reports that with the call site it had.
+    /// Retracts the verdict of a connection, and reports the retraction with the call site of that
+    /// verdict.
     fn retract(&mut self, at: Timestamp, id: ConnectionId, flag: Flag) {
         self.push_change_of(at, ChangeKind::Retracted, id, flag);
         self.table.change(id, |tracked| tracked.flagged = None);
@@ -339,7 +340,7 @@ impl Detector {
         changed
     }
 
-    /// What is known at the latest [`Input::Tick`].
+    /// The report as of the latest [`Input::Tick`].
     pub fn report(&self) -> Report {
         let findings = self.findings.findings();
         let processes: BTreeSet<ProcessKey> = self.reported_processes().collect();

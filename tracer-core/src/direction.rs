@@ -7,7 +7,7 @@ use core::fmt;
 pub enum Direction {
     /// This host called `connect` (active open, RFC 9293 section 3.5).
     Outbound,
-    /// The peer did, and this host accepted (passive open).
+    /// The peer called `connect`, and this host accepted the connection (passive open).
     Inbound,
 }
 

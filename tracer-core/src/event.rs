@@ -7,7 +7,7 @@ use crate::{Comm, ConnectionId, ProcessKey, StackId, TcpState, Timestamp};
 /// A lifecycle event: a decoded [`tracer_common::EventRecord`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// When it happened.
+    /// When the event happened.
     pub at: Timestamp,
     /// The socket.
     pub id: ConnectionId,
@@ -43,10 +43,10 @@ pub enum EventKind {
 /// The process in whose context something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// Which process.
+    /// The process and its start time.
     pub key: ProcessKey,
-    /// Its name at that time.
+    /// The name of the process at the time of the event.
     pub comm: Comm,
-    /// Its user stack, if one was requested and the kernel kept it.
+    /// The user stack of the process, if one was requested and the kernel kept it.
     pub stack: Option<StackId>,
 }

@@ -6,18 +6,18 @@ use core::net::SocketAddr;
 /// The shortest and the longest of several durations, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DurationRange {
-    /// The shortest.
+    /// The shortest duration.
     pub min_ms: u64,
-    /// The longest.
+    /// The longest duration.
     pub max_ms: u64,
 }
 
 /// A part of a finding's connections, or of its responses if the variant says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountOf {
-    /// The number for which the statement holds.
+    /// The number of connections (or responses) for which the statement holds.
     pub count: usize,
-    /// How many there are.
+    /// The number of all connections (or responses).
     pub total: usize,
 }
 
@@ -58,11 +58,11 @@ impl Occurrence {
 /// At how many separate times something happened, and over how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recurrence {
-    /// What happened.
+    /// What happened to the connections.
     pub occurrence: Occurrence,
     /// The largest number of occurrences that are certainly separate.
     pub times: usize,
-    /// From the first of those to the last, at least.
+    /// From the first separate occurrence to the last, at least, in milliseconds.
     pub span_ms: u64,
 }
 
@@ -73,20 +73,20 @@ pub struct Recurrence {
 pub enum Evidence {
     /// The peer closed `count` connections `ago`, and the process has sent nothing since.
     PeerClosed { count: usize, ago: DurationRange },
-    /// A read was seen to return EOF to the process.
+    /// A read was seen to return EOF to the process on this part of the connections.
     EofReceived(CountOf),
     /// `count` connections have been in CLOSE for `dead`, and their file descriptors are open.
     /// The times are lower bounds if `is_lower_bound`.
     Dead { count: usize, dead: DurationRange, is_lower_bound: bool },
-    /// A read or `SO_ERROR` returned EOF or the error to the process, and the process closed none
-    /// of them.
+    /// A read or `SO_ERROR` returned EOF or the error to the process on this part of the
+    /// connections, and the process closed none of them.
     DeathReported(CountOf),
     /// No read was seen to return EOF or the error on any of the `count` dead connections.
     DeathUnnoticed { count: usize },
     /// `count` connections were accepted, `received_bytes` arrived on them, and none of it has been
     /// read; it has been pending for `waiting`.
     NeverRead { count: usize, received_bytes: u64, waiting: DurationRange },
-    /// The peer has sent its FIN.
+    /// The peer has sent its FIN on this part of the connections.
     PeerGaveUp(CountOf),
     /// `unread_bytes` are unread on `count` connections, and nothing was received for `silent`.
     UnreadSilent { count: usize, unread_bytes: u64, silent: DurationRange },
@@ -113,7 +113,7 @@ pub enum Evidence {
     /// Confirmed by goroutine scan: Go's HTTP client is waiting for the response to be read or
     /// closed, and no goroutine is reading or referencing it.
     ResponseUnreferenced(CountOf),
-    /// No goroutine, thread or epoll is waiting to read.
+    /// On this part of the connections, no goroutine, thread or epoll instance is waiting to read.
     NoReader(CountOf),
     /// No reader is waiting, and no epoll instance has the connections registered.
     NoReaderNoEpoll { count: usize },
@@ -127,15 +127,28 @@ pub enum Evidence {
     /// The lines of code that requested the responses, else those that opened the connections, the
     /// most frequent first; `others` more are not listed.
     CallSites { top: Vec<Counted<String>>, others: usize },
-    /// It happened at separate times, the latest of them `since_last_ms` ago, which is recent
-    /// (*still accumulating* in [`rules`](crate::rules)).
+    /// The occurrence happened to the connections at separate times, the latest of which is
+    /// `since_last_ms` ago: recent enough for a leak that continues (*still accumulating* in
+    /// [`rules`](crate::rules)).
     Rising { recurrence: Recurrence, since_last_ms: u64 },
-    /// It happened at separate times, the latest of them `since_last_ms` ago, which is too long ago
-    /// for a leak that continues.
+    /// The occurrence happened to the connections at separate times, the latest of which is
+    /// `since_last_ms` ago: too long ago for a leak that continues.
     Ceased { recurrence: Recurrence, since_last_ms: u64 },
-    /// It happened at several separate times: too few, or within too short a time, to call it a
-    /// trend.
+    /// The occurrence happened to the connections in several clusters: too few, or within too short
+    /// a time, to be *at separate times* in the sense of [`rules`](crate::rules).
     SeparateTimes(Recurrence),
+    /// It happened `count` times in a single series, without a pause of more than
+    /// `pause_max_ms`, the latest of them `since_last_ms` ago.
+    Series {
+        occurrence: Occurrence,
+        count: usize,
+        span_ms: u64,
+        pause_max_ms: u64,
+        since_last_ms: u64,
+    },
+    /// The process is at its fd limit: `open` of `limit` file descriptors are open, more than half
+    /// of them for the `count` connections.
+    FdLimitReached { count: usize, open: u64, limit: u64 },
     /// The lowest number of connections rose in each of `windows` consecutive windows, from `from`
     /// to `to`, and the oldest connections stayed open.
     CountRose { windows: usize, from: usize, to: usize },
@@ -146,15 +159,16 @@ pub enum Evidence {
     NothingAcknowledged { count: usize, silent: DurationRange },
     /// Keepalive or window probes are not answered, up to `consecutive_max` in a row.
     ProbesUnanswered { count: usize, total: usize, consecutive_max: u8 },
-    /// The same data was retransmitted up to `retransmits_max` times.
+    /// Data was retransmitted up to `retransmits_max` times on `count` of `total` connections.
     DataRetransmitted { count: usize, total: usize, retransmits_max: u8 },
     /// `count` connections have been idle for `idle`, and a reader is waiting on each.
     IdleWithReader { count: usize, idle: DurationRange },
     /// The connections belong to `transports` different `http.Transport` values.
     SeparateTransports { transports: usize },
-    /// Opened while another connection to the same destination was idle.
+    /// This part of the connections was opened while another connection to the same destination was
+    /// idle.
     OpenedWhileOthersIdle(CountOf),
-    /// Carried at most one request.
+    /// This part of the connections carried at most one request.
     ServedAtMostOnce(CountOf),
     /// `count` connections carried one request and have been idle for `silent`.
     ServedOnce { count: usize, silent: DurationRange },
@@ -202,6 +216,8 @@ impl Evidence {
             Self::Rising { .. } => "rising",
             Self::Ceased { .. } => "ceased",
             Self::SeparateTimes(_) => "separate-times",
+            Self::Series { .. } => "series",
+            Self::FdLimitReached { .. } => "fd-limit-reached",
             Self::CountRose { .. } => "count-rose",
             Self::HalfClosedRose { .. } => "half-closed-rose",
             Self::NothingAcknowledged { .. } => "nothing-acknowledged",

@@ -46,7 +46,8 @@ impl<K: Copy + Ord> FairQueue<K> {
         keys
     }
 
-    /// The key was not served in its latest round, because there was no time: it keeps its place.
+    /// The key was not served in its latest round, because there was no time: the key keeps its
+    /// place.
     pub(crate) fn not_served(&mut self, key: &K) {
         match self.served.get_mut(key) {
             Some(Served { latest, before: Some(before) }) => *latest = *before,

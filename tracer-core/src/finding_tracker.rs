@@ -41,8 +41,9 @@ impl Identity {
 #[derive(Debug, Default)]
 pub(crate) struct FindingTracker {
     active: BTreeMap<Identity, Tracked>,
-    /// Findings that are not in the latest judgment although a connection still has the verdict: it
-    /// was absent from one snapshot only. They are neither reported nor retracted.
+    /// Findings that are not in the latest judgment although one of their connections still has the
+    /// verdict: the connection was absent from one snapshot only. These findings are neither
+    /// reported nor retracted.
     undecided: BTreeMap<Identity, Tracked>,
     /// Findings about processes that are not judged at present.
     aside: Aside,
@@ -63,7 +64,7 @@ struct Aside {
 /// An active finding.
 #[derive(Debug)]
 struct Tracked {
-    /// When it became active.
+    /// When the finding became active.
     since: Timestamp,
     /// The key of `finding`, shared with the connections.
     key: Arc<FindingKey>,
@@ -216,7 +217,8 @@ impl FindingTracker {
     }
 }
 
-/// Removes the connections that no longer have a verdict. The rest stays as it was judged.
+/// Removes the connections that no longer have a verdict from a finding. The rest of the finding
+/// stays as it was judged.
 fn retain(finding: &mut Finding, is_flagged: impl Fn(ConnectionId) -> bool) {
     let before = finding.connections.len();
     finding.connections.retain(|connection| is_flagged(connection.id));

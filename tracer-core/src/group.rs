@@ -1,4 +1,4 @@
-//! Which connections are judged together.
+//! The groups in which connections are judged together.
 
 use core::net::SocketAddr;
 
@@ -38,12 +38,12 @@ impl GroupKey {
         Self { remote: None, remote_port, ..self }
     }
 
-    /// Whether it is a group of several addresses.
+    /// Whether the group has connections to several addresses.
     pub(crate) const fn is_by_port(&self) -> bool {
         self.remote_port.is_some()
     }
 
-    /// Whether both may contain the same connections.
+    /// Whether both groups may contain the same connections.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self == other || self.of_port() == *other || *self == other.of_port()
     }

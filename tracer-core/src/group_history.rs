@@ -5,14 +5,14 @@ use crate::{Options, Timestamp, group_size::GroupSize, history::History, turnove
 /// The history of a group that has become small is kept for this many times `--idle`.
 const KEPT_IDLES: u64 = 10;
 
-/// The history of a group. Its size is constant.
+/// The history of a group of connections. Its size in memory is constant.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupHistory {
-    /// The number of its connections.
+    /// The number of connections of the group over time.
     pub(crate) counts: History,
-    /// How the process treats its dead connections.
+    /// How the process treats the dead connections of the group.
     pub(crate) turnover: Turnover,
-    /// When it last had `--min-count` connections.
+    /// When the group last had `--min-count` connections.
     large_at: Timestamp,
 }
 
@@ -30,7 +30,7 @@ impl GroupHistory {
         } else {
             self.counts = History::default();
         }
-        self.turnover.observe(at, size);
+        self.turnover.observe(size, options.idle_ms);
     }
 
     /// Whether the history may still matter: a group of which all dead connections were closed may

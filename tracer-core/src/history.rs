@@ -6,10 +6,10 @@ use crate::Timestamp;
 
 /// The maximum number of windows kept.
 const WINDOWS_MAX: usize = 12;
-/// The minimum time to measure a growth rate.
+/// The minimum time to measure a growth rate, in milliseconds.
 const WATCHED_MIN_MS: u64 = 60_000;
 
-/// The lowest counts of the latest time windows. Its size is constant.
+/// The lowest counts of the latest time windows. The size of a history in memory is constant.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     windows: VecDeque<Window>,
@@ -18,9 +18,10 @@ pub(crate) struct History {
 #[derive(Clone, Copy, Debug)]
 struct Window {
     started_at: Timestamp,
-    /// The count when it started.
+    /// The count when the window started.
     first: usize,
-    /// The lowest count in it: what remains after connections were closed or garbage collected.
+    /// The lowest count in the window: what remains after connections were closed or garbage
+    /// collected.
     lowest: usize,
     /// When the oldest connection was opened.
     oldest: Timestamp,

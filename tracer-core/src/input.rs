@@ -30,7 +30,7 @@ pub enum Input {
     Ledger(Ledger),
     /// An answer to [`Question::CallSite`](crate::Question::CallSite).
     CallSite(CallSite),
-    /// This question will not be answered.
+    /// The question about this subject will not be answered.
     NoAnswer(Subject, NoAnswer),
     /// The open HTTP responses of this process are being read: until [`Ledger`](Self::Ledger)
     /// or [`NoAnswer`](Self::NoAnswer), it is not judged.

@@ -50,9 +50,9 @@ type Groups<'a> = BTreeMap<GroupKey, Vec<ConnectionView<'a>>>;
 #[derive(Debug)]
 pub(crate) struct Judged<'a> {
     pub(crate) group: GroupKey,
-    /// The rule that found them.
+    /// The rule that claims the connections.
     pub(crate) rule: RuleKey,
-    /// The call site of their responses; always `None` for rules that do not judge by call site.
+    /// The call site of the responses; always `None` for rules that do not judge by call site.
     pub(crate) call_site: Option<&'a str>,
     pub(crate) members: Vec<ConnectionView<'a>>,
     pub(crate) assessment: Assessment,
@@ -72,7 +72,7 @@ pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
     pub(crate) histories: &'a BTreeMap<GroupKey, GroupHistory>,
-    /// How many connections were capped by half-closed ones at earlier judgments.
+    /// How many connections of each group half-closed ones capped at earlier judgments.
     pub(crate) half_closed: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
@@ -112,8 +112,8 @@ impl<'a> JudgeContext<'a> {
     pub(crate) fn group_sizes(&self, processes: &ProcessSet) -> BTreeMap<GroupKey, GroupSize> {
         let each = self.grouped(processes).map(|(group, tracked)| {
             let alive = usize::from(self.died_at(tracked).is_none());
-            let opened_at = tracked.opened_at;
-            (group, GroupSize { count: 1, alive, peak: (alive, self.now), oldest: opened_at })
+            let (peak, oldest) = ((alive, self.now), tracked.opened_at);
+            (group, GroupSize { count: 1, alive, peak, oldest, ..GroupSize::empty(self.now) })
         });
         let mut sizes = sum_by_run(each);
         self.measure_peaks(processes, &mut sizes);
@@ -122,7 +122,7 @@ impl<'a> JudgeContext<'a> {
         sizes
     }
 
-    /// Sets the peak of each group in which connections are dead; the others are at their peak.
+    /// Sets the peak of each group that has dead connections; every other group is at its peak.
     fn measure_peaks(&self, processes: &ProcessSet, sizes: &mut BTreeMap<GroupKey, GroupSize>) {
         let is_wanted =
             |size: &GroupSize| size.count >= self.options.count_min && size.alive < size.count;
@@ -131,15 +131,19 @@ impl<'a> JudgeContext<'a> {
         if wanted.is_empty() {
             return;
         }
-        let mut lifetimes: BTreeMap<GroupKey, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
+        let mut lifetimes: BTreeMap<GroupKey, Vec<[Timestamp; 3]>> = BTreeMap::new();
         let mut is_measured = by_run(|group: GroupKey| wanted.contains(&group));
         for (group, tracked) in self.grouped(processes).filter(|(group, _)| is_measured(*group)) {
             let died_at = self.died_at(tracked).unwrap_or(Timestamp::END);
-            lifetimes.entry(group).or_default().push((tracked.opened_at, died_at));
+            let used_until =
+                group_size::in_use_until(tracked).map_or(died_at, |until| until.min(died_at));
+            lifetimes.entry(group).or_default().push([tracked.opened_at, used_until, died_at]);
         }
         for (group, lifetimes) in lifetimes {
             if let Some(size) = sizes.get_mut(&group) {
-                size.peak = group_size::peak(&lifetimes);
+                let each = || lifetimes.iter();
+                size.peak = group_size::peak(each().map(|[opened, _, died]| (*opened, *died)));
+                size.in_use = group_size::peak(each().map(|[opened, used, _]| (*opened, *used)));
             }
         }
     }
@@ -313,6 +317,7 @@ impl<'a> JudgeContext<'a> {
             responses_of_group: context.responses,
             turnover: context.turnover,
             occurred: rule.occurred,
+            fds: self.processes.fd_uses.get(&context.group.process).copied(),
             process: self.processes.facts.get(&context.group.process),
             options: self.options,
             now: self.now,
@@ -339,7 +344,7 @@ impl<'a> JudgeContext<'a> {
         let watched = self.watched_growth(&context.group, context.all.len());
         let watched = watched.filter(|_| is_most);
         let rate = || rate_milli(1, claimed.count(), times.span_ms);
-        let reconstructed = watched.is_none() && claimed.is_still_accumulating();
+        let reconstructed = watched.is_none() && claimed.has_rate();
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
         let (group, rule) = (context.group, rule.key());
@@ -374,11 +379,11 @@ fn highest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
     judged
 }
 
-/// What all assessments of one group share.
+/// The data that all assessments of one group share.
 #[derive(Clone, Copy)]
 struct GroupContext<'c, 'a> {
     group: GroupKey,
-    /// All of its connections.
+    /// All connections of the group.
     all: &'c [ConnectionView<'a>],
     responses: ResponseCounts,
     growing: Option<&'c Evidence>,

@@ -37,7 +37,7 @@ pub struct OpenResponse {
     pub since: Timestamp,
     /// The user stack that made the request; `None` if it was not kept.
     pub stack: Option<StackId>,
-    /// Its stream, if the connection speaks HTTP/2.
+    /// The HTTP/2 stream of the response; `None` for HTTP/1.
     pub stream: Option<HttpStream>,
 }
 
@@ -73,8 +73,8 @@ pub struct CallSite {
 pub struct Goroutines {
     /// All goroutines of the program, without the runtime's own.
     pub total: u64,
-    /// Those in `net/http.(*persistConn).readLoop`.
+    /// Goroutines in `net/http.(*persistConn).readLoop`.
     pub read_loops: u64,
-    /// Those in `net/http.(*persistConn).writeLoop`.
+    /// Goroutines in `net/http.(*persistConn).writeLoop`.
     pub write_loops: u64,
 }

@@ -1,4 +1,4 @@
-//! The judge: inputs in, findings out.
+//! The core of the analysis: it takes inputs and returns findings.
 //!
 //! **A connection is leaked when no code will ever read from it or close it.** The [`Detector`]
 //! takes [`Input`]s in order, asks [`Question`]s of the processes that it suspects, and returns a
@@ -43,6 +43,7 @@ mod direction;
 mod event;
 mod evidence;
 mod fair_queue;
+mod fd_use;
 mod finding_key;
 mod finding_tracker;
 mod group;

@@ -39,18 +39,18 @@ pub enum Limit {
     ThreadsUnreadable { error: AccessError },
     /// The process's memory could not be read.
     MemoryUnreadable { error: AccessError },
-    /// Its epoll instances have more than `fds_max` file descriptors or `registrations_max`
-    /// registrations; the rest were not read.
+    /// The process's epoll instances have more than `fds_max` file descriptors or
+    /// `registrations_max` registrations; the rest were not read.
     EpollsTruncated { fds_max: usize, registrations_max: usize },
     /// No more than `threads_max` of its threads were inspected.
     ThreadsTruncated { threads_max: usize },
-    /// Its threads poll more file descriptors than were read.
+    /// The process's threads poll more file descriptors than were read.
     PolledFdsTruncated,
-    /// It is a 32-bit program: the arguments of its system calls are not decoded.
+    /// The process runs a 32-bit program: the arguments of its system calls are not decoded.
     ThirtyTwoBitProgram,
-    /// It is not a Go program.
+    /// The process does not run a Go program.
     NotGo,
-    /// It is a Go program for another machine architecture.
+    /// The process runs a Go program for another machine architecture.
     GoOtherArchitecture,
     /// Goroutine stacks are decoded on amd64 only.
     GoroutinesNotOnArchitecture,
@@ -71,7 +71,8 @@ pub enum Limit {
     GoroutinesTruncated { scanned: u64, total: u64 },
     /// No more than `scanned_bytes` of goroutine stacks were scanned.
     StacksTruncated { scanned_bytes: u64 },
-    /// Which responses goroutines reference is unknown: stacks were too large, or moved too often.
+    /// It is unknown which responses goroutines reference: stacks were too large, or moved too
+    /// often.
     ReferencesIncomplete,
     /// `function` is not in the program, so uprobes cannot track its HTTP responses.
     GoFunctionMissing { function: String },
@@ -89,8 +90,9 @@ pub enum Limit {
     InspectionTooLarge { bytes_max: u64 },
     /// The inspection takes more than `steps_max` steps of a few nanoseconds.
     InspectionTooLong { steps_max: u64 },
-    /// Its program or another of its files is on a network file system or on FUSE, which may never
-    /// answer, and was not opened. `filesystem` is the type in `/proc/PID/mountinfo`.
+    /// The program of the process, or another of its files, is on a network file system or on FUSE,
+    /// which may never respond, and was not opened. `filesystem` is the type in
+    /// `/proc/PID/mountinfo`.
     FileNotLocal { filesystem: String },
 }
 

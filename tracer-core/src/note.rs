@@ -92,14 +92,15 @@ pub enum Note {
     /// The text of a recording of format 3, which did not keep notes as data.
     Recorded { text: String },
 
-    /// Because events or stacks were lost: of the open connections, `ages` have an age that is a
-    /// lower bound, `openers` have no known opener, and `call_sites` no call site.
+    /// Events or stacks were lost. Of the open connections, the age of `ages` is a lower bound, the
+    /// opener of `openers` is unknown, and the call site of `call_sites` is unknown.
     FactsLost { ages: u64, openers: u64, call_sites: u64 },
 
     /// `tracer` runs inside a pid namespace, and processes outside, which are not seen, were asked
     /// for too.
     OutsideNotVisible,
-    /// There was no answer to questions about `count` processes (for call sites: stacks).
+    /// Questions about `count` processes were not answered; questions about call sites are counted
+    /// by stack.
     NoAnswer { question: QuestionKind, reason: NoAnswer, count: u64 },
 
     /// The process has `fds` file descriptors of TCP sockets that are not connected, more than

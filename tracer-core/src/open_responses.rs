@@ -21,35 +21,35 @@ const SNAPSHOTS_WITHOUT_MAX: u64 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
     fd: u32,
-    /// When the request was made.
+    /// When the response was requested.
     pub(crate) since: Timestamp,
-    /// The stack that made it.
+    /// The stack at which the response was requested.
     pub(crate) stack: Option<StackId>,
-    /// Its stream, in HTTP/2.
+    /// The HTTP/2 stream of the response; `None` for HTTP/1.
     pub(crate) stream: Option<Stream>,
 }
 
-/// The stream of a response.
+/// The HTTP/2 stream of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stream {
     id: u32,
-    /// Bytes that were received and that the application has not read.
+    /// Bytes of the stream that were received and that the application has not read.
     pub(crate) held_bytes: u64,
     /// [`HttpStream::read_mark`](crate::HttpStream::read_mark).
     read_mark: u64,
     /// The time of the list since which the application has read nothing.
     pub(crate) unread_since: Timestamp,
-    /// Whether the application was ever seen to read some of it.
+    /// Whether the application was ever seen to read data of the stream.
     pub(crate) was_read: bool,
 }
 
-/// The open responses, by process. Their number is limited.
+/// The open responses, by process. Their total number is limited.
 #[derive(Debug)]
 pub(crate) struct OpenResponses {
     by_process: BTreeMap<ProcessKey, ProcessResponses>,
     /// The maximum number of responses kept, for all processes together.
     responses_max: usize,
-    /// How many are kept.
+    /// The number of responses kept.
     kept: usize,
     /// The processes whose list was dropped because it was too old, and has not been replaced.
     stale: BTreeSet<ProcessKey>,
@@ -59,9 +59,9 @@ pub(crate) struct OpenResponses {
 struct ProcessResponses {
     /// Number of the snapshot after which the list was read.
     snapshot: u64,
-    /// Ordered by file descriptor, then by stream.
+    /// The responses, ordered by file descriptor, then by stream.
     responses: Vec<Response>,
-    /// Responses for which there was no room.
+    /// The number of responses for which there was no room.
     left_out: u64,
     limits: Vec<Limit>,
 }
@@ -123,7 +123,7 @@ impl OpenResponses {
         &list.responses[start..end]
     }
 
-    /// The stacks that made the requests.
+    /// The stacks at which the responses were requested.
     pub(crate) fn stacks(&self) -> impl Iterator<Item = StackId> {
         let lists = self.by_process.values();
         lists.flat_map(|list| list.responses.iter().filter_map(|response| response.stack))
@@ -134,7 +134,7 @@ impl OpenResponses {
         self.kept == 0
     }
 
-    /// Responses for which there was no room.
+    /// The number of responses for which there was no room.
     pub(crate) fn left_out(&self) -> u64 {
         self.by_process.values().fold(0, |sum, list| sum.saturating_add(list.left_out))
     }
@@ -151,7 +151,7 @@ impl OpenResponses {
 }
 
 impl Response {
-    /// `before` is the same response in the previous list.
+    /// The response `open` of a new list; `before` is the same response in the previous list.
     fn new(open: &OpenResponse, before: Option<&Self>, at: Timestamp) -> Self {
         let stream = open.stream.map(|stream| {
             let HttpStream { id, held_bytes, read_mark } = stream;
@@ -172,14 +172,14 @@ impl Response {
         (self.fd, self.stream.map(|stream| stream.id))
     }
 
-    /// The time is part of the identity because stream identifiers start again when a file
-    /// descriptor is reused.
+    /// The identity of a response in the list of its process. The time is part of it because stream
+    /// identifiers start again when a file descriptor is reused.
     fn identity(&self) -> ((u32, Option<u32>), Timestamp) {
         (self.fd_and_stream(), self.since)
     }
 }
 
-/// This response in the previous list, if it was in it.
+/// The response `open` in the previous list; `None` if it was not in that list.
 fn find<'a>(before: &'a [Response], open: &OpenResponse) -> Option<&'a Response> {
     let fd_and_stream = (open.fd, open.stream.map(|stream| stream.id));
     let index = before.binary_search_by_key(&fd_and_stream, Response::fd_and_stream).ok()?;

@@ -21,7 +21,7 @@ pub enum Hook {
 }
 
 impl Hook {
-    /// Its name in every output.
+    /// The name of the hook in every output.
     pub const fn name(self) -> &'static str {
         match self {
             Self::InetSockSetState => "inet_sock_set_state",
@@ -52,7 +52,7 @@ pub enum AttachMethod {
 }
 
 impl AttachMethod {
-    /// Its name in every output.
+    /// The name of the attach method in every output.
     pub const fn name(self) -> &'static str {
         match self {
             Self::TpBtf => "tp_btf",
@@ -130,7 +130,7 @@ impl FallbackReason {
 pub enum AttachState {
     /// Attached by `method`; the preferred methods in `failures` did not work.
     Attached { method: AttachMethod, failures: Vec<AttachFailure> },
-    /// Not attached: no method worked, or none was allowed.
+    /// The probe is not attached: no method worked, or none was allowed.
     NotAttached { failures: Vec<AttachFailure> },
     /// Snapshots come from sock_diag(7) and `/proc` in place of the iterator.
     SockDiag { reason: FallbackReason },

@@ -42,9 +42,9 @@ impl Comm {
 /// A container, as named by the path of its cgroup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
-    /// Its id.
+    /// The container's id.
     pub id: String,
-    /// Its runtime: `docker`, `containerd`, `cri-o` or `podman`.
+    /// The container runtime: `docker`, `containerd`, `cri-o` or `podman`.
     pub runtime: Option<String>,
     /// The UID of its Kubernetes pod.
     pub pod_uid: Option<String>,
@@ -54,7 +54,7 @@ pub struct Container {
 /// [`Question::Process`](crate::Question::Process).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessFacts {
-    /// Which process.
+    /// The process and its start time.
     pub key: ProcessKey,
     /// Target of `/proc/PID/exe`.
     pub exe: Option<String>,
@@ -66,10 +66,10 @@ pub struct ProcessFacts {
     pub script: Option<String>,
     /// Real user id.
     pub uid: Option<u32>,
-    /// Its container, if the cgroup path names one.
+    /// The container of the process, if the cgroup path names one.
     pub container: Option<Container>,
-    /// Its pid in its innermost pid namespace (`NStgid` in `/proc/PID/status`), if that differs
-    /// from the pid in [`key`](Self::key).
+    /// The pid of the process in its innermost pid namespace (`NStgid` in `/proc/PID/status`), if
+    /// that differs from the pid in [`key`](Self::key).
     pub inner_pid: Option<u32>,
     /// Open file descriptors of every type (entries of `/proc/PID/fd`).
     pub open_fds: Option<u64>,

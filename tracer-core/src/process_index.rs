@@ -1,8 +1,9 @@
-//! The processes that own connections, and when something about each last changed.
+//! The processes that own connections, and when each process or one of its connections last
+//! changed.
 //!
 //! Most connections of a busy host have not changed since the previous snapshot. Results derived
-//! from all connections of one process are therefore kept ([`Derived`]) until one of them changes,
-//! or until a time that matters for one of them.
+//! from all connections of one process are therefore kept ([`Derived`]) until one of the
+//! connections changes, or until a time that matters for one of them.
 
 use alloc::vec::Vec;
 
@@ -11,7 +12,7 @@ use indexmap::IndexMap;
 
 use crate::{ProcessKey, Timestamp};
 
-/// Number of a process. It is small, because it is stored with each connection. The number of a
+/// The number of a process. It is small, because it is stored with each connection. The number of a
 /// process that no longer has connections is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProcessNumber(u32);
@@ -37,12 +38,12 @@ pub(crate) struct ProcessIndex {
 struct Process {
     key: ProcessKey,
     connections: usize,
-    /// Sequence number of its latest change.
+    /// Sequence number of the latest change of the process.
     revision: u64,
 }
 
 impl ProcessIndex {
-    /// No processes yet.
+    /// An index without processes.
     pub(crate) const fn new() -> Self {
         Self {
             numbers: IndexMap::with_hasher(FixedState::with_seed(0)),
@@ -52,7 +53,7 @@ impl ProcessIndex {
         }
     }
 
-    /// Counts one more connection of a process, which is a change, and returns the number of the
+    /// Adds a connection to those of a process, which is a change, and returns the number of the
     /// process.
     pub(crate) fn join(&mut self, key: ProcessKey) -> Option<ProcessNumber> {
         let number = match self.numbers.get(&key) {
@@ -80,7 +81,7 @@ impl ProcessIndex {
         Some(number)
     }
 
-    /// Counts one connection fewer, which is a change.
+    /// Removes a connection from those of a process, which is a change.
     pub(crate) fn leave(&mut self, number: ProcessNumber) {
         self.touch(number);
         let Some(process) = self.processes.get_mut(number.index()) else { return };
@@ -106,7 +107,7 @@ impl ProcessIndex {
         }
     }
 
-    /// Records that something about all processes has changed.
+    /// Records that all processes have changed.
     pub(crate) fn touch_all(&mut self) {
         self.revision += 1;
         for process in &mut self.processes {

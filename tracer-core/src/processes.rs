@@ -7,24 +7,30 @@ use alloc::{
 };
 
 use crate::{
-    Comm, Finding, Goroutines, Holder, Limit, Note, ObservedProcess, ProcessFacts, ProcessKey,
-    ProcessSummary, Selection, SocketFacts, Timestamp,
+    Comm, Confidence, Finding, Goroutines, Holder, Limit, Note, ObservedProcess, ProcessFacts,
+    ProcessKey, ProcessSummary, Selection, SocketFacts, Timestamp,
     call_sites::CallSites,
     fair_queue::FairQueue,
+    fd_use::FdUse,
     history::History,
     not_connected::NotConnected,
     open_responses::OpenResponses,
     stops::{Stop, Stops},
 };
 
-/// Everything known about processes.
+/// One in this many leaked connections may be in a finding whose growth is unknown.
+const UNKNOWN_ONE_IN: usize = 10;
+
+/// The state of all processes in scope.
 #[derive(Debug)]
 pub(crate) struct Processes {
     /// What the user selected, if it is known.
     pub(crate) selection: Option<Selection>,
-    /// What `/proc` says about them.
+    /// What `/proc` says about each process.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
-    /// When they were stopped.
+    /// The open file descriptors and the limit of each process.
+    pub(crate) fd_uses: BTreeMap<ProcessKey, FdUse>,
+    /// When each process was stopped.
     stops: BTreeMap<ProcessKey, Stops>,
     /// When the latest snapshot ended.
     snapshot_at: Timestamp,
@@ -32,11 +38,11 @@ pub(crate) struct Processes {
     pub(crate) facts_queue: FairQueue<ProcessKey>,
     /// The processes to inspect for readers next.
     pub(crate) readers_queue: FairQueue<ProcessKey>,
-    /// Why the latest inspection found less than it could have.
+    /// Why the latest inspection of a process found less than it could have.
     pub(crate) limits: BTreeMap<ProcessKey, Vec<Limit>>,
-    /// Goroutines at the latest inspection that counted them.
+    /// The goroutines of a process at the latest inspection that counted them.
     pub(crate) goroutines: BTreeMap<ProcessKey, Goroutines>,
-    /// Open HTTP responses.
+    /// The open HTTP responses of all processes.
     pub(crate) open_responses: OpenResponses,
     /// The call sites at which responses were requested and connections opened.
     pub(crate) call_sites: CallSites,
@@ -44,9 +50,9 @@ pub(crate) struct Processes {
     pub(crate) unreadable: BTreeSet<ProcessKey>,
     /// The processes in scope that held TCP sockets in the latest snapshot.
     pub(crate) holders: BTreeMap<ProcessKey, Holder>,
-    /// Their sockets that are not connected.
+    /// Sockets of the processes that are not connected.
     pub(crate) not_connected: NotConnected,
-    /// The history of their numbers of TCP file descriptors.
+    /// The history of each process's number of TCP file descriptors.
     histories: BTreeMap<ProcessKey, History>,
 }
 
@@ -56,6 +62,7 @@ impl Processes {
         Self {
             selection: None,
             facts: BTreeMap::new(),
+            fd_uses: BTreeMap::new(),
             stops: BTreeMap::new(),
             snapshot_at: Timestamp::default(),
             facts_queue: FairQueue::default(),
@@ -84,6 +91,7 @@ impl Processes {
         let holders = &self.holders;
         self.snapshot_at = at;
         self.facts.retain(|key, _| holders.contains_key(key));
+        self.fd_uses.retain(|key, _| holders.contains_key(key));
         self.stops.retain(|key, _| holders.contains_key(key));
         self.facts_queue.retain(|key| holders.contains_key(key));
         self.readers_queue.retain(|key| holders.contains_key(key));
@@ -109,11 +117,21 @@ impl Processes {
     }
 
     /// Stores what `/proc` says about a process. `asked_at` is the end of the snapshot after which
-    /// that was asked for; `None` means the latest one.
-    pub(crate) fn take_facts(&mut self, facts: ProcessFacts, asked_at: Option<Timestamp>) {
+    /// the question was asked; `None` means the latest snapshot.
+    pub(crate) fn take_facts(
+        &mut self,
+        facts: ProcessFacts,
+        asked_at: Option<Timestamp>,
+        idle_ms: u64,
+    ) {
         self.unreadable.remove(&facts.key);
         let at = asked_at.unwrap_or(self.snapshot_at);
         self.stops.entry(facts.key).or_default().observe(facts.stopped, at);
+        let tcp_fds = self.holders.get(&facts.key).map_or(0, |holder| holder.tcp_fds);
+        let before = self.fd_uses.remove(&facts.key);
+        if let Some(fd_use) = FdUse::observe(before, &facts, tcp_fds, at, idle_ms) {
+            self.fd_uses.insert(facts.key, fd_use);
+        }
         self.facts.insert(facts.key, facts);
     }
 
@@ -193,8 +211,7 @@ impl Processes {
             self.histories.get(&key).and_then(|history| history.per_min_milli(now, count));
         // A short run cannot measure growth, but the ages of leaked connections show it.
         let active = findings.iter().filter(|it| it.process == key && it.retracted_at.is_none());
-        let reconstructed =
-            active.filter_map(|finding| finding.growth_per_min_milli).reduce(i64::saturating_add);
+        let reconstructed = reconstructed_growth(active);
         let growth_per_min_milli = watched.or(reconstructed);
         let facts = self.facts.get(&key);
         let summary = ProcessSummary {
@@ -213,6 +230,23 @@ impl Processes {
         let seconds_to_fd_limit = seconds_to_limit(used, limit, growth_per_min_milli);
         Some(ProcessSummary { seconds_to_fd_limit, ..summary })
     }
+}
+
+/// The sum of the rates of growth of a process's findings, in thousandths of a connection per
+/// minute. `None` if more than a tenth of the leaked connections are in findings without a rate: the
+/// sum would be too low, and the fd limit would seem further away than it is.
+fn reconstructed_growth<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<i64> {
+    let (mut rate, mut with_rate, mut without_rate) = (None::<i64>, 0_usize, 0_usize);
+    for finding in findings.filter(|finding| finding.confidence > Confidence::Info) {
+        match finding.growth_per_min_milli {
+            Some(growth) => {
+                rate = Some(rate.unwrap_or(0).saturating_add(growth));
+                with_rate = with_rate.saturating_add(finding.count);
+            }
+            None => without_rate = without_rate.saturating_add(finding.count),
+        }
+    }
+    rate.filter(|_| without_rate <= with_rate / (UNKNOWN_ONE_IN - 1))
 }
 
 /// Each limit once, with the number of processes that have it.

@@ -13,8 +13,8 @@ pub enum Question {
     /// What in this process is waiting to read from these connections? Answered by
     /// `Input::Readers`.
     Readers(ProcessKey, Vec<Asked>),
-    /// Which line of the application's code does this stack of this process come from? Answered by
-    /// `Input::CallSite`.
+    /// The call site of this stack of this process: which line of the application's code does it
+    /// come from? Answered by `Input::CallSite`.
     CallSite(ProcessKey, StackId),
 }
 
@@ -23,10 +23,10 @@ pub enum Question {
 pub struct Asked {
     /// Identity of the socket.
     pub id: ConnectionId,
-    /// Its file descriptor in that process.
+    /// The file descriptor of the connection in the process.
     pub fd: u32,
-    /// Inode number of its file, which shows whether the file descriptor still refers to the same
-    /// socket.
+    /// Inode number of the socket's file, which shows whether the file descriptor still refers to
+    /// the same socket.
     pub inode: u64,
 }
 
@@ -45,7 +45,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// The process that it is about.
+    /// The process that the question is about.
     pub const fn process(self) -> ProcessKey {
         match self {
             Self::Process(process)
@@ -107,7 +107,7 @@ impl QuestionKind {
 pub enum NoAnswer {
     /// The process has ended.
     Ended,
-    /// There was no time. The question is asked again.
+    /// There was no time for the question. It is asked again.
     OutOfTime,
     /// The inspection crashed, or exceeded its limit of time or memory, twice. This kind of
     /// question is not asked about the process again.

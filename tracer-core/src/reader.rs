@@ -68,8 +68,8 @@ pub struct ReaderFacts {
     pub reader: Reader,
     /// Whether some epoll of the process has it registered, for any event: the process manages it.
     pub is_registered: bool,
-    /// Its state in Go's HTTP client, if it is one of the client's connections and every check
-    /// passed.
+    /// The state of the connection in Go's HTTP client, if it is one of the client's connections
+    /// and every check passed.
     pub http: Option<HttpConnection>,
 }
 
@@ -103,9 +103,11 @@ pub enum Held {
 /// What the `readLoop` goroutine of an HTTP client connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HttpStage {
-    /// It is blocked in `runtime.selectgo`, waiting for the application to read the response body
-    /// to EOF or to close it. While the application reads, the application is the reader.
+    /// The client's goroutine is blocked in `runtime.selectgo`, waiting for the application to read
+    /// the response body to EOF or to close it. While the application reads, the application is the
+    /// reader.
     AwaitingBody,
-    /// It is blocked in `bufio.(*Reader).Peek`, waiting for the next response, or for EOF.
+    /// The client's goroutine is blocked in `bufio.(*Reader).Peek`, waiting for the next response,
+    /// or for EOF.
     Idle,
 }

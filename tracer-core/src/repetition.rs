@@ -1,4 +1,4 @@
-//! A connection of which a snapshot shows nothing new.
+//! The effect of a snapshot that shows nothing new about a connection.
 
 /// What changes if a snapshot shows the same facts about a connection as the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::net::SocketAddr;
 
 use crate::{
-    CallSiteReason, Caveat, Comm, Confidence, ConnectionId, Container, Direction, Evidence,
-    FindingKey, Goroutines, Interval, Loss, Note, ObservedProcess, Options, Owner, Probe,
+    CallSiteReason, Caveat, Comm, Confidence, ConnectionId, Container, Counted, Direction,
+    Evidence, FindingKey, Goroutines, Interval, Loss, Note, ObservedProcess, Options, Owner, Probe,
     ProcessKey, Reader, Selection, SnapshotInterval, TcpState, Timestamp, Verdict,
 };
 
@@ -44,19 +44,19 @@ pub struct Finding {
     pub confidence: Confidence,
     /// The owning process: the opener while it still holds the sockets, else the oldest holder.
     pub process: ProcessKey,
-    /// Its name.
+    /// The name of the owning process.
     pub comm: Comm,
     /// Target of its `/proc/PID/exe`.
     pub exe: Option<String>,
-    /// Its command line, if the user asked for it.
+    /// The command line of the owning process, if the user asked for it.
     pub cmdline: Option<String>,
     /// File name of the script that it runs, if it is an interpreter.
     pub script: Option<String>,
-    /// Its real user id.
+    /// The real user id of the owning process.
     pub uid: Option<u32>,
-    /// Its container.
+    /// The container of the owning process.
     pub container: Option<Container>,
-    /// Its pid in its innermost pid namespace, if that differs.
+    /// The pid of the owning process in its innermost pid namespace, if that differs.
     pub inner_pid: Option<u32>,
     /// Inode number of the sockets' network namespace.
     pub netns: u32,
@@ -99,6 +99,9 @@ pub struct Finding {
     pub call_site: Option<String>,
     /// Why [`call_site`](Self::call_site) is `None`; `None` if it is not.
     pub call_site_reason: Option<CallSiteReason>,
+    /// Why the call sites of connections are unknown, and of how many; the most frequent reason
+    /// first. Empty if all are known.
+    pub call_site_reasons: Vec<Counted<CallSiteReason>>,
     /// `GET http://host/path`, if it is known and the same for all.
     pub request: Option<String>,
     /// The facts behind the finding.
@@ -125,9 +128,9 @@ pub struct Connection {
     pub inode: u64,
     /// Inode number of its network namespace.
     pub netns: u32,
-    /// Which side opened it.
+    /// Which side opened the connection.
     pub direction: Direction,
-    /// Its state.
+    /// The TCP state of the connection.
     pub state: TcpState,
     /// Local address.
     pub local: SocketAddr,
@@ -173,9 +176,9 @@ pub struct Connection {
 /// How a connection was discovered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
-    /// It was open before tracing began, or its opening was not seen.
+    /// The connection was open before tracing began, or its opening was not seen.
     Seeded,
-    /// Its opening was seen.
+    /// The opening of the connection was seen.
     Traced,
 }
 
@@ -192,9 +195,9 @@ impl Origin {
 /// The totals of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessSummary {
-    /// Which process.
+    /// The process and its start time.
     pub key: ProcessKey,
-    /// Its name.
+    /// The name of the process.
     pub comm: Comm,
     /// File descriptors that refer to TCP sockets, including listeners.
     pub tcp_fds: u64,
@@ -213,7 +216,7 @@ pub struct ProcessSummary {
     /// Seconds until the limit is reached if TCP file descriptors keep growing at this rate and
     /// other file descriptors do not grow. An upper bound if `open_fds` is unknown.
     pub seconds_to_fd_limit: Option<u64>,
-    /// Its goroutines, if it is a Go process and they could be counted.
+    /// The goroutines of the process, if it is a Go process and they could be counted.
     pub goroutines: Option<Goroutines>,
 }
 
@@ -311,11 +314,11 @@ pub struct Change {
 /// What happened to one connection's verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// It got a verdict, or its verdict changed.
+    /// The connection got a verdict, or its verdict changed.
     Flagged,
-    /// It was used again, or no rule matches any longer: the verdict is retracted.
+    /// The connection was used again, or no rule matches it any longer: the verdict is retracted.
     Retracted,
-    /// It was closed: the verdict is retracted.
+    /// The connection was closed: the verdict is retracted.
     Closed,
 }
 

@@ -24,6 +24,7 @@
 //! - *still accumulating*: the latest of those is no longer ago than twice their span or
 //!   30 × `--idle`, whichever is longer.
 //! - *accumulate*: see [`accumulation`].
+//! - *a process at its fd limit*: see [`fd_limit`].
 //! - *confirmed by goroutine scan*: see [`scan_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
@@ -56,6 +57,7 @@ pub mod accumulation;
 pub mod body_not_closed;
 mod claimed;
 pub mod close_wait;
+pub mod fd_limit;
 pub mod ghost;
 pub mod growing;
 pub mod inherited;
@@ -129,9 +131,9 @@ pub(crate) struct RuleKey {
 /// How one verdict is found.
 #[derive(Debug)]
 pub(crate) struct Rule {
-    /// Its name.
+    /// The name of the rule.
     pub(crate) id: RuleId,
-    /// The subset of connections to which it is applied.
+    /// The subset of connections to which the rule is applied.
     pub(crate) subset: ScanSubset,
     /// `claims` and `assess` do not select the subset themselves: [`Rule::claims`] and
     /// [`Rule::assess`] do.
@@ -143,14 +145,14 @@ pub(crate) struct Rule {
     /// Assesses the claimed connections of one group; `None` if they are not a finding.
     assess: fn(&Claimed<'_, '_>) -> Option<Assessment>,
     /// Whether the rule ignores groups of several addresses: programs commonly have one idle
-    /// connection to each.
+    /// connection to each of many addresses.
     pub(crate) is_single_address_only: bool,
 }
 
 /// All rules, the most specific first.
 pub(crate) const RULES: &[Rule] = &[
     body_not_closed::NEARLY_CONFIRMED,
-    body_not_closed::UNSEARCHED,
+    body_not_closed::SCAN_INCOMPLETE,
     body_not_closed::CONFIRMED,
     body_not_closed::UNCONFIRMED,
     ghost::RULE.restricted_to(ScanSubset::NearlyConfirmed),
@@ -168,7 +170,7 @@ pub(crate) const RULES: &[Rule] = &[
     close_wait::RULE.restricted_to(ScanSubset::Persisting),
     orphaned::RULE,
     abandoned::NEARLY_CONFIRMED,
-    abandoned::UNSEARCHED,
+    abandoned::SCAN_INCOMPLETE,
     abandoned::CONFIRMED,
     undrained::RULE.restricted_to(ScanSubset::NearlyConfirmed),
     undrained::RULE.restricted_to(ScanSubset::ScanIncomplete),
@@ -184,9 +186,9 @@ pub(crate) const RULES: &[Rule] = &[
 /// Why a question about a connection is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suspicion {
-    /// A rule claims it.
+    /// A rule claims the connection.
     Claimed,
-    /// A rule would claim it if no reader were waiting.
+    /// A rule would claim the connection if no reader were waiting.
     Silent,
 }
 
@@ -196,7 +198,8 @@ pub(crate) fn is_claimed(view: &ConnectionView<'_>) -> bool {
     RULES.iter().filter(|rule| !rule.is_restricted).any(|rule| rule.claims(view))
 }
 
-/// Whether a rule claims this connection that may have a finding later, although it has none now.
+/// Whether a rule that claims this connection may have a finding about it later, although it has
+/// none now.
 pub(crate) fn is_claimed_for_later(view: &ConnectionView<'_>) -> bool {
     let rules = RULES.iter().filter(|rule| !rule.is_restricted && !rule.id.is_settled_at_once());
     rules.into_iter().any(|rule| rule.claims(view))
@@ -228,7 +231,8 @@ pub(crate) fn suspicion(view: &ConnectionView<'_>) -> Option<Suspicion> {
     is_silent.then_some(Suspicion::Silent)
 }
 
-/// Whether an inspection of the process matters for this connection even if there are few like it.
+/// Whether an inspection of the process matters for this connection even if the group has few
+/// suspicious connections.
 pub(crate) fn needs_inspection_alone(view: &ConnectionView<'_>) -> bool {
     inherited::RULE.claims(view) || body_not_closed::has_open_response(view)
 }
@@ -256,7 +260,7 @@ impl Assessment {
         self.confidence = self.confidence.max(Confidence::Likely);
         self.reasons
             .caveats
-            .retain(|it| !matches!(it, Caveat::Undecided { .. } | Caveat::UsedAgain { .. }));
+            .retain(|it| !it.is_about_watching() && !matches!(it, Caveat::UsedAgain { .. }));
         self
     }
 }

@@ -16,17 +16,39 @@ use crate::{Interval, Timestamp};
 pub(crate) struct SeparateTimes {
     /// The number of clusters that are certainly separate.
     pub(crate) count: usize,
-    /// From the first of those to the last, at least.
+    /// From the first cluster to the last, at least, in milliseconds.
     pub(crate) span_ms: u64,
     /// The latest time at which the first cluster can have begun.
     pub(crate) first: Timestamp,
     /// The latest possible time of any occurrence.
     pub(crate) latest: Timestamp,
-    /// The largest number of occurrences in one cluster.
+    /// The largest number of occurrences in one cluster; on average, if a series counts as several.
     pub(crate) largest: usize,
     /// The number of clusters that the longest series counts as.
     pub(crate) longest_run: usize,
+    /// The only series, if no occurrence is outside of it.
+    pub(crate) series: Option<Series>,
+    /// The number of series, of one occurrence or more.
+    pub(crate) runs: usize,
+    /// How long the latest series lasted, in milliseconds; 0 if the times are not known well enough.
+    latest_run_ms: u64,
 }
+
+/// Occurrences without a pause that would make them several clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Series {
+    /// How many there were.
+    pub(crate) count: usize,
+    /// From the first occurrence to the last, at least, in milliseconds.
+    pub(crate) span_ms: u64,
+    /// The longest possible time between two of them, in milliseconds.
+    pub(crate) pause_max_ms: u64,
+}
+
+/// Fewer occurrences, or within a shorter time, are not called a series: a restart may take that
+/// long.
+const SERIES_MIN: usize = 3;
+const SERIES_MIN_MS: u64 = 5_000;
 
 /// A series of occurrences without a pause.
 struct Run {
@@ -37,6 +59,14 @@ struct Run {
     /// No occurrence was later.
     latest: Timestamp,
     occurrences: usize,
+    /// The longest possible time between two occurrences, in milliseconds.
+    pause_max_ms: u64,
+}
+
+impl Run {
+    const fn length_ms(&self) -> u64 {
+        self.last.ms_since(self.first)
+    }
 }
 
 impl SeparateTimes {
@@ -51,9 +81,11 @@ impl SeparateTimes {
         let (dated, undated): (Vec<Interval>, Vec<Interval>) =
             intervals.into_iter().partition(is_dated);
         let latest = dated.iter().chain(&undated).map(|interval| interval.latest).max();
+        let is_all_dated = undated.is_empty();
         let (dated, undated) = (Self::of_dated(dated, gap_ms, idle_ms), apart(undated, idle_ms));
         let most = if undated.count > dated.count { undated } else { dated };
-        Self { latest: latest.unwrap_or_default(), ..most }
+        let series = most.series.filter(|_| is_all_dated);
+        Self { latest: latest.unwrap_or_default(), series, ..most }
     }
 
     fn of_dated(mut dated: Vec<Interval>, gap_ms: u64, idle_ms: u64) -> Self {
@@ -63,6 +95,7 @@ impl SeparateTimes {
             match runs.last_mut() {
                 Some(run) if interval.earliest.ms_since(run.latest) <= gap_ms => {
                     run.first = run.first.min(interval.latest);
+                    run.pause_max_ms = run.pause_max_ms.max(interval.latest.ms_since(run.last));
                     run.last = interval.earliest;
                     run.latest = run.latest.max(interval.latest);
                     run.occurrences += 1;
@@ -72,12 +105,12 @@ impl SeparateTimes {
                     last: interval.earliest,
                     latest: interval.latest,
                     occurrences: 1,
+                    pause_max_ms: 0,
                 }),
             }
         }
         let clusters = |run: &Run| {
-            let length_ms = run.last.ms_since(run.first);
-            usize::try_from(length_ms / idle_ms.max(1)).unwrap_or(usize::MAX).max(1)
+            usize::try_from(run.length_ms() / idle_ms.max(1)).unwrap_or(usize::MAX).max(1)
         };
         let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Self::default() };
         Self {
@@ -85,8 +118,11 @@ impl SeparateTimes {
             span_ms: last.last.ms_since(first.first),
             first: first.first,
             latest: last.latest,
-            largest: runs.iter().map(|it| it.occurrences.div_ceil(clusters(it))).max().unwrap_or(0),
+            largest: runs.iter().map(|it| it.occurrences / clusters(it)).max().unwrap_or(0),
             longest_run: runs.iter().map(clusters).max().unwrap_or(0),
+            series: (runs.len() == 1).then(|| Series::of(last)).flatten(),
+            runs: runs.len(),
+            latest_run_ms: last.length_ms(),
         }
     }
 
@@ -100,6 +136,21 @@ impl SeparateTimes {
     pub(crate) fn is_still_accumulating(self, idle_ms: u64, now: Timestamp) -> bool {
         let recent_ms = self.span_ms.saturating_mul(2).max(idle_ms.saturating_mul(30));
         self.is_at_separate_times(idle_ms) && now.ms_since(self.latest) <= recent_ms
+    }
+
+    /// How long the latest series lasted, in milliseconds, if it goes on: only connections that have
+    /// been idle for `idle_ms` are suspicious, so the latest occurrence is always that long ago.
+    pub(crate) fn continuing_ms(&self, idle_ms: u64, now: Timestamp) -> Option<u64> {
+        let is_recent = now.ms_since(self.latest) <= idle_ms.saturating_add(idle_ms / 4);
+        (is_recent && self.latest_run_ms > SERIES_MIN_MS).then_some(self.latest_run_ms)
+    }
+}
+
+impl Series {
+    fn of(run: &Run) -> Option<Self> {
+        let (count, span_ms) = (run.occurrences, run.length_ms());
+        let is_series = count >= SERIES_MIN && span_ms > SERIES_MIN_MS;
+        is_series.then_some(Self { count, span_ms, pause_max_ms: run.pause_max_ms })
     }
 }
 
@@ -123,5 +174,8 @@ fn apart(mut intervals: Vec<Interval>, gap_ms: u64) -> SeparateTimes {
         // It is unknown how many share a cluster, so it may be all of them.
         largest: intervals.len(),
         longest_run: 1,
+        series: None,
+        runs: count,
+        latest_run_ms: 0,
     }
 }

@@ -44,19 +44,20 @@ pub struct Snapshot {
 /// structure is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketFacts {
-    /// Its identity.
+    /// The identity of the socket.
     pub id: ConnectionId,
-    /// Inode number of its file: the `socket:[N]` of `/proc/PID/fd` and the `ino` of `ss -e`.
+    /// Inode number of the socket's file: the `socket:[N]` of `/proc/PID/fd` and the `ino` of `ss
+    /// -e`.
     pub inode: u64,
-    /// Inode number of its network namespace.
+    /// Inode number of the socket's network namespace.
     pub netns: u32,
-    /// Its state (`sk_state`).
+    /// The TCP state of the socket (`sk_state`).
     pub state: TcpState,
     /// Local address.
     pub local: SocketAddr,
-    /// Remote address; port 0 if it was never connected.
+    /// Remote address; port 0 if the socket was never connected.
     pub remote: SocketAddr,
-    /// Every file descriptor that refers to it.
+    /// Every file descriptor that refers to the socket.
     pub owners: Owners,
     /// Data received, in bytes (`bytes_received`, without the FIN).
     pub rx_bytes: u64,
@@ -124,14 +125,14 @@ pub struct SocketFacts {
     /// Whether an error is pending that the application has not fetched (`sk_err`); `None` if
     /// unknown.
     pub pending_error: Option<bool>,
-    /// Whether this side opened it; `None` if sequence numbers are not conclusive: see
+    /// Whether this side opened the connection; `None` if sequence numbers are not conclusive: see
     /// [`decode`](crate::decode).
     pub opened_actively: Option<bool>,
 }
 
 impl SocketFacts {
-    /// Whether data moved, the state changed or the owners changed between the two. Answered
-    /// keepalive probes do not count.
+    /// Whether data moved, the state changed or the owners changed between the two snapshots.
+    /// Answered keepalive probes do not count.
     pub(crate) fn has_changed_since(&self, before: &Self) -> bool {
         let data = |facts: &Self| (facts.rx_bytes, facts.tx_bytes, facts.unread_bytes);
         let uses = |facts: &Self| (facts.read_sequence, facts.write_sequence, facts.unsent_bytes);
@@ -150,9 +151,9 @@ pub type Owners = SmallVec<[Owner; 1]>;
 /// One file descriptor that refers to a socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
-    /// The process that holds it.
+    /// The process that holds the file descriptor.
     pub key: ProcessKey,
-    /// The file descriptor's number there.
+    /// The file descriptor's number in the process.
     pub fd: u32,
     /// The process's name.
     pub comm: Comm,
@@ -163,9 +164,9 @@ pub struct Owner {
 /// A process that holds TCP sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Which process.
+    /// The process and its start time.
     pub key: ProcessKey,
-    /// Its name.
+    /// The name of the process.
     pub comm: Comm,
     /// File descriptors that refer to TCP sockets, including listeners.
     pub tcp_fds: u64,

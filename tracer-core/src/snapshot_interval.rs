@@ -10,9 +10,9 @@ const KEPT: usize = 120;
 /// The times between the starts of the latest 121 snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotInterval {
-    /// The median, in milliseconds.
+    /// The median interval, in milliseconds.
     pub median_ms: u64,
-    /// The longest, in milliseconds.
+    /// The longest interval, in milliseconds.
     pub max_ms: u64,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct SnapshotIntervals {
 }
 
 impl SnapshotIntervals {
-    /// A snapshot began at `at`.
+    /// Takes the start of a snapshot.
     pub(crate) fn observe(&mut self, at: Timestamp) {
         self.judged_at = None;
         if let Some(before) = self.latest_at.replace(at) {
@@ -37,13 +37,14 @@ impl SnapshotIntervals {
         }
     }
 
-    /// The time as of which to judge the latest snapshot at `now`: that of its first judgment. A
-    /// later one has more answers, but whether a connection was used since then is unknown.
+    /// The time as of which the latest snapshot is judged at `now`: the time of its first judgment.
+    /// A later judgment has more answers, but whether a connection was used since the first one is
+    /// unknown.
     pub(crate) fn judged_as_of(&mut self, now: Timestamp) -> Timestamp {
         *self.judged_at.get_or_insert(now)
     }
 
-    /// `None` before the second snapshot.
+    /// The median and the longest interval; `None` before the second snapshot.
     pub(crate) fn summary(&self) -> Option<SnapshotInterval> {
         let mut sorted: Vec<u64> = self.intervals_ms.iter().copied().collect();
         sorted.sort_unstable();

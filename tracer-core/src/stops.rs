@@ -5,24 +5,24 @@ use crate::Timestamp;
 /// When a process was last known to be running and to be stopped.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stops {
-    /// The latest answer that it was running.
+    /// When the latest answer said that the process was running.
     running_at: Option<Timestamp>,
-    /// If it is stopped: the earliest time at which that may have begun, which is when it was last
-    /// known to be running.
+    /// If the process is stopped: the earliest time at which it may have been stopped, which is
+    /// when it was last known to be running.
     stopped_since: Option<Timestamp>,
-    /// When it was first seen running again, and the longest time for which it may have been
-    /// stopped, in milliseconds.
+    /// When the process was first seen running again, and the longest time for which it may have
+    /// been stopped, in milliseconds.
     resumed: Option<(Timestamp, u64)>,
 }
 
 /// Why a process cannot have acted on its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// It is stopped.
+    /// The process is stopped.
     Stopped,
-    /// It was stopped and resumed, and has been running for less time than it was stopped.
+    /// The process was stopped and resumed, and has been running for less time than it was stopped.
     Resumed {
-        /// How long ago it was first seen running again, in milliseconds.
+        /// How long ago the process was first seen running again, in milliseconds.
         ago_ms: u64,
     },
 }
@@ -42,8 +42,8 @@ impl Stops {
         self.running_at = Some(at);
     }
 
-    /// Why it cannot have acted on its connections. After it resumes, its connections are capped for as long as
-    /// it was stopped, at most `idle_ms`.
+    /// Why the process cannot have acted on its connections. After it resumes, its connections are
+    /// capped for as long as it was stopped, at most `idle_ms`.
     pub(crate) fn stop(&self, now: Timestamp, idle_ms: u64) -> Option<Stop> {
         if self.stopped_since.is_some() {
             return Some(Stop::Stopped);

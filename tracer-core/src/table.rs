@@ -29,7 +29,7 @@ pub(crate) struct Table {
     pub(crate) full: u64,
     /// Number of the latest snapshot.
     snapshot: u64,
-    /// When it began.
+    /// When the latest snapshot began.
     snapshot_at: Option<Timestamp>,
     /// Whether some connection has changed; reset by [`Detector::take_changed`].
     ///
@@ -47,29 +47,30 @@ struct Entry {
     /// The owning process. `None` before a snapshot has shown the connection, and for sockets that
     /// are not connections: listeners and unconnected sockets.
     process: Option<ProcessNumber>,
-    /// As in [`Tracked::snapshot`].
+    /// The number of the latest snapshot that showed the connection, as in [`Tracked::snapshot`].
     snapshot: u64,
-    /// Boxed, so that growing does not move it.
+    /// The full state. Boxed, so that growth of the table does not move it.
     tracked: Box<Tracked>,
 }
 
 /// How many open connections are known to lack a fact because of a loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FactsLost {
-    /// The number whose age is a lower bound, because the event of their opening is missing.
+    /// The number of connections whose age is a lower bound, because the event of their opening is
+    /// missing.
     pub(crate) ages: u64,
-    /// The number whose opener is known from snapshots only.
+    /// The number of connections whose opener is known from snapshots only.
     pub(crate) openers: u64,
-    /// The number without a stack in a run that records stacks.
+    /// The number of connections without a stack in a run that records stacks.
     pub(crate) call_sites: u64,
 }
 
 /// A reason to retract a connection's verdict.
 #[derive(Debug)]
 pub(crate) enum Retraction {
-    /// It was closed and removed from the table.
+    /// The connection was closed and removed from the table.
     Closed(Box<Tracked>),
-    /// It was used again.
+    /// The connection was used again.
     Used(ConnectionId),
 }
 
@@ -139,7 +140,7 @@ impl Table {
         self.connections.get(&id).map(|entry| &*entry.tracked)
     }
 
-    /// Discards the knowledge of what has not changed, so that everything is evaluated again.
+    /// Forgets which connections are unchanged, so that all are evaluated again.
     #[cfg(test)]
     pub(crate) fn forget_what_is_unchanged(&mut self) {
         self.processes.touch_all();
@@ -230,8 +231,9 @@ impl Table {
         None
     }
 
-    /// Changes the entry of a connection whose opening an event reports, created if it does not exist.
-    /// If a snapshot showed it before the event arrived, the entry becomes a traced one.
+    /// Changes the entry of a connection whose opening an event reports. The entry is created if it
+    /// does not exist. If a snapshot showed the connection before the event arrived, the entry
+    /// becomes a traced one.
     fn change_opening(&mut self, event: &Event, change: impl FnOnce(&mut Tracked)) {
         let is_full = self.connections.len() >= self.connections_max;
         let entry = match self.connections.entry(event.id) {
@@ -307,7 +309,7 @@ impl Table {
         retractions
     }
 
-    /// The directions that are guessed may change with the listeners.
+    /// Stores the listeners. Directions that are guessed from listeners may change.
     fn set_listeners(&mut self, listeners: BTreeSet<(u32, u16)>) {
         if self.listeners == listeners {
             return;
@@ -354,8 +356,8 @@ impl Entry {
         Self { process: None, snapshot: tracked.snapshot, tracked: Box::new(tracked) }
     }
 
-    /// Updates the table with a snapshot if it shows the same as the previous one. Returns whether
-    /// it does.
+    /// Updates the table if the snapshot shows a socket with the same facts as the previous
+    /// snapshot. Returns whether it does.
     fn see_again(&mut self, facts: &Arc<SocketFacts>, at: Timestamp, snapshot: u64) -> bool {
         let was_seen = self.snapshot.checked_add(1) == Some(snapshot);
         if was_seen && self.tracked.see_again(facts, at, snapshot) {
@@ -365,7 +367,8 @@ impl Entry {
         false
     }
 
-    /// To be called after each change.
+    /// Updates the index of processes after a change of the connection. To be called after each
+    /// change.
     fn settle(&mut self, processes: &mut ProcessIndex) {
         self.snapshot = self.tracked.snapshot;
         // The new process is joined first: it may be the old one, which would lose its number.

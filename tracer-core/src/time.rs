@@ -63,9 +63,9 @@ impl fmt::Debug for Timestamp {
 /// A point in time that is known to lie between two others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
-    /// Not before this.
+    /// The point in time is not before this.
     pub earliest: Timestamp,
-    /// Not after this.
+    /// The point in time is not after this.
     pub latest: Timestamp,
 }
 

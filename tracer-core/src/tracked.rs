@@ -16,52 +16,54 @@ use crate::{
 pub(crate) struct Tracked {
     pub(crate) id: ConnectionId,
     pub(crate) origin: Origin,
-    /// When it was opened; for one that was open before tracing, the latest possible time.
+    /// When the connection was opened; if it was open before tracing, the latest possible time.
     pub(crate) opened_at: Timestamp,
-    /// If its opening was not seen: when the latest snapshot that did not show it began. It was
+    /// If the opening was not seen: when the latest snapshot without the connection began. It was
     /// opened after that.
     pub(crate) absent_at: Option<Timestamp>,
-    /// When it entered the table.
+    /// When the connection entered the table.
     pub(crate) known_since: Timestamp,
     /// The process that called `connect` or `accept`, if that was seen.
     pub(crate) opener: Option<ProcessKey>,
-    /// The stack of that call, if it was kept.
+    /// The stack of the `connect` or `accept` call, if it was kept.
     pub(crate) stack: Option<StackId>,
-    /// Whether that call was seen.
+    /// Whether the `connect` or `accept` call was seen.
     pub(crate) call: OpeningCall,
     /// The holders that were already running when a snapshot did not yet show them as holders: the
     /// file descriptor was passed to them, not inherited.
     pub(crate) passed_to: Vec<ProcessKey>,
-    /// Which side opened it, as known from an event or from conclusive sequence numbers.
+    /// Which side opened the connection, as known from an event or from conclusive sequence
+    /// numbers.
     pub(crate) direction: Option<Direction>,
     /// When the peer's FIN arrived.
     pub(crate) peer_closed: Option<Interval>,
-    /// When it entered CLOSE after having been connected.
+    /// When the connection entered CLOSE after having been connected.
     pub(crate) died: Option<Interval>,
-    /// What the latest snapshot that showed it saw.
+    /// The facts in the latest snapshot that showed the connection.
     pub(crate) facts: Option<Arc<SocketFacts>>,
-    /// When that snapshot began.
+    /// When the latest snapshot that showed the connection began.
     pub(crate) seen_at: Timestamp,
-    /// The number of that snapshot.
+    /// The number of the latest snapshot that showed the connection.
     pub(crate) snapshot: u64,
     /// The effect of a snapshot that shows the same facts again, computed in advance.
     pub(crate) repetition: Repetition,
-    /// How many snapshots have shown it.
+    /// The number of snapshots that have shown the connection.
     pub(crate) snapshots_seen: u64,
-    /// How many consecutive snapshots since then have not.
+    /// The number of consecutive snapshots since then without the connection.
     pub(crate) snapshots_missed: u8,
     /// The time since which the application has certainly read nothing.
     pub(crate) unread_since: Timestamp,
     /// The time of the latest snapshot that showed that the application had read data, not just
     /// EOF.
     pub(crate) read_at: Option<Timestamp>,
-    /// The number of snapshots that showed reads of data, since the latest that showed a write.
+    /// The number of snapshots that showed reads of data, since the latest snapshot that showed a
+    /// write.
     pub(crate) reads: u32,
-    /// Whether no snapshot has shown that the application read anything.
+    /// Whether no snapshot has shown that the application read anything from the connection.
     pub(crate) never_seen_reading: bool,
     /// Whether a read returned EOF to the application.
     pub(crate) eof_received: bool,
-    /// The largest number of connections of its group that were alive at once since it died.
+    /// The largest number of connections of the group that were alive at once since this one died.
     pub(crate) alive_max_since: usize,
     /// Whether the process closed a dead connection of the group when it opened this one.
     pub(crate) is_replacement: bool,
@@ -82,8 +84,8 @@ pub(crate) struct Tracked {
 pub(crate) enum OpeningCall {
     Seen,
     NotSeen,
-    /// It was not seen, and events were lost around the first snapshot that showed the connection,
-    /// so the event of the call may be among them.
+    /// The call was not seen, and events were lost around the first snapshot that showed the
+    /// connection, so the event of the call may be among them.
     Lost,
 }
 
@@ -91,11 +93,11 @@ pub(crate) enum OpeningCall {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flagged {
     pub(crate) flag: Flag,
-    /// The stack that requested the open response at that time.
+    /// The stack at which the open response was requested, as of the time of the verdict.
     pub(crate) response: Option<(ProcessKey, StackId)>,
-    /// Why its confidence was capped, if it was.
+    /// Why the confidence of the connection was capped; `None` if it was not.
     pub(crate) cap_reason: Option<CapReason>,
-    /// The key of its finding.
+    /// The key of the finding that contains the connection.
     pub(crate) key: Arc<FindingKey>,
 }
 
@@ -104,7 +106,8 @@ pub(crate) struct Flagged {
 pub(crate) struct SeenReader {
     /// When the latest inspection began.
     pub(crate) at: Timestamp,
-    /// What it found out; `None` if nothing, which also counts as an answer.
+    /// What the latest inspection found out about the reader; `None` if nothing, which also counts
+    /// as an answer.
     pub(crate) facts: Option<ReaderFacts>,
     /// The number of consecutive inspections that found this reader.
     pub(crate) inspections: u64,
@@ -146,8 +149,8 @@ impl Tracked {
         }
     }
 
-    /// A connection that no event reported and that a snapshot, begun at `at`, shows. `absent_at`
-    /// is when the previous snapshot, which did not show it, began.
+    /// A connection that no event reported, and that a snapshot that began at `at` shows.
+    /// `absent_at` is when the previous snapshot, which did not show the connection, began.
     pub(crate) fn found_open(
         facts: &SocketFacts,
         at: Timestamp,
@@ -163,8 +166,9 @@ impl Tracked {
         }
     }
 
-    /// Resets the state for a socket that is connected again, after a failure or `AF_UNSPEC`: that
-    /// is a new connection. What a snapshot saw of it before the event arrived is kept.
+    /// Resets the state for a socket that is connected again, after a failure or `AF_UNSPEC`: this
+    /// is a new connection. What a snapshot showed of the new connection before the event arrived
+    /// is kept.
     pub(crate) fn reconnect(&mut self, at: Timestamp) {
         let seen_at = self.seen_at;
         let facts = self.facts.take().filter(|_| seen_at >= at);
@@ -178,7 +182,7 @@ impl Tracked {
         };
     }
 
-    /// Sets the process that called `connect` or `accept`, and its stack.
+    /// Sets the process that called `connect` or `accept`, and the stack of the call.
     pub(crate) fn set_opener(&mut self, actor: Option<&Actor>) {
         self.call = OpeningCall::Seen;
         self.opener = actor.map(|actor| actor.key);

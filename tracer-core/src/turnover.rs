@@ -17,23 +17,26 @@
 
 use alloc::vec::Vec;
 
-use crate::{ConnectionId, Interval, Options, Timestamp, group_size::GroupSize};
+use crate::{
+    ConnectionId, Interval, Options, Timestamp,
+    group_size::{GroupSize, REPLACED_WITHIN_MS},
+};
 
 /// The number of clean-ups across which the excess must grow.
 const CLEAN_UPS: usize = 3;
 /// The minimum number of simultaneous closes by which a garbage collector is recognized for the
 /// first time.
 const COLLECTED_MIN: usize = 2;
-/// A pool that finds a connection dead opens another one within this time, in milliseconds.
-const REPLACED_WITHIN_MS: u64 = 250;
 /// One in this many connections that a collector closes may look like a clean-up.
 const COINCIDENCE: usize = 4;
 /// A collector is overdue after `COLLECTOR_PAUSES` times its longest pause, or after
 /// `COLLECTOR_IDLES` times `--idle`, whichever is shorter.
 const COLLECTOR_PAUSES: u64 = 2;
 const COLLECTOR_IDLES: u64 = 4;
-/// A dead connection is closed promptly if that takes at most `--idle` divided by this.
+/// A dead connection is closed promptly if it is closed within `--idle` divided by this number.
 const PROMPT: u64 = 4;
+/// The maximum number of leaked connections in use when the largest number was.
+pub(crate) const LESSER: usize = 5;
 /// The maximum number of times that `--min-count` is raised for one group.
 const RAISES_MAX: u64 = 4;
 
@@ -41,17 +44,18 @@ const RAISES_MAX: u64 = 4;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cleaned {
     pub(crate) id: ConnectionId,
-    /// When it was closed or used.
+    /// When the connection was closed or used.
     pub(crate) at: Timestamp,
-    /// The time since which it had been dead.
+    /// The time since which the connection had been dead.
     pub(crate) dead_since: Timestamp,
-    /// When its peer closed it, if it did.
+    /// When the peer closed the connection; `None` if it did not.
     pub(crate) peer_closed: Option<Interval>,
-    /// The largest number of connections of the group that were alive at once since then.
+    /// The largest number of connections of the group that were alive at once since the connection
+    /// died.
     pub(crate) alive_max_since: usize,
-    /// Whether it was used, not closed.
+    /// Whether the connection was used, not closed.
     pub(crate) was_used: bool,
-    /// Whether a snapshot showed it dead.
+    /// Whether a snapshot showed the connection dead.
     pub(crate) was_seen_dead: bool,
 }
 
@@ -69,7 +73,7 @@ pub(crate) struct Remaining {
 enum ClosedBy {
     Pool,
     Collector,
-    /// It may have been a pool or a collector.
+    /// A pool or a garbage collector.
     Either,
 }
 
@@ -82,8 +86,11 @@ pub(crate) struct Turnover {
     alive_max: usize,
     /// The largest number of connections alive at once, between snapshots as well.
     pub(crate) peak: usize,
-    /// When `peak` was reached.
-    pub(crate) peak_at: Timestamp,
+    /// The largest number of connections in use at once, and when that was last reached.
+    pub(crate) in_use_max: (usize, Timestamp),
+    /// For each number that is at most `LESSER` below `in_use_max`: the latest two times, at least
+    /// `--idle` apart, at which at least that many were in use.
+    lesser: [[Timestamp; 2]; LESSER],
     /// The number of dead connections closed by clean-ups.
     cleaned: usize,
     /// The number of dead connections closed by a garbage collector.
@@ -114,7 +121,8 @@ impl Turnover {
             since,
             alive_max: 0,
             peak: 0,
-            peak_at: since,
+            in_use_max: (0, since),
+            lesser: [[Timestamp::default(); 2]; LESSER],
             cleaned: 0,
             collected: 0,
             has_returned: false,
@@ -130,15 +138,52 @@ impl Turnover {
     }
 
     /// Updates the state with what a snapshot at `at` shows.
-    pub(crate) fn observe(&mut self, at: Timestamp, size: GroupSize) {
+    pub(crate) fn observe(&mut self, size: GroupSize, idle_ms: u64) {
         self.alive_max = self.alive_max.max(size.alive);
-        for (alive, at) in [(size.alive, at), size.peak] {
-            if alive > self.peak {
-                (self.peak, self.peak_at) = (alive, at);
-            }
-        }
+        self.peak = self.peak.max(size.alive).max(size.peak.0);
+        self.observe_in_use(size.in_use, idle_ms);
         // More connections were used at once than was known, or the dead ones were closed.
         self.excess_grew &= size.count > self.peak;
+    }
+
+    fn observe_in_use(&mut self, (in_use, at): (usize, Timestamp), idle_ms: u64) {
+        let (max, max_at) = self.in_use_max;
+        if in_use == 0 {
+            return;
+        }
+        if in_use > max {
+            let before = self.lesser;
+            for (less, times) in (1..).zip(&mut self.lesser) {
+                // What was this much less than the new maximum was so much less than the old one.
+                *times = match (less + max).checked_sub(in_use) {
+                    None => Default::default(),
+                    Some(0) => [Timestamp::default(), max_at],
+                    Some(less) => before[less - 1],
+                };
+            }
+            self.in_use_max = (in_use, at);
+        } else if in_use == max {
+            self.in_use_max.1 = at.max(max_at);
+        }
+        let less = self.in_use_max.0 - in_use;
+        for [second, last] in self.lesser.iter_mut().skip(less.saturating_sub(1)) {
+            if at.ms_since(*last) >= idle_ms {
+                (*second, *last) = (*last, at);
+            }
+        }
+    }
+
+    /// When the largest number of connections in use was last reached, if that was measured.
+    pub(crate) fn in_use_max_at(&self) -> Option<Timestamp> {
+        let (max, at) = self.in_use_max;
+        (max > 0).then_some(at)
+    }
+
+    /// Whether twice since `since`, at least `--idle` apart, as many were in use at once as the
+    /// largest number less `less`.
+    pub(crate) fn was_nearly_reached_twice(&self, less: usize, since: Timestamp) -> bool {
+        let times = less.checked_sub(1).and_then(|index| self.lesser.get(index));
+        times.is_some_and(|[second, _]| *second > since)
     }
 
     /// Updates the state with what the process did to dead connections since the previous snapshot.
@@ -211,8 +256,9 @@ impl Turnover {
         self.excess_grew |= self.measured == CLEAN_UPS;
     }
 
-    /// What closed these connections. `left` are the times since which the remaining ones have been
-    /// dead, and `is_replaced` says whether new connections took the place of all closed ones.
+    /// What closed these connections. `left` are the times since which the remaining connections
+    /// have been dead, and `is_replaced` says whether new connections took the place of all closed
+    /// ones.
     fn closed_by(&self, closed: &[&Cleaned], left: &[Timestamp], is_replaced: bool) -> ClosedBy {
         let times = || closed.iter().map(|closed| closed.dead_since);
         let (Some(first), Some(last)) = (times().min(), times().max()) else {
@@ -274,8 +320,8 @@ impl Turnover {
     }
 }
 
-/// The connections that replaced one that was closed, out of those that were `opened` at these
-/// times. Each replaces one.
+/// Of the connections that were `opened` at these times, those that replaced a closed connection.
+/// Each replaces one.
 pub(crate) fn replacements(
     mut closed: Vec<Timestamp>,
     mut opened: Vec<(Timestamp, ConnectionId)>,

@@ -1,4 +1,4 @@
-//! What can be wrong with a connection, and how sure that is.
+//! Verdicts about connections, and how certain they are.
 
 use core::fmt;
 
@@ -7,30 +7,32 @@ use core::fmt;
 pub enum Verdict {
     /// An HTTP response was requested, and its body was neither read to EOF nor closed.
     BodyNotClosed,
-    /// It was connected, is in CLOSE, and its file descriptor is still open. `ss` does not show it.
+    /// An established connection is now in CLOSE, and its file descriptor is still open. `ss` does
+    /// not list it.
     Ghost,
-    /// It was accepted, and nothing that arrived was ever read.
+    /// A connection was accepted, and nothing that arrived on it was ever read.
     NeverRead,
     /// The peer closed, and the process did not.
     CloseWait,
     /// Data arrived, and no code reads it.
     Undrained,
-    /// It is idle, and no code is waiting to read from it or referencing its response.
+    /// A connection is idle, and no code is waiting to read from it or referencing its response.
     Abandoned,
     /// Each user of the destination opens connections of its own and leaves them idle.
     UnsharedPool,
-    /// The process that opened it no longer holds it, and a child that inherited it does.
+    /// The process that opened the connection no longer holds it, and a child that inherited it does.
     Inherited,
     /// The peer is gone.
     Orphaned,
-    /// It carried one request and was never used again. Whether that is a leak cannot be decided.
+    /// A connection carried one request and was never used again. Whether that is a leak cannot be
+    /// decided.
     NeverReused,
     /// The peer is not reading what was sent, so the cause is at the peer.
     PeerNotReading,
     /// Like [`Ghost`](Self::Ghost) or [`CloseWait`](Self::CloseWait), but few and not accumulating:
     /// dead connections that a pool keeps until it next uses them.
     StalePool,
-    /// Their number keeps rising, and the oldest stay open.
+    /// The number of connections keeps rising, and the oldest stay open.
     Growing,
 }
 

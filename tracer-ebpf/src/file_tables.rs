@@ -101,10 +101,11 @@ pub(crate) fn visit(context: &Context, selection: Selection) -> i32 {
     unsafe { visit_task(&task, session, progress, chunk, selection) }.unwrap_or(NEXT)
 }
 
-/// `None` if nothing of the task remains, or a read failed because it is exiting.
+/// Visits the next file descriptors of a task. `None` if none remain, or a read failed because the
+/// task is exiting.
 ///
 /// # Safety
-/// The pointers must be to values of maps that nothing else accesses.
+/// The pointers must point to values of maps that nothing else accesses.
 #[inline(always)]
 unsafe fn visit_task(
     task: &Task<Probed>,
@@ -259,8 +260,8 @@ extern "C" fn find_socket(index: u32, _: *const u32) -> i64 {
     CONTINUE
 }
 
-/// Determines the `struct sock` of a socket, if it is a stream socket of IPv4 or IPv6. One of which
-/// the previous pass has written a record is one.
+/// Determines the `struct sock` of a socket, if it is a stream socket of IPv4 or IPv6. A socket of
+/// which the previous pass has written a record is one.
 extern "C" fn find_sock(index: u32, first_place: *const u64) -> i64 {
     let (Some(progress), Some(chunk)) = (PROGRESS.get_ptr_mut(0), CHUNK.get_ptr_mut(0)) else {
         return END;

@@ -25,15 +25,16 @@ pub(crate) fn get_or_assign<R: ReadSock>(sock: &Sock<R>) -> u64 {
     get_or_assign_with_inode(sock, 0)
 }
 
-/// The same for a socket whose file's inode number is known; 0 means unknown.
+/// The identity of a socket, assigned if it has none, as [`get_or_assign`] returns it, for a socket
+/// whose file's inode number is known; 0 means unknown.
 #[inline(always)]
 pub(crate) fn get_or_assign_with_inode<R: ReadSock>(sock: &Sock<R>, inode: u64) -> u64 {
     if has_socket_helpers() { R::kernel_cookie(sock) } else { number_of(sock, inode) }
 }
 
-/// The same for programs that cannot call `bpf_get_socket_cookie` on this socket: its cookie if the
-/// kernel has assigned one, otherwise 0. If sockets are identified by assigned numbers, a number is
-/// still assigned. `None` if a read failed.
+/// The identity of a socket, for programs that cannot call `bpf_get_socket_cookie` on it: its
+/// cookie if the kernel has assigned one, otherwise 0. If sockets are identified by assigned
+/// numbers, a number is still assigned. `None` if a read failed.
 #[inline(always)]
 pub(crate) fn without_cookie_helper<R: Read>(sock: &Sock<R>) -> Option<u64> {
     if has_socket_helpers() { sock.cookie_if_any() } else { Some(number_of(sock, 0)) }

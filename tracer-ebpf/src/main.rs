@@ -60,7 +60,7 @@ fn enter_tcp_set_state(context: FEntryContext) {
     state::at_entry(&context);
 }
 
-/// The same by kprobe.
+/// `tcp_set_state`, by kprobe.
 #[kprobe(function = "tcp_set_state")]
 fn probe_tcp_set_state(context: ProbeContext) {
     state::at_probe(&context);
@@ -78,7 +78,7 @@ fn enter_tcp_destroy_sock(context: FEntryContext) {
     destroy::at_entry(&context);
 }
 
-/// The same by kprobe.
+/// `tcp_v4_destroy_sock`, by kprobe.
 #[kprobe(function = "tcp_v4_destroy_sock")]
 fn probe_tcp_destroy_sock(context: ProbeContext) {
     destroy::at_probe(&context);
@@ -97,7 +97,7 @@ fn exit_accept(context: FExitContext) {
     accept::at_exit(&context);
 }
 
-/// The same by kretprobe.
+/// The system call `accept`, by kretprobe.
 #[kretprobe(function = "accept")]
 fn probe_accept(context: RetProbeContext) {
     accept::at_probe(&context);
@@ -116,7 +116,7 @@ fn exit_accept4(context: FExitContext) {
     accept::at_exit(&context);
 }
 
-/// The same by kretprobe.
+/// The system call `accept4`, by kretprobe.
 #[kretprobe(function = "accept4")]
 fn probe_accept4(context: RetProbeContext) {
     accept::at_probe(&context);
@@ -170,7 +170,7 @@ extern "C" fn task_file(context: *const task_file::Context) -> i32 {
     0
 }
 
-/// The same for the processes and sockets in scope.
+/// [`task_file`] for the processes and sockets in scope.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
 extern "C" fn task_file_in_scope(context: *const task_file::Context) -> i32 {
@@ -205,7 +205,7 @@ extern "C" fn file_tables(context: *const file_tables::Context) -> i32 {
     file_tables::visit(unsafe { &*context }, Selection::All)
 }
 
-/// The same for the processes and sockets in scope.
+/// [`file_tables`] for the processes and sockets in scope.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
 extern "C" fn file_tables_in_scope(context: *const file_tables::Context) -> i32 {

@@ -19,28 +19,32 @@ use crate::scratch::Scratch;
 /// size when it loads the programs.
 const EVENTS_BYTES: u32 = 8 << 20;
 
-/// More processes than a command line names, including their descendants.
+/// Maximum number of processes in scope: more than a command line names, including their
+/// descendants.
 const PIDS_MAX: u32 = 4096;
 
-/// More sockets than the processes in scope have open, on all but a few hosts.
+/// Maximum number of sockets in scope: more than the processes in scope have open, on all but a few
+/// hosts.
 const TRACKED_MAX: u32 = 1 << 17;
 
-/// More sockets than most hosts have.
+/// Maximum number of assigned identities: more than most hosts have sockets.
 const IDENTITIES_MAX: u32 = 1 << 18;
 
-/// More different stacks than there are between two readings by user space, which removes them: the
-/// ring buffer [`EVENTS`] wakes it after about 4,700 events, each with at most one stack.
+/// Maximum number of different stacks: more than there are between two readings by user space,
+/// which removes them. The ring buffer [`EVENTS`] wakes user space after about 4,700 events, each
+/// with at most one stack.
 const STACKS_MAX: u32 = 1 << 13;
 
-/// A program that preempts another one on the same CPU uses a second slot; nothing preempts the
-/// second program.
+/// Number of slots per CPU. A program that preempts another one on the same CPU uses a second slot;
+/// nothing preempts the second program.
 pub(crate) const SCRATCH_PLACES: u32 = 2;
 
-/// More responses than most hosts have open at the same time: each requires a file descriptor or an
-/// HTTP/2 stream.
+/// Maximum number of open responses: more than most hosts have at the same time, because each
+/// requires a file descriptor or an HTTP/2 stream.
 const LEDGER_MAX: u32 = 1 << 16;
 
-/// More file tables than are visited between two threads of a process, on nearly all hosts.
+/// Maximum number of file tables noted: more than are visited between two threads of a process, on
+/// nearly all hosts.
 const SHARED_TABLES_MAX: u32 = 1 << 10;
 
 /// Lifecycle events, one [`EventRecord`](tracer_common::EventRecord) each.
@@ -112,7 +116,7 @@ pub(crate) static CHUNK: Array<TableChunk> = Array::with_max_entries(1, 0);
 pub(crate) static SHARED_TABLES: LruHashMap<u64, [u64; 2]> =
     LruHashMap::with_max_entries(SHARED_TABLES_MAX, 0);
 
-/// Not 0 once the run is over: the uprobes then have no effect. User space sets it, because it takes
-/// the kernel a long time to remove them.
+/// Whether the run is over (not 0): the uprobes then have no effect. User space sets it, because it
+/// takes the kernel a long time to remove them.
 #[map]
 pub(crate) static LEDGER_OFF: Array<u32> = Array::with_max_entries(1, 0);

@@ -1,4 +1,4 @@
-//! Which processes and sockets are in scope: only their events are reported.
+//! The processes and sockets in scope: only their events are reported.
 
 use aya_ebpf::bindings::BPF_ANY;
 use tracer_common::Counter;

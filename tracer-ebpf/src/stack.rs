@@ -17,7 +17,7 @@ use crate::{
 /// `EEXIST` of `include/uapi/asm-generic/errno-base.h`.
 const ALREADY_EXISTS: i32 = 17;
 
-/// Which part of a stack is kept.
+/// The part of a stack that is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Extent {
     Frames,
@@ -31,9 +31,9 @@ pub(crate) fn of_caller(context: &impl StackIdContext, pid: u32) -> u64 {
     keep(context, pid, Extent::Frames)
 }
 
-/// The same in a system call, if user space wants stacks. The frames do not include the caller
-/// of the C library's wrapper, so the top of the stack is kept as well
-/// ([`tracer_common::StackTop`]).
+/// Keeps the current task's user stack in a system call, if user space wants stacks, and returns
+/// the hash in its key. The frames do not include the caller of the C library's wrapper, so the top
+/// of the stack is kept as well ([`tracer_common::StackTop`]).
 #[inline(always)]
 pub(crate) fn of_system_call(context: &impl StackIdContext, pid: u32) -> u64 {
     if !with_stacks() {

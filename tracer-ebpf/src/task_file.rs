@@ -60,7 +60,7 @@ pub(crate) fn visit(context: &Context, selection: Selection) {
     });
 }
 
-/// The same for kernels without `bpf_sock_from_file`.
+/// Writes a record if the file is a selected TCP socket, on kernels without `bpf_sock_from_file`.
 #[inline(always)]
 pub(crate) fn visit_without_helper(context: &Context, selection: Selection) {
     visit_with(context, selection, |file| {
@@ -145,7 +145,7 @@ fn visit_with<R: ReadSock>(
     }
 }
 
-/// Whether the table of this thread was visited for another one.
+/// Whether the file table of this thread was already visited for another thread.
 #[inline(always)]
 fn is_repeated(task: &Task<Direct>, session: u64) -> Option<bool> {
     let number: u32 = task.field(offset!(task_pid))?;

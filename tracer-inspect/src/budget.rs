@@ -18,7 +18,7 @@ const STEPS_MAX: u64 = 1 << 32;
 /// The size of a [`Budget`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// Maximum number of bytes that are allocated at the same time for what was read. Buffers of
+    /// Maximum number of bytes allocated at the same time for data that was read. Buffers of
     /// constant size do not count.
     pub bytes_max: u64,
     /// Maximum number of steps. One step takes a few nanoseconds: a word of memory that is in a

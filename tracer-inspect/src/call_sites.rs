@@ -53,7 +53,7 @@ enum Verdict<'a> {
     Ended,
     /// The frame has no name, so it may be the application's.
     Nameless,
-    /// It cannot be identified.
+    /// The frame cannot be identified.
     Unknown(CallSiteReason),
 }
 

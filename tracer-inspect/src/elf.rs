@@ -12,6 +12,8 @@ use object::{
 };
 
 use crate::budget::{Budget, Reservation};
+pub(crate) use sections::{SECTION_HEADERS_MAX, Section, UnreadSections};
+use sections::{SECTIONS_MAX, read_sections};
 
 type Header = elf::FileHeader64<LE>;
 type ProgramHeader = elf::ProgramHeader64<LE>;
@@ -20,12 +22,6 @@ type CompressionHeader = elf::CompressionHeader64<LE>;
 
 /// Maximum number of program headers. Programs have about ten.
 const PROGRAM_HEADERS_MAX: usize = 1_024;
-/// Maximum number of section headers. Programs have about forty.
-const SECTIONS_MAX: usize = 4_096;
-/// Maximum length of the name of a requested section, in bytes.
-const NAME_MAX: usize = 32;
-/// Maximum size of the table of section names in bytes.
-const NAMES_MAX: usize = 1 << 20;
 /// Number of bytes read at a time in a search: a multiple of the size of a symbol.
 const WINDOW: usize = 240 << 10;
 
@@ -37,9 +33,14 @@ pub(crate) struct Elf {
     pub(crate) machine: u16,
     /// `e_entry`.
     pub(crate) entry: u64,
+    /// Whether it is an object file (`ET_REL`), which no process executes.
+    pub(crate) is_relocatable: bool,
     pub(crate) segments: Vec<Segment>,
     /// Empty if the section headers cannot be read: a program runs without them.
     sections: Vec<Section>,
+    /// Why `sections` is empty although the file has section headers. Another reader of the file may
+    /// find sections that this one has not checked.
+    pub(crate) unread_sections: Option<UnreadSections>,
 }
 
 /// A `PT_LOAD` segment (`Elf64_Phdr`).
@@ -50,18 +51,6 @@ pub(crate) struct Segment {
     pub(crate) file_size: u64,
     pub(crate) memory_size: u64,
     pub(crate) is_writable: bool,
-}
-
-/// A section (`Elf64_Shdr`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Section {
-    /// Cut off after [`NAME_MAX`] bytes.
-    name: Box<[u8]>,
-    kind: u32,
-    flags: u64,
-    pub(crate) address: u64,
-    offset: u64,
-    pub(crate) size: u64,
 }
 
 /// The content of a section.
@@ -75,11 +64,11 @@ pub(crate) struct Content<'a> {
 /// Why a section could not be read.
 #[derive(Debug)]
 pub enum SectionError {
-    /// Its content is not in the file.
+    /// The content of the section is not in the file.
     Unreadable(io::Error),
-    /// It is compressed, but not with zlib.
+    /// The section is compressed, but not with zlib.
     Compression,
-    /// It is larger than the limit of its kind, or than what is left of the budget.
+    /// The section is larger than the limit of its kind, or than what is left of the budget.
     TooLarge,
     /// The compressed data is corrupt.
     Damaged,
@@ -105,14 +94,36 @@ impl Elf {
         let headers = headers.ok()?;
         let headers: &[ProgramHeader] = pod::slice_from_all_bytes(&headers).ok()?;
         let segments = headers.iter().filter_map(segment).collect();
-        let sections = sections(&file, header).unwrap_or_default();
+        let (sections, unread_sections) = match read_sections(&file, header) {
+            Ok(sections) => (sections, None),
+            Err(reason) => (Vec::new(), Some(reason)),
+        };
         let (machine, entry) = (header.e_machine.get(LE), header.e_entry.get(LE));
-        Some(Self { file, machine, entry, segments, sections })
+        let is_relocatable = header.e_type.get(LE) == elf::ET_REL;
+        Some(Self { file, machine, entry, is_relocatable, segments, sections, unread_sections })
+    }
+
+    /// Whether sections other than those with debug information are compressed, which no linker
+    /// does.
+    pub(crate) fn has_other_compressed(&self) -> bool {
+        let mut sections = self.sections.iter();
+        sections.any(|section| section.is_compressed() && !section.name.starts_with(b".debug_"))
     }
 
     /// The first section with this name.
     pub(crate) fn section(&self, name: &str) -> Option<&Section> {
         self.sections.iter().find(|section| &*section.name == name.as_bytes())
+    }
+
+    /// The sum of the sizes in bytes, in the file, of the sections with these names, compressed or
+    /// not.
+    pub(crate) fn stored_size_of(&self, names: &[&str]) -> u64 {
+        let is_stored = |section: &&Section| {
+            section.kind != elf::SHT_NOBITS
+                && names.iter().any(|name| name.as_bytes() == &*section.name)
+        };
+        let sizes = self.sections.iter().filter(is_stored).map(|section| section.size);
+        sizes.fold(0, u64::saturating_add)
     }
 
     /// Two sums of the uncompressed sizes, in bytes, of the sections with these names: those that
@@ -128,7 +139,7 @@ impl Elf {
             if !names.iter().any(|it| it.as_bytes() == name) {
                 continue;
             }
-            if section.flags & u64::from(elf::SHF_COMPRESSED) != 0 {
+            if section.is_compressed() {
                 let start = self.start_of(section, size_of::<CompressionHeader>());
                 let header: Option<&CompressionHeader> = first(&start);
                 inflated = inflated.saturating_add(header.map_or(0, |it| it.ch_size.get(LE)));
@@ -227,7 +238,7 @@ impl Elf {
             return Ok(Content { bytes, _reservation: reservation });
         }
         let stored = self.stored(section, bytes_max, budget)?;
-        if section.flags & u64::from(elf::SHF_COMPRESSED) != 0 {
+        if section.is_compressed() {
             let header = pod::from_bytes::<CompressionHeader>(&stored.bytes);
             let (header, body) = header.map_err(|()| SectionError::Damaged)?;
             if header.ch_type.get(LE) != elf::ELFCOMPRESS_ZLIB {
@@ -294,33 +305,6 @@ fn segment(header: &ProgramHeader) -> Option<Segment> {
     })
 }
 
-fn sections(file: &File, header: &Header) -> Option<Vec<Section>> {
-    let count = usize::from(header.e_shnum.get(LE));
-    let size = usize::from(header.e_shentsize.get(LE));
-    if size != size_of::<SectionHeader>() || count > SECTIONS_MAX {
-        return None;
-    }
-    let headers = read(file, header.e_shoff.get(LE), count * size).ok()?;
-    let headers: &[SectionHeader] = pod::slice_from_all_bytes(&headers).ok()?;
-    let names = headers.get(usize::from(header.e_shstrndx.get(LE)))?;
-    let length = usize::try_from(names.sh_size.get(LE)).ok();
-    let length = length.filter(|length| *length <= NAMES_MAX)?;
-    let names = read(file, names.sh_offset.get(LE), length).ok()?;
-    let section = |header: &SectionHeader| {
-        let name = names.get(usize::try_from(header.sh_name.get(LE)).ok()?..)?;
-        let name = name.get(..NAME_MAX).unwrap_or(name);
-        Some(Section {
-            name: name.split(|byte| *byte == 0).next()?.into(),
-            kind: header.sh_type.get(LE),
-            flags: header.sh_flags.get(LE),
-            address: header.sh_addr.get(LE),
-            offset: header.sh_offset.get(LE),
-            size: header.sh_size.get(LE),
-        })
-    };
-    headers.iter().map(section).collect()
-}
-
 /// The structure at the beginning of `bytes`.
 fn first<T: Pod>(bytes: &[u8]) -> Option<&T> {
     pod::from_bytes(bytes).ok().map(|(first, _)| first)
@@ -338,5 +322,6 @@ fn as_u64(length: usize) -> u64 {
 
 #[cfg(test)]
 pub(crate) mod example;
+mod sections;
 #[cfg(test)]
 mod tests;

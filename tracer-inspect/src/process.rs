@@ -3,6 +3,7 @@
 
 pub mod access;
 pub(crate) mod auxiliary_vector;
+mod bounded_line;
 pub mod cgroup;
 pub mod container;
 pub mod epoll;

@@ -136,8 +136,8 @@ struct Found {
 }
 
 impl Found {
-    /// Merges an answer. For the same connection, a reader takes precedence over none, and none
-    /// over unknown.
+    /// Adds a result to the readers. For the same connection, a reader takes precedence over none,
+    /// and none over unknown.
     fn add(&mut self, facts: ReaderFacts) {
         let Some(known) = self.facts.get_mut(&facts.id) else {
             self.facts.insert(facts.id, facts);

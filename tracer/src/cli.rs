@@ -12,7 +12,10 @@ mod watch;
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{
+    ArgAction, Args, Command as ClapCommand, CommandFactory as _, FromArgMatches as _, Parser,
+    Subcommand,
+};
 
 pub(crate) use recordings::{Diff, IncidentReport, Record, Rejudge, Replay, ReportTime};
 pub(crate) use watch::{Demo, Watch};
@@ -23,6 +26,7 @@ use crate::{
         kernel::hooks::AttachFamily,
     },
     output::options::DocumentFormat,
+    program::NAME,
 };
 use thresholds::without_default;
 use values::{attach_family, document_format};
@@ -115,6 +119,32 @@ pub(crate) struct Cli {
     pub(crate) watch: Watch,
 }
 
+impl Cli {
+    /// The command line of this process. Help texts have the `program` name in their examples.
+    ///
+    /// # Errors
+    /// A usage error, or a help or version text that was requested.
+    pub(crate) fn of_process(program: &str) -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&with_program(Self::command(), program).try_get_matches()?)
+    }
+}
+
+/// The command with this name of the program in the texts after its help, which have examples.
+fn with_program(command: ClapCommand, program: &str) -> ClapCommand {
+    if program == NAME {
+        return command;
+    }
+    let text = command.get_after_help().map(ToString::to_string);
+    let command = match text {
+        Some(text) => command.after_help(text.replace("tracer ", &format!("{program} "))),
+        None => command,
+    };
+    let names: Vec<String> = command.get_subcommands().map(|it| it.get_name().into()).collect();
+    names.iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |subcommand| with_program(subcommand, program))
+    })
+}
+
 /// What to do; without a subcommand, watch live.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -184,7 +214,6 @@ mod compatibility;
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
     use expect_test::expect_file;
 
     use super::*;
@@ -210,6 +239,7 @@ mod tests {
             ("--pool-size=0", "--pool-size <N>", "expected a number of at least 1"),
             ("--pool-idle=5", "--pool-idle <DURATION>", "expected a duration such as"),
             ("--min-unread=64KB", "--min-unread <BYTES>", "expected a size such as"),
+            ("--pid=nginx", "--pid <PID>", "to select processes by name, use --comm nginx"),
             ("--growth-for=1s", "--growth-for <DURATION>", "must be at least 5s"),
         ] {
             let error = Cli::try_parse_from(["tracer", argument]).unwrap_err().to_string();
@@ -223,6 +253,16 @@ mod tests {
         let arguments = arguments.into_iter().filter(|argument| !argument.is_empty());
         let help = Cli::try_parse_from(arguments).unwrap_err().to_string();
         help.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+    }
+
+    #[test]
+    fn examples_name_the_program_as_it_was_called() {
+        let command = with_program(Cli::command(), "tcp-tracer");
+        for arguments in [&["tcp-tracer", "-h"][..], &["tcp-tracer", "audit", "-h"]] {
+            let error = command.clone().try_get_matches_from(arguments).unwrap_err().to_string();
+            assert!(error.contains("\n  sudo tcp-tracer audit   "), "{error}");
+            assert!(!error.contains(" tracer "), "{error}");
+        }
     }
 
     #[test]

@@ -11,16 +11,17 @@ mod compare;
 mod environment;
 mod files;
 pub mod output;
+mod program;
 pub mod recording;
 pub mod wall_clock;
 
 #[cfg(test)]
 mod tests;
 
-use std::{error::Error, io, process::ExitCode};
+use std::{env, error::Error, io, process::ExitCode};
 
 use anyhow::Result;
-use clap::{Parser as _, error::ErrorKind};
+use clap::error::ErrorKind;
 
 use cli::{Cli, Command};
 use collect::plan::Plan;
@@ -31,7 +32,8 @@ use output::exit_code;
 /// Runs the command that the arguments select. An error is one line on standard error.
 pub fn main() -> ExitCode {
     ignore_file_size_signal();
-    let cli = match Cli::try_parse() {
+    program::called_as(env::args_os().next());
+    let cli = match Cli::of_process(program::name()) {
         Ok(cli) => cli,
         Err(error) => return show_usage_error(&error),
     };
@@ -111,7 +113,7 @@ fn usage_line(error: &clap::Error) -> String {
     let lines = lines.take_while(|line| !endings.iter().any(|ending| line.starts_with(ending)));
     let message: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let message = message.join(" ");
-    format!("{}; see tracer --help", message.trim_start_matches("error: "))
+    format!("{}; see {} --help", message.trim_start_matches("error: "), program::name())
 }
 
 /// Prints a line that is neither a result nor a log message.

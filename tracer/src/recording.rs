@@ -1,4 +1,4 @@
-//! The recording of a run: the inputs of the judge in order, for a replay.
+//! The recording of a run: the inputs of the detector in order, for a replay.
 //!
 //! A file consists of a header and blocks. Each block has a checksum and is written in one piece,
 //! so a truncated file consists of complete blocks and at most one partial block. A *segment* is a
@@ -27,15 +27,15 @@ use tracer_core::{Input, Timestamp};
 pub use self::{crafted::from_blocks, head::Head, reader::Recording};
 pub(crate) use self::{reader::Ending, recorder::Recorder};
 
-/// A call of the judge during a run.
+/// A call of the detector during a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "one exists at a time, and most are inputs")]
 pub(crate) enum Step {
-    /// It received an input.
+    /// The detector received an input.
     Input(Input),
-    /// It was asked for its questions at this time.
+    /// The detector was asked for its questions at this time.
     Asked(Timestamp),
-    /// It was asked for a report and for what had changed.
+    /// The detector was asked for a report and for what had changed.
     Reported,
 }
 

@@ -10,7 +10,7 @@ use crate::{
 impl Detector {
     pub(super) fn take_facts(&mut self, facts: ProcessFacts) {
         let asked_at = self.outstanding.take_process(facts.key);
-        self.processes.take_facts(facts, asked_at);
+        self.processes.take_facts(facts, asked_at, self.options.idle_ms);
     }
 
     pub(super) fn take_unreadable(&mut self, process: ProcessKey) {
@@ -26,9 +26,9 @@ impl Detector {
         self.processes.call_sites.remember(answer);
     }
 
-    /// Connections that are missing from the answer have an unknown reader from now on. The result
-    /// for a connection that was used or got another owner since the question may be outdated, and
-    /// is dropped.
+    /// Takes the readers of a process's connections. A connection that is missing from the answer
+    /// has an unknown reader from now on. The result for a connection that was used or got another
+    /// owner since the question may be outdated, and is dropped.
     pub(super) fn take_readers(&mut self, readers: Readers) {
         let mut found: BTreeMap<ConnectionId, ReaderFacts> =
             readers.found.into_iter().map(|facts| (facts.id, facts)).collect();
@@ -48,7 +48,7 @@ impl Detector {
         }
     }
 
-    /// A question will not be answered.
+    /// Takes that a question will not be answered.
     pub(super) fn take_no_answer(&mut self, subject: Subject, reason: NoAnswer) {
         self.outstanding.give_up(subject, reason);
         if let (Subject::Readers(process), NoAnswer::OutOfTime) = (subject, reason) {
@@ -56,8 +56,8 @@ impl Detector {
         }
     }
 
-    /// The remaining questions will not be answered. `count` is the number of questions about
-    /// readers for which there was no time.
+    /// Takes that the remaining questions will not be answered. `count` is the number of questions
+    /// about readers for which there was no time.
     pub(super) fn take_unanswered(&mut self, count: u64) {
         self.unanswered = count;
         for process in self.outstanding.give_up_all() {

@@ -22,8 +22,8 @@ use crate::{
 
 /// The maximum number of clean-ups kept per group until the next snapshot; more would add nothing.
 const CLEANED_MAX: usize = 4_096;
-/// A process that closes a connection as soon as it receives EOF, and then opens the next one, does
-/// not replace it: for that, it must have been dead for this long, in milliseconds.
+/// A new connection replaces a dead one only if the dead one had been dead for this long, in
+/// milliseconds. A process that closes a connection as soon as it receives EOF replaces nothing.
 const REPLACED_MIN_MS: u64 = 1_000;
 
 /// The clean-ups since the latest snapshot.
@@ -39,7 +39,7 @@ pub(super) struct CleanedGroups {
 /// The clean-ups of one group.
 #[derive(Debug)]
 struct CleanedGroup {
-    /// The name that its process had.
+    /// The name that the process of the group had.
     comm: Comm,
     cleaned: Vec<Cleaned>,
 }
@@ -47,7 +47,7 @@ struct CleanedGroup {
 /// One clean-up.
 pub(super) struct CleanUp {
     group: GroupKey,
-    /// The name of its process.
+    /// The name of the process.
     comm: Comm,
     cleaned: Cleaned,
 }
@@ -84,8 +84,9 @@ impl CleanedGroups {
         }
     }
 
-    /// Removes the connections whose FIN was forwarded to a half-closed one that was closed as
-    /// well: the process was waiting for the peer of that one, and had not forgotten them.
+    /// Removes the connections whose FIN was forwarded to a half-closed connection that was closed
+    /// as well: the process was waiting for the peer of the half-closed connection, and had not
+    /// forgotten the others.
     fn without_forwarded(self) -> BTreeMap<GroupKey, CleanedGroup> {
         let Self { mut groups, half_closed, .. } = self;
         for (process, sent) in half_closed {
@@ -112,7 +113,7 @@ fn with_port(group: GroupKey) -> BTreeSet<GroupKey> {
 }
 
 impl Detector {
-    /// Stores that the process closed a connection that was dead, if it was.
+    /// Stores that the process closed a connection, if the connection was dead.
     pub(super) fn add_closed(&mut self, tracked: &Tracked, at: Timestamp) {
         let min_ms = self.options.gap_ms().min(REPLACED_MIN_MS);
         let was_dead = tracked.dead_since().is_some_and(|since| at.ms_since(since) > min_ms);

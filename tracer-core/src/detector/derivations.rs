@@ -10,8 +10,9 @@ pub(super) struct Derivations {
     pub(super) sizes: Derived<GroupSizes>,
     /// The connections of the process that rules claim.
     pub(super) claimed: Derived<Claims>,
-    /// Kept if no finding follows from those claims.
+    /// Present while the claims of the process lead to no finding.
     pub(super) unfounded: Derived<()>,
-    /// What holds until a question about the process's readers is due.
+    /// The answers about the process's readers that remain valid until the next question about them
+    /// is due.
     pub(super) answered: Derived<Answered>,
 }

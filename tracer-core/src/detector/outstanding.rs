@@ -110,8 +110,8 @@ impl Outstanding {
         self.unanswered.remove(&subject);
     }
 
-    /// There will be no answer. If the process has ended or executed another program, an earlier
-    /// question without an answer no longer matters either.
+    /// Takes that a question will not be answered. If the process has ended or executed another
+    /// program, an earlier question without an answer no longer matters either.
     pub(super) fn give_up(&mut self, subject: Subject, reason: NoAnswer) {
         self.answered(subject);
         if reason != NoAnswer::Ended {
@@ -133,8 +133,8 @@ impl Outstanding {
         counts
     }
 
-    /// No answer to a question of the detector is awaited from now on. Returns the processes whose
-    /// readers were asked for.
+    /// Stops waiting for answers to questions of the detector. Returns the processes whose readers
+    /// were asked for.
     pub(super) fn give_up_all(&mut self) -> Vec<ProcessKey> {
         let is_question = |subject: &Subject| !matches!(subject, Subject::Responses(_));
         let given_up = self.awaited.extract_if(.., is_question);

@@ -126,7 +126,7 @@ impl Detector {
     }
 }
 
-/// The facts about a process that hold as long as no question about its readers is due.
+/// The facts about a process that remain valid as long as no question about its readers is due.
 #[derive(Debug, Default)]
 pub(super) struct Answered {
     /// The process, if a rule claims one of its connections.
@@ -137,9 +137,10 @@ pub(super) struct Answered {
 
 /// The questions about a process.
 struct Asking {
-    /// When this may change although no connection changes.
+    /// When the questions may change although no connection changes.
     until: Deadline,
-    /// By port, and by group within it: a leak to many addresses has few connections to each.
+    /// The suspicious connections by port, and by group within it: a leak to many addresses has few
+    /// connections to each.
     suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Suspects>>,
     /// The groups about which questions are asked even if they are small.
     alone: BTreeSet<GroupKey>,

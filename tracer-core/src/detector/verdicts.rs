@@ -7,10 +7,10 @@ use crate::{ConnectionId, Flag, ProcessKey, StackId, cap_reason::CapReason, judg
 /// The verdict of one connection in a judgment.
 pub(super) struct ConnectionVerdict {
     pub(super) flag: Flag,
-    /// The stack that requested the open response.
+    /// The stack at which the open response was requested.
     pub(super) response: Option<(ProcessKey, StackId)>,
     pub(super) cap_reason: Option<CapReason>,
-    /// Index of its finding in the judgment.
+    /// The index of the connection's finding in the judgment.
     pub(super) finding: usize,
 }
 

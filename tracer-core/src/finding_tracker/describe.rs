@@ -47,7 +47,8 @@ pub(super) fn finding(
     connections.sort_by(|a, b| b.age_ms.cmp(&a.age_ms).then(a.id.cmp(&b.id)));
     let oldest = connections.first();
     let remotes = remotes(judged, &connections);
-    let CallSites { call_site, reason, several } = CallSites::of(judged, &connections);
+    let reasons = unknown_call_sites(&connections);
+    let CallSites { call_site, reason, several } = CallSites::of(judged, &connections, &reasons);
     let comm = oldest.and_then(|oldest| oldest.owners.first()).map(|owner| owner.comm.clone());
     let facts = &judged.assessment.reasons;
     let sum =
@@ -84,6 +85,7 @@ pub(super) fn finding(
         reader: reader(&connections),
         call_site,
         call_site_reason: reason,
+        call_site_reasons: reasons,
         request: request(&connections),
         evidence: facts
             .evidence
@@ -103,21 +105,25 @@ pub(super) fn finding(
 struct CallSites {
     /// The call site, if it is the same for all connections with a known one.
     call_site: Option<String>,
-    /// Why there is none.
+    /// Why no call site is named.
     reason: Option<CallSiteReason>,
-    /// The most frequent ones, if they differ.
+    /// The most frequent call sites, if they differ.
     several: Option<Evidence>,
 }
 
 impl CallSites {
-    fn of(judged: &Judged<'_>, connections: &[Connection]) -> Self {
+    fn of(
+        judged: &Judged<'_>,
+        connections: &[Connection],
+        reasons: &[Counted<CallSiteReason>],
+    ) -> Self {
         let one = |call_site: &str| Self {
             call_site: Some(call_site.to_owned()),
             reason: None,
             several: None,
         };
         if judged.rule.id.is_by_call_site() {
-            return judged.call_site.map_or_else(|| Self::unknown(judged), one);
+            return judged.call_site.map_or_else(|| Self::unknown(reasons), one);
         }
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for call_site in connections.iter().filter_map(|connection| connection.call_site.as_deref())
@@ -126,7 +132,7 @@ impl CallSites {
         }
         let counts = most_frequent(counts);
         match counts.as_slice() {
-            [] => Self::unknown(judged),
+            [] => Self::unknown(reasons),
             [(call_site, _)] => one(call_site),
             _ => {
                 let others = counts.len().saturating_sub(NAMES_MAX);
@@ -144,17 +150,21 @@ impl CallSites {
 
     /// The most frequent reason why the call site is unknown. What was found in a stack comes first:
     /// it also holds for connections opened later.
-    fn unknown(judged: &Judged<'_>) -> Self {
-        let mut counts: BTreeMap<&CallSiteReason, usize> = BTreeMap::new();
-        for reason in judged.members.iter().filter_map(ConnectionView::call_site_reason) {
-            *counts.entry(reason).or_default() += 1;
-        }
-        if counts.keys().any(|reason| reason.is_about_a_stack()) {
-            counts.retain(|reason, _| reason.is_about_a_stack());
-        }
-        let reason = most_frequent(counts).first().map(|(reason, _)| (*reason).clone());
+    fn unknown(reasons: &[Counted<CallSiteReason>]) -> Self {
+        let of_stack = reasons.iter().find(|it| it.value.is_about_a_stack());
+        let reason = of_stack.or(reasons.first()).map(|it| it.value.clone());
         Self { call_site: None, reason, several: None }
     }
+}
+
+/// Why the call sites of connections are unknown, the most frequent reason first.
+fn unknown_call_sites(connections: &[Connection]) -> Vec<Counted<CallSiteReason>> {
+    let mut counts: BTreeMap<&CallSiteReason, usize> = BTreeMap::new();
+    for reason in connections.iter().filter_map(|it| it.call_site_reason.as_ref()) {
+        *counts.entry(reason).or_default() += 1;
+    }
+    let counts = most_frequent(counts).into_iter();
+    counts.map(|(reason, count)| Counted { value: reason.clone(), count }).collect()
 }
 
 /// Where the connections go, and how many go there; empty for inbound ones.
@@ -168,7 +178,7 @@ fn remotes(judged: &Judged<'_>, connections: &[Connection]) -> Vec<(SocketAddr, 
     most_frequent(counts)
 }
 
-/// The most frequent ones of several destinations.
+/// The evidence about destinations, if the connections go to several: the most frequent ones.
 fn destinations(remotes: Vec<(SocketAddr, usize)>) -> Option<Evidence> {
     if remotes.len() < 2 {
         return None;
@@ -185,7 +195,7 @@ fn most_frequent<K: Copy + Ord>(counts: BTreeMap<K, usize>) -> Vec<(K, usize)> {
     counts
 }
 
-/// The reader, if it is the same for all of them, else [`Reader::Mixed`].
+/// The reader, if it is the same for all connections, else [`Reader::Mixed`].
 fn reader(connections: &[Connection]) -> Reader {
     let mut readers = connections.iter().map(|connection| connection.reader);
     let first = readers.next().unwrap_or_default();

@@ -46,11 +46,11 @@ impl<'j, 'a> FindingMatching<'j, 'a> {
         })
     }
 
-    /// Which of the findings `before` continue under another identity, and as which new finding
-    /// (one without an `earlier` finding). A finding stays the same when its call site becomes
-    /// known, when it is confirmed, or when it is extended to other addresses. Two findings are the
-    /// same if they share connections; if there are several candidates, the one that shares the
-    /// most.
+    /// The findings `before` that continue under another identity, each with the new finding (one
+    /// without an `earlier` finding) that continues it. A finding stays the same when its call site
+    /// becomes known, when it is confirmed, or when it is extended to other addresses. Two findings
+    /// are the same if they share connections; if there are several candidates, the one that shares
+    /// the most.
     pub(super) fn successors(
         &self,
         before: &BTreeMap<Identity, Tracked>,
@@ -88,7 +88,8 @@ impl<'j, 'a> FindingMatching<'j, 'a> {
     }
 }
 
-/// Whether both are about responses, and their call sites are not both known and different.
+/// Whether both findings are about responses, and their call sites are not both known and
+/// different.
 fn may_be_the_same(before: &Identity, judged: &Judged<'_>) -> bool {
     let call_site = before.call_site.as_deref();
     let differ = call_site.zip(judged.call_site).is_some_and(|(before, now)| before != now);

@@ -9,11 +9,11 @@ use core::cmp::Reverse;
 
 use crate::{ConnectionId, Timestamp};
 
-/// Maximum number of times that a candidate whose nearest peer has been taken is queued again for the
-/// next nearest one. Bounds the work for processes with thousands of both.
+/// The maximum number of times that a candidate whose nearest peer has been taken is queued again
+/// for the next nearest peer. Bounds the work for processes with thousands of candidates and peers.
 const RETRIES: u8 = 8;
 
-/// What the process may be holding back for a slow peer. The first fits best.
+/// The data that the process may be holding back for a slow peer. The first variant fits best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Data {
     /// Data is unread, or an HTTP response is open.
@@ -22,7 +22,7 @@ pub(super) enum Data {
     Taken,
     /// No more is unread than a TLS session ticket may take.
     Little,
-    /// Nothing.
+    /// No data.
     None,
 }
 
@@ -31,23 +31,25 @@ pub(super) enum Data {
 pub(super) struct Candidate {
     pub(super) id: ConnectionId,
     pub(super) data: Data,
-    /// When its unread data began to wait or, without unread data, when it was last used.
+    /// When the unread data of the connection began to wait or, without unread data, when the
+    /// connection was last used.
     pub(super) untouched_since: Timestamp,
     pub(super) used_at: Timestamp,
-    /// The number of peers that it requires.
+    /// The number of slow peers that the connection requires: one per response, if it has several.
     pub(super) responses: usize,
     /// Maximum time between [`untouched_since`](Self::untouched_since) and the last write to the
-    /// peer, in milliseconds. `None`: no maximum, because a rule about the process claims the
+    /// peer, in milliseconds. `None` means no maximum, because a rule about the process claims the
     /// connection, which can therefore be capped. A connection that no rule claims has a maximum,
     /// and is not capped: it only takes the peer from the other candidates.
     pub(super) apart_max_ms: Option<u64>,
 }
 
-/// A candidate in the queue. Ordered by how well it fits the peers that are left.
+/// A candidate in the queue, ordered by how well it fits the peers that are left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Queued {
     data: Data,
-    /// Time between its last use and that of the nearest peer, in milliseconds.
+    /// The time between the last use of the candidate and that of the nearest peer, in
+    /// milliseconds.
     apart_ms: u64,
     used_at: Reverse<Timestamp>,
     id: ConnectionId,
@@ -97,8 +99,8 @@ pub(super) fn blocked(
     capped
 }
 
-/// The nearest peer in time, and how far apart it is, in milliseconds. A connection is not waiting
-/// for its own peer.
+/// The peer that is nearest in time, and the time between its last use and that of the candidate,
+/// in milliseconds. A connection is not waiting for its own peer.
 fn nearest(
     peers: &BTreeSet<(Timestamp, ConnectionId)>,
     candidate: &Candidate,

@@ -1,4 +1,4 @@
-//! Which groups need to be judged.
+//! The groups that need to be judged.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
@@ -25,14 +25,14 @@ pub(crate) struct Candidates<'a> {
 pub(crate) struct Claims {
     /// The ports of the groups with claimed connections.
     ports: BTreeSet<GroupKey>,
-    /// Whether a rule claims a connection for which it may have a finding later, although it has
+    /// Whether a rule that claims a connection may have a finding about it later, although it has
     /// none now.
     for_later: bool,
 }
 
 impl Candidates<'_> {
-    /// The processes of these groups for which this judgment has no finding, nor will a later one
-    /// as long as nothing changes.
+    /// The processes of these groups about which this judgment has no finding, and about which a
+    /// later one has none either as long as nothing changes.
     pub(crate) fn unfounded(
         &self,
         judged: &[Judged<'_>],
@@ -97,8 +97,8 @@ impl<'a> JudgeContext<'a> {
     }
 
     /// Asks the rules which connections they claim, for the processes for which this is unknown.
-    /// Returns the peers for which these processes may be waiting; the others are not waiting for
-    /// any.
+    /// Returns the peers for which these processes may be waiting; the other processes are not
+    /// waiting for any.
     fn claim(
         &self,
         claimed: &mut Derived<Claims>,

@@ -1,5 +1,5 @@
-//! Which connections are capped because the process may be waiting for other peers, one connection
-//! per peer, and how that limits an assessment. `rules` documents the principle.
+//! Caps the connections whose process may be waiting for other peers, one connection per peer, and
+//! limits assessments accordingly. `rules` documents the principle.
 
 use super::{
     Groups, Judged,
@@ -115,8 +115,8 @@ impl WaitedFor {
         cap_reasons.extend(blocked(peers, &candidates).into_iter().map(|id| (id, cap_reason)));
     }
 
-    /// The connections that the peer closed, each with the half-closed one to which the process
-    /// forwarded the FIN.
+    /// The connections that the peer closed, each with the half-closed connection to which the
+    /// process forwarded the FIN.
     fn forwarded_to_half_closed(
         &self,
         claimed: &[ConnectionView<'_>],
@@ -130,8 +130,8 @@ impl WaitedFor {
     }
 }
 
-/// The connections on which a FIN was `received`, each with the one to which the process forwarded
-/// it: as many pairs as possible that may be at most two seconds apart.
+/// The connections on which a FIN was `received`, each with the connection to which the process
+/// forwarded the FIN: as many pairs as possible that may be at most two seconds apart.
 pub(crate) fn forwarded(
     sent: &[(Interval, ConnectionId)],
     received: impl Iterator<Item = (Interval, ConnectionId)>,
@@ -151,7 +151,8 @@ pub(crate) fn forwarded(
     pair(sent.chain(received).collect())
 }
 
-/// When its unread data began to wait or, without unread data, when it was last used.
+/// When the unread data of a connection began to wait or, without unread data, when the connection
+/// was last used.
 fn untouched_since(view: &ConnectionView<'_>) -> Timestamp {
     if view.facts.unread_bytes > 0 { view.tracked.unread_since } else { view.last_used_at() }
 }
@@ -207,13 +208,14 @@ fn data(view: &ConnectionView<'_>) -> Data {
     }
 }
 
-/// Whether it was at most *possible* before, and may be waiting for a slow peer to accept its data.
+/// Whether the connection was at most *possible* before, and may be waiting for a slow peer to
+/// accept its data.
 fn may_be_blocked(view: &ConnectionView<'_>) -> bool {
     data(view) != Data::None && !view.was_likely()
 }
 
-/// Whether it was at most *possible* before, and has a response that no goroutine is known to
-/// reference.
+/// Whether the connection was at most *possible* before, and has a response that no goroutine is
+/// known to reference.
 fn has_unreferenced_response(view: &ConnectionView<'_>) -> bool {
     (view.is_confirmed() || view.is_scan_incomplete()) && !view.was_likely()
 }
@@ -246,7 +248,8 @@ pub(super) fn cap(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, Wai
     }
 }
 
-/// The number of connections capped by half-closed ones, and when the oldest was opened, by group.
+/// The number of connections of each group that are capped by half-closed ones, and when the oldest
+/// of these connections was opened.
 pub(crate) fn behind_half_closed(judged: &[Judged<'_>]) -> BTreeMap<GroupKey, (usize, Timestamp)> {
     let mut counts: BTreeMap<GroupKey, (usize, Timestamp)> = BTreeMap::new();
     for judged in judged {
@@ -271,8 +274,9 @@ fn rising(history: &History) -> Option<Evidence> {
 }
 
 /// Limits the assessment that a rule about the process made, and adds the reason.
-/// `half_closed_before` is the history of how many of the group were capped by half-closed ones,
-/// and `alive_max` the number of the group that were alive at once.
+/// `half_closed_before` is the history of the number of connections of the group that were capped
+/// by half-closed ones, and `alive_max` the largest number of connections of the group that were
+/// alive at once.
 pub(super) fn limit(
     assessment: &mut Assessment,
     members: &[ConnectionView<'_>],
@@ -315,7 +319,7 @@ pub(super) fn limit(
     if slow + half_closed > 0 {
         // Whether this is a leak depends on those peers, so watching the group for longer does not
         // help.
-        caveats.retain(|caveat| !matches!(caveat, Caveat::Undecided { .. }));
+        caveats.retain(|caveat| !caveat.is_about_watching());
     }
     let is_uninspected =
         |view: &&ConnectionView<'_>| view.cap_reason == Some(CapReason::NotInspected);

@@ -4,11 +4,13 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use core::cmp::Reverse;
 
 use crate::{
-    ConnectionId, cap_reason::CapReason, connection_view::ConnectionView, rules, turnover::Turnover,
+    ConnectionId,
+    cap_reason::CapReason,
+    connection_view::ConnectionView,
+    group_size::in_use_until,
+    rules,
+    turnover::{LESSER, Turnover},
 };
-
-/// The maximum number of leaked connections among those alive at the peak.
-const ALIVE_MAX: usize = 5;
 
 /// Caps the dead connections of a group that a pool may keep, or a garbage collector may close.
 pub(super) fn cap(members: &mut [ConnectionView<'_>], turnover: &Turnover) {
@@ -25,21 +27,22 @@ pub(super) fn cap(members: &mut [ConnectionView<'_>], turnover: &Turnover) {
     }
 }
 
-/// Whether it died after the last run of a garbage collector that closes others of the group.
+/// Whether the connection died after the last run of a garbage collector that closes other
+/// connections of the group.
 fn awaits_collection(view: &ConnectionView<'_>, turnover: &Turnover) -> bool {
     let (tracked, idle_ms) = (view.tracked, view.options.idle_ms);
     let is_awaited = |since| turnover.awaits_collection(since, view.now, idle_ms);
     tracked.is_dead() && !is_response(view) && tracked.dead_since().is_some_and(is_awaited)
 }
 
-/// Whether it has an HTTP response, which says more than its state.
+/// Whether the connection has an HTTP response, which says more than its state.
 fn is_response(view: &ConnectionView<'_>) -> bool {
     view.is_confirmed() || rules::leaked(view).next().is_some()
 }
 
 /// The dead connections that are not evidence, because the process returns to others like them.
 ///
-/// A pool has no more connections than were alive at once. Connections of the group beyond that
+/// A pool has no more connections than were in use at once. Connections of the group beyond that
 /// number do not belong to it: first those since whose death the most were alive at once, because a
 /// pool would have used its own when it needed that many.
 fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<ConnectionId> {
@@ -52,9 +55,9 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
         (Reverse(view.tracked.alive_max_since), view.tracked.dead_since(), view.tracked.id)
     });
     let pool = pool_size(&dead, turnover);
-    // Leaked ones may have been among those that were alive then.
+    // As many were in use since it died, and it was not among them.
     let is_outside =
-        |view: &&&ConnectionView<'_>| view.tracked.alive_max_since >= turnover.peak.max(1);
+        |view: &&&ConnectionView<'_>| view.tracked.dead_since() < turnover.in_use_max_at();
     let outside = dead.iter().filter(is_outside).count();
     let beyond = all.len().saturating_sub(pool).max(outside).min(dead.len());
     let is_leaked = |view: &ConnectionView<'_>| turnover.excess_grew || view.has_accumulated();
@@ -62,22 +65,25 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
     kept.map(|(_, view)| view.tracked.id).collect()
 }
 
-/// The largest number alive at once, less the leaked ones among them. Of those that were in use then,
-/// only a few are taken for leaked ones; those that were idle then were leaked, because a pool would
-/// have used its own instead of opening others.
+/// The largest number in use at once, less the leaked ones among them. A pool may keep a few
+/// connections for a burst as large as its largest. But if nearly as many were in use twice since,
+/// without those that died after the largest burst, these are taken for leaked.
 fn pool_size(dead: &[&ConnectionView<'_>], turnover: &Turnover) -> usize {
-    let (largest, at) = (turnover.peak, turnover.peak_at);
-    let was_alive = |view: &&&ConnectionView<'_>| {
-        view.tracked.opened_at <= at && view.tracked.dead_since() > Some(at)
+    let (largest, at) = turnover.in_use_max;
+    if largest == 0 {
+        return turnover.peak;
+    }
+    let was_in_use = |view: &&&ConnectionView<'_>| {
+        let tracked = view.tracked;
+        tracked.opened_at <= at
+            && tracked.dead_since() >= Some(at)
+            && in_use_until(tracked).is_none_or(|until| until >= at)
     };
-    let mut in_use = 0;
-    let may_be_leaked = |view: &&&ConnectionView<'_>| {
-        in_use += usize::from(view.last_used_at() > at);
-        view.last_used_at() <= at || in_use <= largest / 20 + 1
-    };
-    let candidates = dead.iter().filter(was_alive).filter(may_be_leaked);
-    let candidates = candidates.take(ALIVE_MAX.min((largest / 2).max(1)));
-    let leaked =
-        candidates.zip(1..).filter(|(view, rank)| view.tracked.alive_max_since + rank >= largest);
-    largest.saturating_sub(leaked.map(|(_, rank)| rank).max().unwrap_or(0))
+    let few = LESSER.min(largest / 20 + 2).min(largest / 2);
+    let mut candidates = dead.iter().filter(was_in_use).zip(1..=few);
+    let leaked = candidates.find(|(view, rank)| {
+        let since = view.tracked.dead_since().unwrap_or(view.now);
+        turnover.was_nearly_reached_twice(*rank, since)
+    });
+    largest - leaked.map_or(0, |(_, rank)| rank)
 }

@@ -1,5 +1,5 @@
-//! The connections of one group are mostly adjacent in the table, so what depends on the group is
-//! looked up once for a run of them.
+//! Looks up what depends on a group once for a run of its connections: the connections of one group
+//! are mostly adjacent in the table.
 
 use alloc::collections::BTreeMap;
 

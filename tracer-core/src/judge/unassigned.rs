@@ -19,21 +19,23 @@ pub(super) struct Unassigned<'a> {
     has_extra: bool,
 }
 
-/// A connection. One with responses of several call sites has an entry for each.
+/// An entry for a connection. A connection with responses of several call sites has an entry for
+/// each.
 #[derive(Debug)]
 struct Entry<'a> {
     view: ConnectionView<'a>,
     claims: RuleSet,
-    /// The rules about the process that claim it but do not judge it yet, because it is capped.
+    /// The rules about the process that claim the connection but do not judge it yet, because it is
+    /// capped.
     withheld: RuleSet,
-    /// The call site of its responses.
+    /// The call site of the connection's responses.
     call_site: Option<&'a str>,
     /// Whether another entry represents the connection for rules that do not judge by call site.
     is_extra: bool,
 }
 
 impl<'a> Unassigned<'a> {
-    /// All of these connections.
+    /// Entries for all of these connections.
     pub(super) fn of(views: &[ConnectionView<'a>]) -> Self {
         let mut unassigned = Self { entries: Vec::with_capacity(views.len()), has_extra: false };
         for view in views {
@@ -73,7 +75,8 @@ impl<'a> Unassigned<'a> {
         }
     }
 
-    /// What the rule claims: by call site if the rule judges by call site, else together.
+    /// The entries that the rule claims: by call site if the rule judges by call site, else
+    /// together.
     pub(super) fn claimed(
         &self,
         rule: &Rule,
@@ -91,9 +94,9 @@ impl<'a> Unassigned<'a> {
         Some((None, members)).filter(|(_, members)| !members.is_empty()).into_iter().collect()
     }
 
-    /// Removes what the rule claims; only these call sites if it judges by call site. What remains
-    /// of the same connections is left to the rules that judge by call site, because no connection
-    /// has two verdicts.
+    /// Removes the connections that the rule claims; if it judges by call site, only those with
+    /// these call sites. The remaining entries of the same connections are left to the rules that
+    /// judge by call site, because no connection has two verdicts.
     pub(super) fn take(&mut self, rule: &Rule, rank: usize, call_sites: &BTreeSet<Option<&str>>) {
         let is_by_call_site = rule.id.is_by_call_site();
         let is_taken = |entry: &Entry<'_>| {

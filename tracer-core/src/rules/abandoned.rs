@@ -1,15 +1,19 @@
-//! **abandoned**: open and idle, with little or nothing unread, and no reader is waiting.
+//! **abandoned**: a connection is open and idle, with little or nothing unread, and no reader is
+//! waiting.
 //!
 //! To the kernel, the connection of a forgotten response is the same as an idle connection of a
 //! healthy pool. What distinguishes them is in the process: Go's HTTP client keeps a goroutine
 //! waiting for the response body to be read or closed.
 //!
-//! Claim: ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes) unread (more
+//! Claim: the connection is ESTABLISHED, with at most
+//! [`unread_min_bytes`](crate::Options::unread_min_bytes) unread (more
 //! is *undrained*), idle for `--idle`, and certainly no reader.
 //!
 //! - *certain*: confirmed by goroutine scan.
-//! - *likely*: the scan was incomplete, and `--min-count` went idle at separate times.
-//! - *possible*: fewer confirmed ones; or `--min-count` that are not confirmed, to one address.
+//! - *likely*: the scan was incomplete, and at least `--min-count` connections went idle at separate
+//!   times.
+//! - *possible*: fewer confirmed connections; or at least `--min-count` connections to one address
+//!   that are not confirmed.
 //!
 //! Lookalikes: many database and cache drivers leave idle connections without a reader; a response
 //! that a goroutine references may still be read.
@@ -23,7 +27,7 @@ use crate::{
 pub(super) const NEARLY_CONFIRMED: Rule =
     Rule::new(RuleId::Abandoned, claims, occurred, assess_confirmed)
         .restricted_to(ScanSubset::NearlyConfirmed);
-pub(super) const UNSEARCHED: Rule =
+pub(super) const SCAN_INCOMPLETE: Rule =
     Rule::new(RuleId::Abandoned, claims, occurred, assess_confirmed)
         .restricted_to(ScanSubset::ScanIncomplete);
 pub(super) const CONFIRMED: Rule =

@@ -7,7 +7,8 @@
 //! a burst is large enough to use them again.
 //!
 //! Connections *accumulated* if they died in one of these ways, and others were opened after the
-//! first of them was last used, other than in place of dead ones:
+//! first of them was last used, other than in place of dead ones (an excess that grew shows that by
+//! itself):
 //!
 //! - **One by one**: at separate times and still accumulating, with no more than a third of the
 //!   connections in one cluster; and either at least half as many clusters as connections, or at
@@ -16,15 +17,17 @@
 //!   `--pool-size` connections in at least twenty clusters are required.
 //! - **In bursts that were watched**: at least five clusters were watched, the process closed or
 //!   used none of the connections, and there are more than twice as many as were alive at once.
-//! - **More than the process closes or uses**: it closed or used others of the group, and the
-//!   excess of dead connections over the peak number alive at once grew across three clean-ups.
+//! - **More than the process closes or uses**: the process closed or used others of the group, and
+//!   the excess of dead connections over the peak number alive at once grew across three clean-ups.
 //!
 //! The opening time of a connection that was opened before tracing is unknown. If it carried one
 //! request, the time of that request is used instead; if nothing was sent, the kernel still has the
 //! time of the opening.
 
 use super::Claimed;
-use crate::{Interval, Timestamp, connection_view::ConnectionView, separate_times::SeparateTimes};
+use crate::{
+    Caveat, Interval, Timestamp, connection_view::ConnectionView, separate_times::SeparateTimes,
+};
 
 /// A series that counts as at least this many clusters lasts too long to be a burst.
 const CLUSTERS_OF_RUN: usize = 3;
@@ -41,7 +44,7 @@ pub(crate) enum Accumulation {
     AtOnce,
     /// In a way that does not exclude a pool.
     Undecided {
-        /// The length of a run that would decide it, in milliseconds.
+        /// The length of a run that would show whether it was a pool, in milliseconds.
         watch_ms: u64,
     },
     /// One by one, as leaks do.
@@ -54,10 +57,16 @@ impl<'a> Claimed<'_, 'a> {
         let members = || self.members.iter().filter(|member| test(member));
         let count = members().count();
         let times = self.separate_times(members().map(self.occurred));
-        let has_accumulated = self.is_beyond_pool()
+        let is_beyond_pool = self.is_beyond_pool();
+        let has_accumulated = is_beyond_pool
             || self.is_one_by_one(count, times)
             || self.is_in_bursts(members(), count);
-        if has_accumulated && has_continued(members(), times.first) {
+        let unused = members().map(ConnectionView::last_used_at).min();
+        let first = unused.map_or(times.first, |unused| unused.min(times.first));
+        // An excess that grew shows by itself that more were opened than replaced dead ones.
+        let has_continued =
+            || (is_beyond_pool && times.count > 1) || self.has_continued(members(), first);
+        if has_accumulated && has_continued() {
             return Accumulation::OneByOne;
         }
         if times.count <= 1 {
@@ -67,10 +76,10 @@ impl<'a> Claimed<'_, 'a> {
     }
 
     /// How the dead connections accumulated, if there are more than a pool keeps: more than
-    /// `--pool-size` that carried at most one request (`is_unused`), or more than four times as
-    /// many of `all`, because a pool may have one for each of many threads. If a pool was watched
-    /// and these are beyond it, more than `--pool-size` of `all` are enough. With several
-    /// addresses, a pool may keep that many for each.
+    /// `--pool-size` connections that carried at most one request (`is_unused`), or more than four
+    /// times `--pool-size` connections of `all`, because a pool may have one for each of many
+    /// threads. If a pool was watched and the connections are beyond it, more than `--pool-size`
+    /// connections of `all` are enough. With several addresses, a pool may keep that many for each.
     pub(crate) fn dead_accumulation(
         &self,
         is_unused: impl Fn(&ConnectionView<'a>) -> bool,
@@ -97,18 +106,75 @@ impl<'a> Claimed<'_, 'a> {
         }
     }
 
-    /// Whether the number of dead connections beyond those that the process returns to has grown.
+    /// Whether the number of dead connections beyond the number that the process returns to has
+    /// grown.
     fn is_beyond_pool(&self) -> bool {
         self.turnover.is_some_and(|turnover| turnover.excess_grew)
     }
 
-    /// Undecided until the required number of clusters has been watched.
+    /// See [`has_continued`].
+    fn has_continued<'m>(
+        &self,
+        members: impl Iterator<Item = &'m ConnectionView<'a>> + Clone,
+        first: Timestamp,
+    ) -> bool
+    where
+        'a: 'm,
+    {
+        let is_more = self.turnover.is_none_or(|turnover| self.group.len() > turnover.peak);
+        has_continued(members, first, is_more)
+    }
+
+    /// Undecided until the required number of clusters has been watched, or until the latest series
+    /// without a pause is too long to be a burst.
     fn undecided(&self, times: SeparateTimes) -> Accumulation {
         let (idle_ms, bursts) = (self.options.idle_ms, u64::try_from(BURSTS).unwrap_or(u64::MAX));
-        let pauses = u64::try_from(times.count).unwrap_or(u64::MAX).saturating_sub(1).max(1);
-        let pause_ms = (times.span_ms / pauses).max(idle_ms);
-        let watch_ms = pause_ms.saturating_mul(bursts).saturating_add(idle_ms);
-        Accumulation::Undecided { watch_ms }
+        let pauses = u64::try_from(times.runs.saturating_sub(1)).unwrap_or(u64::MAX);
+        let pause_ms = times.span_ms.checked_div(pauses).unwrap_or(0).max(idle_ms);
+        let bursts_ms = pause_ms.saturating_mul(bursts).saturating_add(idle_ms);
+        let lasted_ms = times.continuing_ms(idle_ms, self.now);
+        let series_ms = lasted_ms.filter(|lasted_ms| *lasted_ms < self.series_needed_ms());
+        let series_ms = series_ms.map_or(bursts_ms, |lasted_ms| self.series_watch_ms(lasted_ms));
+        Accumulation::Undecided { watch_ms: bursts_ms.min(series_ms) }
+    }
+
+    /// How long a series without a pause must last to be too long for a burst, in milliseconds.
+    fn series_needed_ms(&self) -> u64 {
+        let clusters = u64::try_from(CLUSTERS_OF_RUN).unwrap_or(u64::MAX);
+        self.options.idle_ms.saturating_mul(clusters)
+    }
+
+    /// The length of a run that shows whether a series that has lasted `lasted_ms` goes on for long
+    /// enough. The connections must have been idle for `--idle`, and some rules need to watch them
+    /// for as long.
+    fn series_watch_ms(&self, lasted_ms: u64) -> u64 {
+        let idle_ms = self.options.idle_ms;
+        let missing_ms = self.series_needed_ms().saturating_sub(lasted_ms);
+        missing_ms.saturating_add(idle_ms).max(idle_ms.saturating_mul(2))
+    }
+
+    /// Whether all of them are one series without a pause, in which connections were opened after
+    /// others had died: a restart of the peer is no explanation for that.
+    pub(super) fn is_replenished_series(&self) -> bool {
+        self.times.series.is_some() && self.has_continued(self.members.iter(), self.times.first)
+    }
+
+    /// The caveat for such a series, if it goes on and is too short.
+    pub(super) fn short_series(&self) -> Option<Caveat> {
+        let lasted_ms = self.times.continuing_ms(self.options.idle_ms, self.now)?;
+        let needed_ms = self.series_needed_ms();
+        let is_short = lasted_ms < needed_ms && self.is_replenished_series();
+        let watch_ms = self.series_watch_ms(lasted_ms);
+        is_short.then_some(Caveat::ShortSeries { lasted_ms, needed_ms, watch_ms })
+    }
+
+    /// Whether their times show at which rate they died: they still accumulate, or are a series
+    /// that goes on.
+    pub(crate) fn has_rate(&self) -> bool {
+        let idle_ms = self.options.idle_ms;
+        let lasted_ms = self.times.continuing_ms(idle_ms, self.now);
+        let is_series = lasted_ms.is_some_and(|lasted_ms| lasted_ms >= idle_ms / 2);
+        self.is_still_accumulating() || (is_series && self.is_replenished_series())
     }
 
     fn separate_times(&self, intervals: impl Iterator<Item = Interval>) -> SeparateTimes {
@@ -146,30 +212,28 @@ impl<'a> Claimed<'_, 'a> {
     }
 }
 
-/// Whether others were opened after the first of them was last used: a pool is bounded, a leak
-/// continues. The death of the first is not what counts, because a peer may take so long to close
-/// that all were opened before that.
+/// Whether others were opened after `first`, when the first of them was last used: a pool is
+/// bounded, a leak continues. The death of the first is not what counts, because a peer may take so
+/// long to close that all were opened before that.
 ///
-/// If the openings were watched, one is enough that did not take the place of a dead connection: a
-/// pool replaces those that it finds dead, while others stay below them. Otherwise, most must have
-/// been opened later: a pool may have replaced a few.
+/// One opening that was watched is enough if it was not in place of a dead connection, and there
+/// are more connections than were ever alive at once (`is_more_than_alive`): a pool replaces those
+/// that it finds dead, while others stay below them. Otherwise, most must have been opened later: a
+/// pool may have replaced a few, and a connection that it closed had perhaps died just before that.
 fn has_continued<'m, 'a: 'm>(
     members: impl Iterator<Item = &'m ConnectionView<'a>> + Clone,
-    first_cluster: Timestamp,
+    first: Timestamp,
+    is_more_than_alive: bool,
 ) -> bool {
-    let unused = members.clone().map(ConnectionView::last_used_at).min();
-    let first = unused.map_or(first_cluster, |unused| unused.min(first_cluster));
     let (mut known, mut later) = (0_usize, 0_usize);
     for member in members {
         let Some(opened) = member.known_opening() else { continue };
-        let is_later = opened > first;
-        if !member.may_predate_tracing() {
-            if is_later && !member.tracked.is_replacement {
-                return true;
-            }
-            continue;
+        let is_watched = !member.may_predate_tracing();
+        let is_later = opened > first && !(is_watched && member.tracked.is_replacement);
+        if is_watched && is_later && is_more_than_alive {
+            return true;
         }
-        known += 1;
+        known += usize::from(!is_watched || !is_more_than_alive);
         later += usize::from(is_later);
     }
     2 * later > known

@@ -15,8 +15,8 @@
 //!
 //! - *certain*: confirmed by goroutine scan (HTTP/1 only; whether a goroutine references a stream
 //!   is unknown).
-//! - *likely*: fewer confirmed ones, not read in several parts; or `--min-count` that certainly
-//!   have no reader and are not known to be referenced.
+//! - *likely*: fewer confirmed responses, not read in several parts; or at least `--min-count`
+//!   responses that certainly have no reader and are not known to be referenced.
 //! - *possible*: otherwise.
 //!
 //! Lookalikes: paused downloads, long polls, forwarding to slow clients.
@@ -41,7 +41,7 @@ use crate::{
 pub(super) const NEARLY_CONFIRMED: Rule =
     Rule::new(RuleId::BodyNotClosed, claims, occurred, assess_nearly_confirmed)
         .selecting(ScanSubset::NearlyConfirmed);
-pub(super) const UNSEARCHED: Rule =
+pub(super) const SCAN_INCOMPLETE: Rule =
     Rule::new(RuleId::BodyNotClosed, claims, occurred, assess_unconfirmed)
         .restricted_to(ScanSubset::ScanIncomplete);
 pub(super) const CONFIRMED: Rule =
@@ -205,7 +205,7 @@ fn assess_unconfirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     Some(assessment(claimed, confidence, is_likely.then_some(in_group)))
 }
 
-/// Whether the application read it in several parts, as it does with a large download.
+/// Whether the application read the response in several parts, as it does with a large download.
 fn was_processed(view: &ConnectionView<'_>) -> bool {
     view.tracked.reads >= PARTIAL_READS_MIN && !view.is_multiplexed()
 }
@@ -214,7 +214,7 @@ fn responses(claimed: &Claimed<'_, '_>) -> usize {
     claimed.members.iter().map(|member| leaked(member).count()).sum()
 }
 
-/// The leaked responses of HTTP/2.
+/// The leaked HTTP/2 responses of the group.
 fn streams<'a>(
     claimed: &Claimed<'_, 'a>,
 ) -> impl Iterator<Item = (ConnectionView<'a>, &'a Response)> {
@@ -225,8 +225,8 @@ fn streams<'a>(
     pairs.filter(|(_, response)| response.stream.is_some())
 }
 
-/// `in_same_state` is the number of responses of the group that are in the same state, if that
-/// number or their own is enough.
+/// The assessment of responses that are not confirmed. `in_same_state` is the number of responses
+/// of the group that are in the same state, if that number or the call site's own number is enough.
 fn assessment(
     claimed: &Claimed<'_, '_>,
     confidence: Confidence,
@@ -253,7 +253,8 @@ fn assessment(
     Assessment { verdict: Verdict::BodyNotClosed, confidence, growth_raises_confidence, reasons }
 }
 
-/// Responses that the application may still read, because it read them in several parts before.
+/// Adds the responses that the application may still read, because it read them in several parts
+/// before.
 fn add_pauses(reasons: &mut Reasons, claimed: &Claimed<'_, '_>, total: usize) {
     let was_read = |response: &Response| response.stream.is_some_and(|stream| stream.was_read);
     let streams = streams(claimed).filter(|(_, response)| was_read(response)).count();
@@ -263,7 +264,7 @@ fn add_pauses(reasons: &mut Reasons, claimed: &Claimed<'_, '_>, total: usize) {
     }
 }
 
-/// The number of HTTP/1 open responses, and for how long.
+/// The evidence about HTTP/1: the number of open responses, and how long they have been open.
 fn open_responses(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let members = claimed.members.iter().filter(|member| !member.is_multiplexed());
     let ages = || members.clone().flat_map(|member| leaked(member).map(|it| age_ms(member, it)));
@@ -271,7 +272,7 @@ fn open_responses(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     (count > 0).then(|| Evidence::OpenResponses { count, age: range(ages()) })
 }
 
-/// The number of HTTP/2 open responses, and how much memory they use.
+/// The evidence about HTTP/2: the number of open responses, and how much memory they use.
 fn streams_unread(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let held_bytes = |response: &Response| response.stream.map_or(0, |stream| stream.held_bytes);
     let unread_ms = |(member, response): (ConnectionView<'_>, &Response)| {
@@ -287,7 +288,7 @@ fn streams_unread(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     })
 }
 
-/// What pending data shows if the reader is unknown.
+/// Adds what pending data shows about connections whose reader is unknown.
 fn add_pending(reasons: &mut Reasons, claimed: &Claimed<'_, '_>) {
     let is_unknown = |member: &ConnectionView<'_>| {
         member.reader() == Reader::Unknown && !member.is_multiplexed()
@@ -308,5 +309,6 @@ fn add_pending(reasons: &mut Reasons, claimed: &Claimed<'_, '_>) {
 fn request_times(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let since = claimed.members.iter().flat_map(leaked).map(|it| Interval::exact(it.since));
     let times = SeparateTimes::of(since, claimed.options.gap_ms(), claimed.options.idle_ms);
-    (times.count > 1).then(|| recurrence(claimed, times, Occurrence::Requested))
+    (times.count > 1 || times.series.is_some())
+        .then(|| recurrence(claimed, times, Occurrence::Requested))
 }

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use crate::{
     CountOf, DurationRange, Held, Interval, Options, ProcessFacts, Timestamp,
-    connection_view::ConnectionView, separate_times::SeparateTimes, turnover::Turnover,
+    connection_view::ConnectionView, fd_use::FdUse, separate_times::SeparateTimes,
+    turnover::Turnover,
 };
 
 /// One in this many connections of a confirmed finding may be unconfirmed.
@@ -24,11 +25,12 @@ pub(crate) struct ResponseCounts {
 #[derive(Debug)]
 pub(crate) struct Claimed<'c, 'a> {
     pub(crate) members: Vec<ConnectionView<'a>>,
-    /// When the rule's occurrence (such as the peer's FIN) happened to them.
+    /// When the rule's occurrence (such as the peer's FIN) happened to the claimed connections.
     pub(crate) times: SeparateTimes,
     /// All connections of the group, claimed or not.
     pub(crate) group: &'c [ConnectionView<'a>],
-    /// Whether they go to several addresses. Limits for a pool then apply to each address.
+    /// Whether the connections go to several addresses. Limits for a pool then apply to each
+    /// address.
     pub(crate) is_by_port: bool,
     /// The responses of the group, claimed or not.
     pub(crate) responses_of_group: ResponseCounts,
@@ -36,8 +38,11 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) turnover: Option<&'c Turnover>,
     /// When the rule's occurrence happened to a connection.
     pub(crate) occurred: fn(&ConnectionView<'_>) -> Interval,
-    /// How many members were opened by a process that is known to be still running.
+    /// The number of claimed connections that were opened by a process that is known to be still
+    /// running.
     pub(crate) running_openers: usize,
+    /// The open file descriptors of the process, if known.
+    pub(crate) fds: Option<FdUse>,
     /// What `/proc` says about the process, if known.
     pub(crate) process: Option<&'a ProcessFacts>,
     pub(crate) options: &'a Options,
@@ -69,63 +74,66 @@ impl<'a> Claimed<'_, 'a> {
         self.members.iter().filter(|member| test(member)).count()
     }
 
-    /// `count` of all members.
+    /// `count` of all claimed connections.
     pub(crate) fn of_all(&self, count: usize) -> CountOf {
         CountOf { count, total: self.count() }
     }
 
-    /// How many are confirmed by goroutine scan.
+    /// The number of claimed connections that are confirmed by goroutine scan.
     pub(crate) fn confirmed(&self) -> usize {
         self.count_where(ConnectionView::is_confirmed)
     }
 
-    /// Whether enough are confirmed, of these or of the whole group (a leak can be in several
-    /// states), and nearly all of these are confirmed.
+    /// Whether enough connections are confirmed, among the claimed ones or in the whole group (a
+    /// leak can be in several states), and nearly all of the claimed ones are confirmed.
     pub(crate) fn is_confirmed(&self) -> bool {
         let (count, confirmed) = (self.count(), self.confirmed());
         let is_nearly_all = (count - confirmed) * UNSURE_ONE_IN <= count;
         is_nearly_all && self.is_enough(confirmed, count, self.responses_of_group.confirmed)
     }
 
-    /// Whether `some` is at least `--min-count`; or is at least half of `of`, and `in_group` is at
+    /// Whether `some` is at least `--min-count`, or is at least half of `of` while `in_group` is at
     /// least `--min-count`.
     pub(super) fn is_enough(&self, some: usize, of: usize, in_group: usize) -> bool {
         let enough = self.options.count_min;
         some >= enough || (some > 0 && 2 * some >= of && in_group >= enough)
     }
 
-    /// How many have a response that a goroutine references.
+    /// The number of claimed connections with a response that a goroutine references.
     pub(crate) fn held(&self) -> usize {
         self.count_where(|member| member.held() == Some(Held::Somebody))
     }
 
-    /// How many have a response whose references could not be scanned completely.
+    /// The number of claimed connections with a response whose references could not be scanned
+    /// completely.
     pub(crate) fn scan_incomplete(&self) -> usize {
         self.count_where(ConnectionView::is_scan_incomplete)
     }
 
-    /// Whether the process may read most of them later, because goroutines reference their
-    /// responses.
+    /// Whether the process may read most of the claimed connections later, because goroutines
+    /// reference their responses.
     pub(crate) fn may_be_resumed(&self) -> bool {
         2 * self.held() > self.count()
     }
 
-    /// See [`SeparateTimes::is_at_separate_times`].
+    /// Whether the rule's occurrence happened at separate times: see
+    /// [`SeparateTimes::is_at_separate_times`].
     pub(crate) fn is_at_separate_times(&self) -> bool {
         self.times.is_at_separate_times(self.options.idle_ms)
     }
 
-    /// See [`SeparateTimes::is_still_accumulating`].
+    /// Whether the claimed connections are still accumulating: see
+    /// [`SeparateTimes::is_still_accumulating`].
     pub(crate) fn is_still_accumulating(&self) -> bool {
         self.times.is_still_accumulating(self.options.idle_ms, self.now)
     }
 
-    /// The shortest and the longest of a duration in milliseconds.
+    /// The shortest and the longest of a duration of the claimed connections, in milliseconds.
     pub(crate) fn range(&self, duration_ms: impl Fn(&ConnectionView<'a>) -> u64) -> DurationRange {
         range(self.members.iter().map(duration_ms))
     }
 
-    /// The sum of a number of bytes.
+    /// The sum of a number of bytes over the claimed connections.
     pub(crate) fn sum(&self, bytes: impl Fn(&ConnectionView<'a>) -> u64) -> u64 {
         self.members.iter().map(bytes).fold(0, u64::saturating_add)
     }

@@ -1,18 +1,23 @@
 //! **close-wait** and **stale-pool**: the peer closed, and the process did not.
 //!
-//! Claim: in CLOSE_WAIT for `--idle`, nothing was sent since, and nothing was read within `--idle`.
+//! Claim: the connection has been in CLOSE_WAIT for `--idle`, nothing was sent since the peer closed,
+//! and nothing was read within `--idle`.
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: one of these accumulated ([`accumulation`](super::accumulation)):
-//!   - more than `--pool-size` that carried at most one request or were left unread, to one
-//!     address;
-//!   - more than four times `--pool-size` of any kind, to one address; more than `--pool-size` are
-//!     enough if they are beyond a pool that was watched ([`turnover`](crate::turnover));
-//!   - `--min-count` on which the process was seen to receive EOF.
-//! - *possible*: more than `--pool-size`; or `--min-count` with nothing unread; or any number if on
-//!   one of them the process received EOF, or the goroutine scan found no reference to the
-//!   response, or if the process may return to most of them or still answer the requests of most.
-//! - **stale-pool** *info*: fewer.
+//!   - more than `--pool-size` connections to one address that carried at most one request or were
+//!     left unread;
+//!   - more than four times `--pool-size` connections of any kind to one address; more than
+//!     `--pool-size` connections are enough if they are beyond a pool that was watched
+//!     ([`turnover`](crate::turnover));
+//!   - at least `--min-count` connections on which the process was seen to receive EOF.
+//!
+//!   Or the process is at its fd limit ([`fd_limit`](super::fd_limit)).
+//! - *possible*: more than `--pool-size` connections; or at least `--min-count` connections with
+//!   nothing unread; or any number of connections if on one of them the process received EOF, or
+//!   the goroutine scan found no reference to the response, or if the process may return to most of
+//!   the connections or still answer the requests on most of them.
+//! - **stale-pool** *info*: fewer connections.
 //!
 //! Lookalikes: a client pool keeps the connections that the server closed until it next uses them,
 //! and a restart of the server leaves many at once. A forwarder that has forwarded the FIN
@@ -50,8 +55,8 @@ fn is_certainly_overdue(view: &ConnectionView<'_>) -> bool {
     view.is_overdue(view.peer_closed_ago().min_ms)
 }
 
-/// Whether the peer has sent a request, and the process has read all of it and may be preparing the
-/// response.
+/// Whether the peer has sent a request that the process has read completely, so that the process
+/// may be preparing the response.
 pub(crate) fn may_be_answered(direction: Direction, facts: &SocketFacts) -> bool {
     facts.state == TcpState::CloseWait
         && direction == Direction::Inbound
@@ -75,13 +80,15 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         noticed => noticed,
     };
     let has_accumulated = accumulated == Accumulation::OneByOne;
+    let fd_limit = claimed.fd_limit(is_certainly_overdue);
+    let is_at_fd_limit = fd_limit.is_some_and(|fd_limit| fd_limit.is_witness);
     let unreferenced = claimed.confirmed() + claimed.scan_incomplete();
     let working = claimed.count_where(|it| may_be_answered(it.direction, it.facts));
     let (verdict, confidence) = if claimed.is_confirmed() {
         (Verdict::CloseWait, Confidence::Certain)
     } else if claimed.may_be_resumed() || 2 * working > count {
         (Verdict::CloseWait, Confidence::Possible)
-    } else if has_accumulated || noticed == Accumulation::OneByOne {
+    } else if has_accumulated || noticed == Accumulation::OneByOne || is_at_fd_limit {
         (Verdict::CloseWait, Confidence::Likely)
     } else if count > claimed.pool_max()
         || received_eof > 0
@@ -113,6 +120,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     if verdict == Verdict::CloseWait && confidence == Confidence::Possible {
         reasons.add_undecided(claimed, accumulated);
     }
+    reasons.add_fd_limit(claimed, fd_limit, confidence);
     reasons.add_readers(claimed);
     reasons.add_same_destination(claimed);
     if certain < count {

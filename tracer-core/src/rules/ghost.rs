@@ -1,22 +1,26 @@
-//! **ghost** and **stale-pool**: it was connected, is in CLOSE now, and its file descriptor is
-//! still open.
+//! **ghost** and **stale-pool**: a connection that was established is now in CLOSE, and its file
+//! descriptor is still open.
 //!
 //! The kernel has removed the connection from its tables, so `ss` and sock_diag(7) do not show it;
 //! only the process still holds it. A CLOSE_WAIT leak ends here once the peer answers a keepalive
 //! probe with a reset, and so does a connection whose network failed while no code read from it.
 //!
-//! Claim: in CLOSE for `--idle`, was connected before, and nothing was read within `--idle`.
+//! Claim: the connection has been in CLOSE for `--idle`, was established before, and nothing was
+//! read within `--idle`.
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: one of these accumulated ([`accumulation`](super::accumulation)):
-//!   - more than `--pool-size` that carried at most one request or were left unread, to one
-//!     address;
-//!   - more than four times `--pool-size` of any kind, to one address; more than `--pool-size` are
-//!     enough if they are beyond a pool that was watched ([`turnover`](crate::turnover));
-//!   - `--min-count` on which EOF or the error was returned to the process.
-//! - *possible*: more than `--pool-size`; or `--min-count` on which EOF or the error was returned;
-//!   or the goroutine scan was incomplete.
-//! - **stale-pool** *info*: fewer.
+//!   - more than `--pool-size` connections to one address that carried at most one request or were
+//!     left unread;
+//!   - more than four times `--pool-size` connections of any kind to one address; more than
+//!     `--pool-size` connections are enough if they are beyond a pool that was watched
+//!     ([`turnover`](crate::turnover));
+//!   - at least `--min-count` connections on which EOF or the error was returned to the process.
+//!
+//!   Or the process is at its fd limit ([`fd_limit`](super::fd_limit)).
+//! - *possible*: more than `--pool-size` connections; or at least `--min-count` connections on which
+//!   EOF or the error was returned; or the goroutine scan was incomplete.
+//! - **stale-pool** *info*: fewer connections.
 //!
 //! Lookalikes: a pool whose server was restarted, if keepalive probes have been answered with
 //! resets and the pool has not used the connections since; a pool with one connection per thread
@@ -63,9 +67,11 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let are_enough_reported = reported >= claimed.count_min();
     let noticed = claimed.accumulation(is_reported);
     let is_noticed_leak = are_enough_reported && noticed == Accumulation::OneByOne;
+    let fd_limit = claimed.fd_limit(|_| true);
+    let is_at_fd_limit = fd_limit.is_some_and(|fd_limit| fd_limit.is_witness);
     let (verdict, confidence) = if claimed.is_confirmed() {
         (Verdict::Ghost, Confidence::Certain)
-    } else if accumulated == Accumulation::OneByOne || is_noticed_leak {
+    } else if accumulated == Accumulation::OneByOne || is_noticed_leak || is_at_fd_limit {
         (Verdict::Ghost, Confidence::Likely)
     } else if is_many || are_enough_reported || claimed.scan_incomplete() > 0 {
         (Verdict::Ghost, Confidence::Possible)
@@ -87,6 +93,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     if verdict == Verdict::Ghost && confidence == Confidence::Possible {
         reasons.add_undecided(claimed, accumulated);
     }
+    reasons.add_fd_limit(claimed, fd_limit, confidence);
     let growth_raises_confidence =
         count >= claimed.count_min() && accumulated != Accumulation::AtOnce;
     Some(Assessment { verdict, confidence, growth_raises_confidence, reasons })

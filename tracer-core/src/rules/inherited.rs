@@ -1,5 +1,5 @@
-//! **inherited**: the process that opened it has closed it or has exited, and a process that did
-//! not open it still holds it.
+//! **inherited**: the process that opened a connection has closed it or has exited, and a process
+//! that did not open it still holds it.
 //!
 //! A child has copies of all file descriptors of its parent, and keeps those without close-on-exec
 //! after `exec`. Until the child exits, the peer does not receive a FIN.
@@ -10,9 +10,11 @@
 //!
 //! - *certain*: the process has called `exec`, and each of at least `--min-count` connections has
 //!   no reader, or two inspections found no thread waiting for it.
-//! - *likely*: the same after one inspection; or the process is a fork of an opener that is still
-//!   running, and certainly has no reader for any of at least `--min-count`.
-//! - *possible*: otherwise, `--min-count` after a fork, or any number after `exec`.
+//! - *likely*: the process has called `exec`, and one inspection found no thread waiting for any of
+//!   at least `--min-count` connections; or the process is a fork of an opener that is still
+//!   running, and certainly has no reader for any of at least `--min-count` connections.
+//! - *possible*: otherwise, at least `--min-count` connections after a fork, or any number after
+//!   `exec`.
 //!
 //! Lookalikes: a server that passes connections on purpose to children, which read them, register
 //! them in an epoll instance or have them as standard input (inetd); socket activation, which

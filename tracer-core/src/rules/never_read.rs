@@ -1,9 +1,11 @@
-//! **never-read**: accepted, data or a FIN arrived, and none of it was ever read.
+//! **never-read**: a connection was accepted, data or a FIN arrived, and none of it was ever read.
 //!
 //! Claim: inbound, ESTABLISHED or CLOSE_WAIT, data or a FIN has been pending for `--idle`,
 //! everything that was received is unread, and the process sends nothing on it.
 //!
-//! - *likely*: `--min-count` that accumulated ([`accumulation`](super::accumulation)).
+//! - *likely*: at least `--min-count` connections that accumulated
+//!   ([`accumulation`](super::accumulation)), or that have brought the process to its fd limit
+//!   ([`fd_limit`](super::fd_limit)).
 //! - *possible*: otherwise; or the process was seen to serve other connections of the group within
 //!   `--idle`.
 //!
@@ -42,8 +44,8 @@ fn waiting_ms(view: &ConnectionView<'_>) -> u64 {
     closed_ms.max(watched_ms).max(view.received_ms())
 }
 
-/// Whether the process was seen to read from it or to answer within `--idle`: it serves its
-/// clients, perhaps too slowly.
+/// Whether the process was seen to read from the connection or to answer on it within `--idle`: it
+/// serves its clients, perhaps too slowly.
 fn is_served(view: &ConnectionView<'_>) -> bool {
     let idle_ms = view.options.idle_ms;
     let is_recent = |at: Timestamp| view.now.ms_since(at) < idle_ms;
@@ -63,7 +65,10 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let (count, enough) = (claimed.count(), claimed.count_min());
     let served = claimed.group.iter().filter(|member| is_served(member)).count();
     let accumulated = claimed.accumulation(|_| true);
-    let is_leak = served == 0 && count >= enough && accumulated == Accumulation::OneByOne;
+    let fd_limit = claimed.fd_limit(|_| true);
+    let is_at_fd_limit = fd_limit.is_some_and(|fd_limit| fd_limit.is_witness);
+    let has_accumulated = accumulated == Accumulation::OneByOne || is_at_fd_limit;
+    let is_leak = served == 0 && count >= enough && has_accumulated;
     let confidence = if is_leak { Confidence::Likely } else { Confidence::Possible };
     let received_bytes = claimed.sum(|member| member.facts.unread_bytes);
     let waiting = claimed.range(waiting_ms);
@@ -80,6 +85,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     if !is_leak && count >= enough {
         reasons.add_undecided(claimed, accumulated);
     }
+    reasons.add_fd_limit(claimed, fd_limit, confidence);
     let growth_raises_confidence =
         count >= enough && served == 0 && accumulated != Accumulation::AtOnce;
     Some(Assessment { verdict: Verdict::NeverRead, confidence, growth_raises_confidence, reasons })

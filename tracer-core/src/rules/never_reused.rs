@@ -4,7 +4,8 @@
 //! unread, data was received, at most four data segments were sent, idle for `--idle`, and either
 //! unknown to Go's HTTP client or in its idle pool.
 //!
-//! - *possible*: `--min-count` that are still accumulating, none known to Go's HTTP client.
+//! - *possible*: at least `--min-count` connections that are still accumulating, none of them known to
+//!   Go's HTTP client.
 //!
 //! The kernel's data cannot distinguish a small response that is never read to EOF from a private
 //! pool that is never used again. Both are worth fixing.

@@ -4,8 +4,8 @@
 //! Claim: ESTABLISHED or CLOSE_WAIT with at least two unanswered keepalive or window probes or
 //! retransmissions, nothing acknowledged for `--idle`, and not on loopback.
 //!
-//! - *likely*: `--min-count` of them.
-//! - *possible*: fewer.
+//! - *likely*: at least `--min-count` connections.
+//! - *possible*: fewer connections.
 //!
 //! The kernel gives up after minutes (`tcp_keepalive_probes`, `tcp_retries2`), but a process that
 //! does not read never learns of it. Without keepalive and without data in flight, a dead peer

@@ -1,4 +1,4 @@
-//! Which rules claim a connection.
+//! A set of rules, such as those that claim a connection.
 
 use super::{RULES, Rule};
 use crate::connection_view::ConnectionView;

@@ -36,7 +36,7 @@ pub(crate) enum ScanSubset {
     Confirmed,
     /// All connections that the rule claims.
     All,
-    /// The connections that were *likely* before, by the same pattern.
+    /// The connections that were *likely* before, because of the same pattern.
     Persisting,
     /// The connections that are not confirmed.
     Unconfirmed,
@@ -59,8 +59,8 @@ impl ScanSubset {
         }
     }
 
-    /// Whether the rule applies to this subset. Otherwise, the rule judges all of its connections
-    /// by what else is known about them.
+    /// Whether the rule applies to this subset. Otherwise, the rule judges all connections that it
+    /// claims by the other evidence about them.
     fn applies_to(self, claimed: &Claimed<'_, '_>) -> bool {
         match self {
             Self::NearlyConfirmed | Self::Confirmed => claimed.is_confirmed(),

@@ -5,14 +5,15 @@ use core::cmp::Reverse;
 
 use super::{Accumulation, Claimed, Reasons};
 use crate::{
-    Caveat, Counted, Evidence, Occurrence, Reader, Recurrence, separate_times::SeparateTimes,
+    Caveat, Counted, Evidence, Occurrence, Reader, Recurrence,
+    separate_times::{SeparateTimes, Series},
 };
 
 /// The maximum number of requests listed; the rest are counted.
 const REQUESTS_MAX: usize = 3;
 
 impl Reasons {
-    /// Starts with this evidence.
+    /// Reasons that begin with this evidence.
     pub(super) fn new(evidence: Evidence) -> Self {
         Self { evidence: alloc::vec![evidence], caveats: Vec::new() }
     }
@@ -31,13 +32,19 @@ impl Reasons {
         match (claimed.count(), claimed.times.count) {
             (1, _) => {}
             (_, 1) if claimed.is_confirmed() => {}
+            (_, 1) if claimed.is_replenished_series() => {
+                self.add_caveat(Caveat::SingleBurstPossible);
+            }
             (_, 1) => self.add_caveat(Caveat::SingleCausePossible),
-            _ => self.add(recurrence(claimed, claimed.times, occurrence)),
+            _ => {}
+        }
+        if claimed.times.count > 1 || claimed.times.series.is_some() {
+            self.add(recurrence(claimed, claimed.times, occurrence));
         }
     }
 
-    /// Adds why a few confirmed connections are enough: others of the same destination are in other
-    /// states.
+    /// Adds why a few confirmed connections are enough: other connections to the same destination
+    /// are in other states.
     pub(super) fn add_same_destination(&mut self, claimed: &Claimed<'_, '_>) {
         if claimed.is_confirmed() && claimed.count() < claimed.options.count_min {
             let count = claimed.responses_of_group.confirmed;
@@ -47,11 +54,18 @@ impl Reasons {
 
     /// Adds caveats for connections of which it is undecided whether they accumulated.
     pub(super) fn add_undecided(&mut self, claimed: &Claimed<'_, '_>, accumulated: Accumulation) {
+        let short_series = claimed.short_series();
         match accumulated {
-            Accumulation::Undecided { watch_ms } if !claimed.is_by_port => {
+            Accumulation::OneByOne => {}
+            _ if claimed.is_by_port => {}
+            Accumulation::AtOnce | Accumulation::Undecided { .. } if short_series.is_some() => {
+                self.caveats.retain(|it| !it.is_about_cause());
+                self.caveats.extend(short_series);
+            }
+            Accumulation::Undecided { watch_ms } => {
                 self.add_caveat(Caveat::Undecided { watch_ms });
             }
-            _ => {}
+            Accumulation::AtOnce => {}
         }
         let count_min = claimed.count_min();
         if count_min > claimed.options.count_min {
@@ -90,9 +104,12 @@ pub(super) fn recurrence(
     times: SeparateTimes,
     occurrence: Occurrence,
 ) -> Evidence {
+    let since_last_ms = claimed.now.ms_since(times.latest);
+    if let Some(Series { count, span_ms, pause_max_ms }) = times.series {
+        return Evidence::Series { occurrence, count, span_ms, pause_max_ms, since_last_ms };
+    }
     let recurrence = Recurrence { occurrence, times: times.count, span_ms: times.span_ms };
     let idle_ms = claimed.options.idle_ms;
-    let since_last_ms = claimed.now.ms_since(times.latest);
     if times.is_still_accumulating(idle_ms, claimed.now) {
         return Evidence::Rising { recurrence, since_last_ms };
     }

@@ -3,14 +3,17 @@
 //! Claim: ESTABLISHED, data is unread, and for `--idle` nothing was read and nothing sent.
 //!
 //! - *certain*: confirmed by goroutine scan.
-//! - *likely*: `--min-count` hold more than [`unread_min_bytes`](crate::Options::unread_min_bytes),
-//!   were watched for `--idle` without a read, and accumulated
-//!   ([`accumulation`](super::accumulation)). Or, in a shorter run of at least two snapshots:
-//!   `--min-count` large ones that accumulated, of which no more was read than HTTP libraries
-//!   buffer on their own, and only when the response began, while no other connection of the group
-//!   is being processed.
-//! - *possible*: otherwise; and even then, if the process may return to them, or if a reader is
-//!   waiting for most of them: the process is stuck and has not forgotten them.
+//! - *likely*: at least `--min-count` connections with more than
+//!   [`unread_min_bytes`](crate::Options::unread_min_bytes) unread were watched for `--idle` without
+//!   a read, and accumulated ([`accumulation`](super::accumulation)). Or, in a shorter run of at
+//!   least two snapshots: at least `--min-count` such connections accumulated, no more was read from
+//!   them than HTTP libraries buffer on their own, and only when the response began, and the process
+//!   is not processing another connection of the group. Instead of accumulating, they may have
+//!   brought the process to its fd limit ([`fd_limit`](super::fd_limit)) while it is not processing
+//!   another connection of the group.
+//! - *possible*: otherwise. Also, whatever the above says, if the process may return to the
+//!   connections, or if a reader is waiting on most of them: the process is stuck and has not
+//!   forgotten them.
 //!
 //! Lookalikes: a few hundred unread bytes can stay unread forever in a healthy program (TLS session
 //! tickets). With a slow reader, nothing may be received for minutes, because the kernel lets the
@@ -54,36 +57,36 @@ fn neglected_ms(view: &ConnectionView<'_>) -> u64 {
     }
 }
 
-/// For how long nothing is known to have been read: while it was watched, or since data was last
-/// received if no read was ever seen.
+/// For how long nothing is known to have been read from the connection: for as long as it was
+/// watched or, if no read was ever seen, since data was last received.
 fn unread_ms(view: &ConnectionView<'_>) -> u64 {
     let watched_ms = watched_ms(view);
     if view.tracked.never_seen_reading { watched_ms.max(view.received_ms()) } else { watched_ms }
 }
 
-/// How long it was watched without a read, in milliseconds; 0 after a single snapshot.
+/// How long the connection was watched without a read, in milliseconds; 0 after a single snapshot.
 fn watched_ms(view: &ConnectionView<'_>) -> u64 {
     let tracked = view.tracked;
     let since = tracked.unread_since.max(tracked.known_since);
     if tracked.snapshots_seen < 2 { 0 } else { view.now.ms_since(since) }
 }
 
-/// Whether a reader is waiting on most of them and does not read what is there: the process is
-/// stuck.
+/// Whether a reader is waiting on most of the claimed connections and does not read what is there:
+/// the process is stuck.
 fn has_readers(claimed: &Claimed<'_, '_>) -> bool {
     2 * claimed.count_where(|member| member.reader().is_waiting()) > claimed.count()
 }
 
-/// Whether no more of it was read than libraries buffer on their own, and only when the response
-/// began. If the time of the last read is unknown, data that arrived long after the request counts
-/// as a later read: it may have arrived because the process continued to read.
+/// Whether no more data was read from the connection than libraries buffer on their own, and only
+/// when the response began. If the time of the last read is unknown, data that arrived long after
+/// the request counts as a later read: it may have arrived because the process continued to read.
 fn is_untouched(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
     let touched_at = facts.last_read_at.or(facts.last_received_at);
     !is_partly_read(view) && !touched_at.is_some_and(|at| is_later(view, at))
 }
 
-/// Whether the application has read more than the beginning of it.
+/// Whether the application has read more from the connection than the beginning of the response.
 fn is_partly_read(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
     facts.rx_bytes.saturating_sub(facts.unread_bytes) > FIRST_BUFFERS_BYTES
@@ -96,7 +99,7 @@ fn is_later(view: &ConnectionView<'_>, at: Timestamp) -> bool {
     at.ms_since(requested_at) > view.options.gap_ms().max(ANSWER_READ_MS)
 }
 
-/// Whether it was watched for `--idle` without a read.
+/// Whether the connection was watched for `--idle` without a read.
 fn was_watched(view: &ConnectionView<'_>) -> bool {
     watched_ms(view) >= view.options.idle_ms
 }
@@ -133,7 +136,10 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let seen = claimed.count_where(|member| is_large(member) && was_watched(member));
     let untouched = claimed.count_where(|member| is_large(member) && is_untouched(member));
     let accumulated = claimed.accumulation(is_large);
-    let has_accumulated = accumulated == Accumulation::OneByOne;
+    let fd_limit = claimed.fd_limit(is_large);
+    let is_at_fd_limit = fd_limit.is_some_and(|fd_limit| fd_limit.is_witness);
+    let has_accumulated =
+        accumulated == Accumulation::OneByOne || (is_at_fd_limit && being_processed == 0);
     // Two snapshots are needed to see that nothing is read.
     let is_apparent =
         watched.max_ms > 0 && has_accumulated && untouched >= count_min && being_processed == 0;
@@ -174,6 +180,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     if confidence == Confidence::Possible && large >= count_min {
         reasons.add_undecided(claimed, accumulated);
     }
+    reasons.add_fd_limit(claimed, fd_limit, confidence);
     let growth_raises_confidence = seen >= count_min
         && accumulated != Accumulation::AtOnce
         && !claimed.may_be_resumed()

@@ -7,10 +7,11 @@
 //! Claim: outbound, ESTABLISHED, data was received and read, idle for `--pool-idle`, a reader is
 //! waiting, and Go's HTTP client has it in its idle pool or does not know it.
 //!
-//! - *certain*: all belong to Go's HTTP client, to more than twice `--pool-size` `http.Transport`
-//!   values, went idle at separate times, and `--min-count` carried at most one request.
-//! - *possible*: `--min-count` `http.Transport` values; or, elsewhere, `--min-count` connections
-//!   that were opened while another one was idle.
+//! - *certain*: all connections belong to Go's HTTP client, to more than twice `--pool-size`
+//!   `http.Transport` values; they went idle at separate times, and at least `--min-count` of them
+//!   carried at most one request.
+//! - *possible*: at least `--min-count` `http.Transport` values; or, outside Go's HTTP client, at
+//!   least `--min-count` connections that were opened while another one was idle.
 //!
 //! Lookalikes: one client for each of a dozen tenants, which is a design and not a leak; after
 //! first use, each has carried one request. Outside Go, idle streams (WebSocket, server-sent
@@ -48,9 +49,9 @@ fn occurred(view: &ConnectionView<'_>) -> Interval {
     view.last_received()
 }
 
-/// The number of members that were opened although another connection to the same destination was
-/// idle, and has been idle since. The opening time is known if it was seen, or if they carried only
-/// one request.
+/// The number of claimed connections that were opened although another connection to the same
+/// destination was idle, and has been idle since. The opening time is known if it was seen, or if
+/// the connection carried only one request.
 fn missed_reuses(claimed: &Claimed<'_, '_>) -> usize {
     let last_used_at = |view: &ConnectionView<'_>| -> Timestamp { view.last_used_at() };
     let Some(longest_idle) = claimed.group.iter().map(last_used_at).min() else { return 0 };

@@ -1,6 +1,6 @@
 //! Call sites: each has a separate finding.
 
-use std::{collections::BTreeSet, format};
+use std::{collections::BTreeSet, format, vec::Vec};
 
 use expect_test::expect;
 
@@ -281,4 +281,28 @@ fn an_unknown_call_site_has_a_reason() {
     assert_eq!(notes, [Note::CallSiteLimit { stacks: 1, reason: CallSiteReason::StackEmpty }]);
     player.play_all("301s close a1..a12\n 302s snapshot");
     assert_eq!(player.detector.report().coverage.notes.len(), 0, "the process is gone");
+}
+
+/// Each reason is counted. What was found in a stack stands for the finding.
+#[test]
+fn the_reasons_of_a_finding_are_counted() {
+    let mut player = Player::new(Options::default());
+    player.play_all(
+        "
+        0s call-site stack=8
+        0s snapshot
+        1s open a1..a9 every=6s pid=10
+        55s open a10..a12 every=6s pid=10 stack=8
+        120s peer-closes a1..a12 every=6s
+        300s snapshot
+        ",
+    );
+    let findings = player.detector.report().findings;
+    assert_eq!(findings.len(), 1);
+    let reasons = findings[0].call_site_reasons.iter().map(|it| (&it.value, it.count));
+    assert_eq!(
+        reasons.collect::<Vec<_>>(),
+        [(&CallSiteReason::StackNotRecorded, 9), (&CallSiteReason::StackEmpty, 3)]
+    );
+    assert_eq!(findings[0].call_site_reason, Some(CallSiteReason::StackEmpty));
 }

@@ -317,11 +317,13 @@ fn slow_readers_of_closed_connections_are_not_a_leak() {
             [4m 2s]
               #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 59s, active 2s, retracted, peak possible x12
                  peer-closed count=12 ago=181000..236000ms
-                 but single-cause-possible
+                 series occurrence=PeerClosed count=12 span_ms=55000 pause_max_ms=5000 since_last_ms=181000
+                 but single-burst-possible
               #1 ghost possible: p10[10] outbound 10.0.0.1:443 x12, oldest 2m 59s, active 2s, retracted, peak possible x12
                  dead count=12 dead=121000..176000ms is_lower_bound=false
+                 series occurrence=Died count=12 span_ms=55000 pause_max_ms=5000 since_last_ms=121000
                  death-unnoticed count=12
-                 but single-cause-possible
+                 but single-burst-possible
         "#]],
     );
 }

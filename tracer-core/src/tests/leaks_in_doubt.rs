@@ -55,3 +55,20 @@ fn a_process_that_receives_eof_late_and_does_not_close_leaks() {
     );
     assert!(report.contains("close-wait likely: p10[10] outbound 10.0.0.1:443 x6"), "{report}");
 }
+
+/// The time for which to watch falls as the series grows, until it is too long to be a burst.
+#[test]
+fn a_short_series_without_a_pause_is_decided_soon() {
+    let report = timeline::run(
+        "
+        1s open a1..a75 every=2s pid=10
+        2s peer-closes a1..a75 every=2s
+        215s snapshot
+        215s report
+        ",
+        Options::default(),
+    );
+    assert!(report.contains("close-wait possible: p10[10] outbound 10.0.0.1:443 x75"), "{report}");
+    let caveat = "short-series lasted_ms=148000 needed_ms=180000 watch_ms=120000";
+    assert!(report.contains(caveat), "{report}");
+}

@@ -72,6 +72,7 @@ fn a_verdict_follows_a_socket_from_one_bad_state_to_the_next() {
             [3m 50s]
               #2 close-wait likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 50s, active 0s +0.0/min
                  peer-closed count=12 ago=9000..20000ms
+                 series occurrence=PeerClosed count=12 span_ms=11000 pause_max_ms=1000 since_last_ms=9000
                  but single-cause-possible
         "#]],
     );

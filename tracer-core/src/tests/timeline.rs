@@ -20,12 +20,18 @@
 //! | `9s call-site stack=7 is=main.get,api.go:23` | the call site of a stack from now on; without `is=`, it is unknown |
 //! | `9s stop pid=10` | the process is stopped, until `resume pid=10` |
 //! | `9s shutdown a1..a9` | the process sends its FIN and keeps the socket |
+//! | `0s limit pid=10 fds=256 files=20` | the fd limit of the process, and how many files it has open, from now on |
 //! | `9s leave-uninspected pid=10` | questions about readers are not answered, until `inspect pid=10` |
 //! | `9s leave-unidentified pid=10` | questions about the identity of the process are not answered |
 //! | `70s snapshot` | a snapshot, the questions, a judgment |
 //! | `70s report`, `70s changes` | the report of the detector, or the changes since the last one |
 
-use std::{collections::BTreeSet, format, string::String, vec::Vec};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    vec::Vec,
+};
 
 use super::{
     render,
@@ -159,6 +165,8 @@ pub(super) struct Player {
     forked: BTreeSet<u32>,
     unidentified: BTreeSet<u32>,
     uninspected: BTreeSet<u32>,
+    /// For each process, its fd limit and how many files it has open.
+    limits: BTreeMap<u32, (u32, u32)>,
     idle_ms: u64,
     report: String,
 }
@@ -174,7 +182,18 @@ impl Player {
         detector.handle(Input::Host(HostFacts { started_at, ..HostFacts::default() }));
         let [stopped, forked, unidentified, uninspected] = [(); 4].map(|()| BTreeSet::new());
         let (world, report) = (World::default(), String::new());
-        Self { world, detector, stopped, forked, unidentified, uninspected, idle_ms, report }
+        let limits = BTreeMap::new();
+        Self {
+            world,
+            detector,
+            stopped,
+            forked,
+            unidentified,
+            uninspected,
+            limits,
+            idle_ms,
+            report,
+        }
     }
 
     /// Continues with another timeline.
@@ -197,6 +216,10 @@ impl Player {
             ("deliver-events", _) => self.world.losing = false,
             ("stop", _) => drop(self.stopped.insert(line.number("pid"))),
             ("resume", _) => drop(self.stopped.remove(&line.number("pid"))),
+            ("limit", _) => {
+                let files = line.maybe("files").unwrap_or_default();
+                self.limits.insert(line.number("pid"), (line.number("fds"), files));
+            }
             ("leave-uninspected", _) => drop(self.uninspected.insert(line.number("pid"))),
             ("inspect", _) => drop(self.uninspected.remove(&line.number("pid"))),
             ("leave-unidentified", _) => drop(self.unidentified.insert(line.number("pid"))),
@@ -282,6 +305,14 @@ impl Player {
         }
     }
 
+    /// The open file descriptors of a process, and their limit.
+    fn fds(&self, pid: u32) -> (u64, u64) {
+        let Some((limit, files)) = self.limits.get(&pid) else { return (100, 1_024) };
+        let owners = self.world.sockets.values().flat_map(|socket| &socket.owners);
+        let sockets = owners.filter(|owner| owner.key.pid == pid).count();
+        (u64::from(*files) + u64::try_from(sockets).unwrap(), (*limit).into())
+    }
+
     fn snapshot(&mut self) {
         for input in self.world.outbox.drain(..) {
             self.detector.handle(input);
@@ -317,6 +348,7 @@ impl Player {
                     continue;
                 }
             };
+            let (open_fds, fd_limit) = self.fds(key.pid);
             self.detector.handle(Input::Process(ProcessFacts {
                 key,
                 exe: None,
@@ -325,8 +357,8 @@ impl Player {
                 uid: Some(0),
                 container: None,
                 inner_pid: None,
-                open_fds: Some(100),
-                fd_limit: Some(1_024),
+                open_fds: Some(open_fds),
+                fd_limit: Some(fd_limit),
                 stopped: self.stopped.contains(&key.pid),
                 has_executed: Some(!self.forked.contains(&key.pid)),
             }));

@@ -4,8 +4,10 @@ use std::{format, vec::Vec};
 
 use super::{timeline::Player, world};
 use crate::{
-    Goroutines, Input, Interval, Loss, Note, Options, Readers, Timestamp,
+    ConnectionId, Goroutines, Input, Interval, Loss, Note, Options, Readers, Timestamp,
+    group_size::GroupSize,
     separate_times::SeparateTimes,
+    turnover::{Cleaned, Remaining, Turnover},
 };
 
 fn interval(earliest_s: u64, latest_s: u64) -> Interval {
@@ -152,4 +154,55 @@ fn a_connection_whose_stack_was_lost_has_no_call_site() {
     player.detector.handle(Input::Loss(Loss { stacks_lost: 2, ..Loss::default() }));
     let cost = Note::FactsLost { ages: 0, openers: 0, call_sites: 2 };
     assert_eq!(player.detector.report().coverage.notes, [Note::StacksLost { count: 2 }, cost]);
+}
+
+/// Sizes of a group with `in_use` connections in use at `at_s` seconds.
+fn in_use(in_use: usize, at_s: u64) -> GroupSize {
+    let at = Timestamp::from_ms(at_s * 1_000);
+    GroupSize { count: 60, in_use: (in_use, at), ..GroupSize::empty(at) }
+}
+
+#[test]
+fn numbers_near_the_largest_in_use_are_remembered_when_it_rises() {
+    let mut turnover = Turnover::new(Timestamp::default());
+    let after = |at_s: u64| Timestamp::from_ms(at_s * 1_000);
+    for (number, at_s) in [(48, 10), (50, 100), (50, 105), (49, 200), (48, 300)] {
+        turnover.observe(in_use(number, at_s), 60_000);
+    }
+    assert_eq!(turnover.in_use_max, (50, after(105)));
+    assert!(turnover.was_nearly_reached_twice(1, after(99)), "by 50 and by 49");
+    assert!(!turnover.was_nearly_reached_twice(1, after(110)));
+    assert!(turnover.was_nearly_reached_twice(2, after(150)), "by 49 and by 48");
+    turnover.observe(in_use(51, 400), 60_000);
+    assert!(turnover.was_nearly_reached_twice(2, after(150)), "by 49 and by 51");
+    assert!(turnover.was_nearly_reached_twice(3, after(250)), "by 48 and by 51");
+    assert!(!turnover.was_nearly_reached_twice(1, after(110)));
+}
+
+/// `--min-count` rises by one step for each time that flagged connections were used again, at most
+/// by four, and falls by one step per ten times `--idle`.
+#[test]
+fn min_count_rises_with_each_use_and_falls_again() {
+    let options = Options { idle_ms: 10_000, ..Options::default() };
+    let mut turnover = Turnover::new(Timestamp::default());
+    let raises = |turnover: &Turnover, at_s: u64| {
+        turnover.raises(Timestamp::from_ms(at_s * 1_000), options.idle_ms)
+    };
+    for at_s in [100, 110, 120, 130, 140] {
+        let at = Timestamp::from_ms(at_s * 1_000);
+        let used = Cleaned {
+            id: ConnectionId(1),
+            at,
+            dead_since: at,
+            peer_closed: None,
+            alive_max_since: 0,
+            was_used: true,
+            was_seen_dead: true,
+        };
+        turnover.clean_up(at, &[used], &Remaining::default(), in_use(1, at_s), &options);
+    }
+    assert_eq!(raises(&turnover, 141), 4);
+    assert_eq!(raises(&turnover, 239), 4);
+    assert_eq!(raises(&turnover, 241), 3);
+    assert_eq!(raises(&turnover, 541), 0);
 }

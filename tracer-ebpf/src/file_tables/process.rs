@@ -1,4 +1,5 @@
-//! The processes with records: what user space would otherwise read from `/proc` for each snapshot.
+//! The entries of processes with records: facts that user space would otherwise read from `/proc`
+//! for each snapshot.
 
 use tracer_common::{COMM_LENGTH, TableProgress};
 
@@ -14,7 +15,7 @@ pub(super) struct Process {
     pub(super) pid: u32,
     pub(super) start_time_ns: u64,
     pub(super) comm: [u8; COMM_LENGTH],
-    /// A hash of the above, except for the pid.
+    /// A hash of the start time and the name of the process.
     pub(super) contents: u64,
 }
 
@@ -22,7 +23,7 @@ pub(super) struct Process {
 /// descriptors.
 ///
 /// # Safety
-/// `progress` must be to the value of the map.
+/// `progress` must point to the value of the map.
 #[inline(always)]
 pub(super) unsafe fn note(
     leader: &Task<Probed>,

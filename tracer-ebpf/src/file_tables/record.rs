@@ -14,14 +14,14 @@ use crate::{
 
 /// Part of a file table.
 pub(super) struct Part {
-    /// Address of its first entry, and the file descriptor of that.
+    /// Address of the first entry of the part, and the file descriptor of that entry.
     pub(super) entries: *const u8,
     pub(super) first_fd: u32,
-    /// [`SeenSocket::place`] of its first entry.
+    /// [`SeenSocket::place`] of the first entry of the part.
     pub(super) first_place: u64,
 }
 
-/// What [`write_next`] needs.
+/// The arguments of [`write_next`].
 pub(super) struct Writing {
     pub(super) part: Part,
     pub(super) process: Process,
@@ -32,7 +32,7 @@ pub(super) extern "C" fn write_next(index: u32, writing: *const Writing) -> i64 
     write_at(index, writing, Selection::All)
 }
 
-/// The same for the sockets in scope.
+/// Writes the record of a socket, if the socket is in scope.
 pub(super) extern "C" fn write_next_in_scope(index: u32, writing: *const Writing) -> i64 {
     write_at(index, writing, Selection::InScope)
 }
@@ -95,10 +95,10 @@ fn is_selected(sock: *const u8, process: &Process, selection: Selection) -> bool
     selection == Selection::All || includes().unwrap_or(false)
 }
 
-/// `None` if the file descriptor does not refer to the socket any more.
+/// Writes the record of a socket. `None` if the file descriptor no longer refers to it.
 ///
 /// # Safety
-/// The pointers must be to values of the maps.
+/// The pointers must point to values of the maps.
 #[inline(always)]
 unsafe fn write_record(
     record: *mut RawSocketRecord,

@@ -22,7 +22,8 @@ use crate::{
 /// closed in a row, the next sockets skip the others, and are read again.
 const SKIPPED_MAX: u32 = 8;
 
-/// Set in [`SeenSocket::contents`] if the record was read when they were already as before.
+/// Set in [`SeenSocket::contents`] if the hashed values had not changed since the pass before when
+/// the record was read.
 pub(super) const IS_COMPLETE: u64 = 1;
 
 /// Adds a value to a hash.
@@ -45,7 +46,7 @@ pub(super) fn of_process(start_time_ns: u64, comm: [u8; COMM_LENGTH]) -> u64 {
 /// sock`; 0 if there is none. Must be called in the order of file descriptors.
 ///
 /// # Safety
-/// `progress` must be to the value of the map.
+/// `progress` must point to the value of the map.
 #[inline(always)]
 pub(super) unsafe fn previous(progress: *mut TableProgress, place: u64, sock: u64) -> u64 {
     // SAFETY: the caller guarantees it; the other pointers are to values of maps.
@@ -76,7 +77,7 @@ pub(super) unsafe fn previous(progress: *mut TableProgress, place: u64, sock: u6
 /// The contents that the previous pass noted for this record, counted from 1; 0 if there are none.
 ///
 /// # Safety
-/// `progress` must be to the value of the map.
+/// `progress` must point to the value of the map.
 #[inline(always)]
 pub(super) unsafe fn contents_before(progress: *mut TableProgress, previous: u64) -> u64 {
     let Some(number) = previous.checked_sub(1) else { return 0 };
@@ -91,7 +92,7 @@ pub(super) unsafe fn contents_before(progress: *mut TableProgress, previous: u64
 /// Notes what the record of this pass with this number is about.
 ///
 /// # Safety
-/// `progress` must be to the value of the map.
+/// `progress` must point to the value of the map.
 #[inline(always)]
 pub(super) unsafe fn note(progress: *mut TableProgress, number: u32, seen: SeenSocket) {
     // SAFETY: the caller guarantees it; the other pointer is to the value of a map.

@@ -8,8 +8,29 @@ use std::{
 
 use object::elf;
 
-use super::{Elf, Header, SectionHeader};
+use super::{CompressionHeader, Elf, Header, SectionHeader};
 use crate::budget::Budget;
+
+/// The content of a compressed section whose header says that `size` bytes are compressed.
+pub(crate) fn compressed(content: &[u8], size: u64) -> Vec<u8> {
+    let mut bytes = vec![0; size_of::<CompressionHeader>()];
+    bytes[..4].copy_from_slice(&elf::ELFCOMPRESS_ZLIB.to_le_bytes());
+    bytes[8..16].copy_from_slice(&size.to_le_bytes());
+    bytes.extend(miniz_oxide::deflate::compress_to_vec_zlib(content, 6));
+    bytes
+}
+
+/// Moves the number of sections, and the index of the section with their names, from the header of
+/// the file to the first section header.
+pub(crate) fn move_counts(file: &File) {
+    let mut header = [0; size_of::<Header>()];
+    file.read_exact_at(&mut header, 0).unwrap();
+    let offset = u64::from_le_bytes(*header[40..].first_chunk().unwrap());
+    let (count, names) = header[60..].split_at(2);
+    file.write_all_at(count, offset + 32).unwrap();
+    file.write_all_at(names, offset + 40).unwrap();
+    file.write_all_at(&[0, 0, 0xff, 0xff], 60).unwrap();
+}
 
 /// A file with these sections, each with its kind, flags and content.
 pub(crate) struct Example {
@@ -23,7 +44,7 @@ impl Example {
         Self::of(tempfile::tempfile().unwrap())
     }
 
-    /// The same in an empty file.
+    /// An example without sections, written to an empty file.
     pub(crate) fn of(mut file: File) -> Self {
         file.write_all(&[0; size_of::<Header>()]).unwrap();
         Self { file, headers: vec![[0; size_of::<SectionHeader>()]], names: vec![0] }

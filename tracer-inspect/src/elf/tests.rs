@@ -1,13 +1,8 @@
-use super::{example::Example, *};
+use super::{
+    example::{Example, compressed, move_counts},
+    *,
+};
 use crate::budget::Allowance;
-
-fn compressed(content: &[u8], size: u64) -> Vec<u8> {
-    let mut bytes = vec![0; size_of::<CompressionHeader>()];
-    bytes[..4].copy_from_slice(&elf::ELFCOMPRESS_ZLIB.to_le_bytes());
-    bytes[8..16].copy_from_slice(&size.to_le_bytes());
-    bytes.extend(miniz_oxide::deflate::compress_to_vec_zlib(content, 6));
-    bytes
-}
 
 fn content(elf: &Elf, name: &str, budget: &Budget) -> Result<Vec<u8>, SectionError> {
     elf.content(elf.section(name).unwrap(), 1 << 20, budget).map(|content| content.bytes)
@@ -104,4 +99,53 @@ fn a_match_across_two_parts_is_found() {
         Some(before + place as u64)
     });
     assert_eq!(found, Some(WINDOW as u64 - 3));
+}
+
+#[test]
+fn counts_that_do_not_fit_in_the_header_are_in_the_first_section() {
+    let budget = Budget::default();
+    let mut example = Example::new();
+    example.add(".plain", elf::SHT_PROGBITS, 0, b"text");
+    let file = example.file.try_clone().unwrap();
+    let parse = || Elf::parse(file.try_clone().unwrap(), &budget).unwrap();
+    drop(example.finish(&budget).unwrap());
+    move_counts(&file);
+    let elf = parse();
+    assert_eq!((elf.unread_sections, content(&elf, ".plain", &budget).unwrap().len()), (None, 4));
+
+    let mut header = [0; size_of::<Header>()];
+    file.read_exact_at(&mut header, 0).unwrap();
+    let sections = u64::from_le_bytes(*header[40..].first_chunk().unwrap());
+    for (count, reason) in [
+        (0, None),
+        (1_000, Some(UnreadSections::Damaged)),
+        (SECTIONS_MAX as u64 + 1, Some(UnreadSections::TooMany)),
+        (u64::MAX, Some(UnreadSections::TooMany)),
+    ] {
+        file.write_all_at(&count.to_le_bytes(), sections + 32).unwrap();
+        let elf = parse();
+        assert_eq!((elf.unread_sections, elf.sections.len()), (reason, 0), "{count}");
+    }
+    // No section headers at all.
+    file.write_all_at(&[0; 8], 40).unwrap();
+    assert_eq!(parse().unread_sections, None);
+    // As many program headers, with the number in the first section header (`PN_XNUM`).
+    file.write_all_at(&[0xff, 0xff], 56).unwrap();
+    assert!(Elf::parse(file.try_clone().unwrap(), &budget).is_none());
+}
+
+#[test]
+fn the_first_section_has_no_name() {
+    let budget = Budget::default();
+    let mut example = Example::new();
+    example.add(".gnu_debuglink", elf::SHT_PROGBITS, 0, b"name");
+    let file = example.file.try_clone().unwrap();
+    drop(example.finish(&budget).unwrap());
+    let mut header = [0; size_of::<Header>()];
+    file.read_exact_at(&mut header, 0).unwrap();
+    let sections = u64::from_le_bytes(*header[40..].first_chunk().unwrap());
+    // The name of the only other section, at offset 1 of the names.
+    file.write_all_at(&1_u32.to_le_bytes(), sections).unwrap();
+    let elf = Elf::parse(file, &budget).unwrap();
+    assert_eq!(content(&elf, ".gnu_debuglink", &budget).unwrap(), b"name");
 }

@@ -22,16 +22,16 @@ pub struct Rules(Vec<Rule>);
 /// What a frame means in the search for the application's call site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It belongs to the application.
+    /// The frame belongs to the application.
     Application,
-    /// It belongs to a library; the application's frame is further out.
+    /// The frame belongs to a library; the application's frame is further out.
     Library,
-    /// Like a library, for a runtime that jumps into JIT-compiled code, so that its frames need not
-    /// follow a call instruction.
+    /// The frame is treated like one of a library. It belongs to a runtime that jumps into
+    /// JIT-compiled code, so that its frames need not follow a call instruction.
     Engine,
-    /// It runs deferred work, such as an event loop. Its callers did not cause the call.
+    /// The frame runs deferred work, such as an event loop. Its callers did not cause the call.
     Loop,
-    /// It represents a function that cannot be identified and may belong to the application.
+    /// The frame represents a function that cannot be identified and may belong to the application.
     Hidden,
 }
 
@@ -196,7 +196,7 @@ impl Rule {
     }
 }
 
-/// The language of the rules below a line such as `[go]`; `None`: any.
+/// The language of the rules below a line such as `[go]`; `None` means any language.
 fn parse_section(name: &str) -> Result<Option<Language>> {
     if name == "any" {
         return Ok(None);

@@ -73,7 +73,8 @@ const HOOK_SETS: [HookSet; 4] = [
     ],
 ];
 
-/// Not evidence of HTTP/2 in `net/http`: from 1.27 on another function has this name.
+/// A function that is not evidence of HTTP/2 in `net/http`: from 1.27 on, another function has this
+/// name.
 const AMBIGUOUS: &str = "net/http.(*http2ClientConn).RoundTrip";
 
 /// Finds the functions. `bias` is the load address minus the address in the file.

@@ -55,13 +55,21 @@ impl Machine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) start: u64,
-    /// Its file offset.
+    /// File offset of the segment.
     file_start: u64,
     /// The address after the last byte from the file.
     pub(super) file_end: u64,
     /// The address after its end, including zero-initialized memory.
     pub(super) end: u64,
     pub(super) is_writable: bool,
+}
+
+#[cfg(test)]
+impl Segment {
+    /// A writable segment at these addresses, all of it from the file.
+    pub(super) const fn at(start: u64, end: u64) -> Self {
+        Self { start, file_start: 0, file_end: end, end, is_writable: true }
+    }
 }
 
 impl Executable {

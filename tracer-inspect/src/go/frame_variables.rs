@@ -18,7 +18,7 @@ const PROGRAM_COUNTERS_MAX: usize = 64;
 /// A variable of `readLoop`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Variable {
-    /// Its receiver, a `*persistConn`.
+    /// The receiver of the method, a `*persistConn`.
     Connection,
     /// `rc`, a `requestAndChan`.
     Request,

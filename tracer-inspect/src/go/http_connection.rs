@@ -21,7 +21,7 @@ pub(super) struct Connection {
     pub(super) transport: u64,
     /// `*http.persistConn`.
     pub(super) address: u64,
-    /// Its `*bufio.Reader`, which the bodies of its responses read from.
+    /// The `*bufio.Reader` of the connection, which the bodies of its responses read from.
     pub(super) reader: u64,
     /// Values that change with every read: `persistConn.readLimit`, `bufio.Reader.r` and `.w`.
     pub(super) progress: [u64; 3],

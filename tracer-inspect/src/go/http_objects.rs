@@ -33,9 +33,9 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// An object of Go's HTTP client that carries a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpObject {
-    /// Its type: `persistConn` or `clientStream`.
+    /// The type of the object: `persistConn` or `clientStream`.
     pub kind: LedgerKind,
-    /// Its address in the process.
+    /// The address of the object in the process.
     pub address: u64,
 }
 

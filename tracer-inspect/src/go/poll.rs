@@ -24,7 +24,7 @@ const PACKINGS: [(u32, u32); 3] = [(19, 3), (18, 3), (24, 9)];
 /// A verified `runtime.pollDesc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PollDescriptor {
-    /// Its address.
+    /// The address of the `pollDesc`.
     pub(super) address: u64,
     pub(super) fd: u32,
     pub(super) waiting: Waiting,
@@ -54,8 +54,9 @@ impl Waiting {
         }
     }
 
-    /// The reader that two readings together imply. A `pollDesc` that is ready at both has no
-    /// reader, unless `is_waking`: a goroutine that was woken for it may not have run yet.
+    /// The reader that two readings of a `pollDesc` together imply. A `pollDesc` that is ready at
+    /// both has no reader, unless `is_waking`: a goroutine that was woken for it may not have run
+    /// yet.
     pub(super) const fn reader(self, later: Self, is_waking: bool) -> Reader {
         match (self, later) {
             (Self::NoGoroutine, Self::NoGoroutine) => Reader::None,

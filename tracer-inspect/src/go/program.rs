@@ -43,7 +43,7 @@ const CHUNK: u64 = 1 << 20;
 /// A program.
 #[derive(Debug)]
 pub(super) enum Program {
-    /// Not a Go program.
+    /// The process does not run a Go program.
     Other,
     Go(Box<GoProgram>),
 }
@@ -151,7 +151,7 @@ impl Program {
 }
 
 impl Program {
-    /// Its approximate size in memory, in bytes.
+    /// The approximate size of the program's data in memory, in bytes.
     pub(super) fn size(&self) -> u64 {
         match self {
             Self::Other => 0,
@@ -167,7 +167,7 @@ impl GoProgram {
         *self.layout.get_or_insert_with(|| Layout::read(minor, file, budget))
     }
 
-    /// Its approximate size in memory, in bytes.
+    /// The approximate size of the layout in memory, in bytes.
     fn size(&self) -> u64 {
         let functions = self.functions.found.as_ref().map_or(0, Functions::size);
         u64::try_from(size_of::<Self>().saturating_add(functions)).unwrap_or(u64::MAX)
@@ -274,7 +274,7 @@ impl Functions {
         function
     }
 
-    /// Its approximate size in memory, in bytes.
+    /// The approximate size of the value in memory, in bytes.
     fn size(&self) -> usize {
         let entries = self.known.capacity() + self.starts.capacity();
         self.table.size() + 24 * entries + 56 * self.maps.capacity() + 8 * self.map_words
@@ -385,3 +385,6 @@ fn find_words(memory: &dyn Memory, segments: &[Segment], bias: u64, wanted: &[u6
     matches.truncate(MATCHES_MAX);
     matches
 }
+
+#[cfg(test)]
+mod tests;

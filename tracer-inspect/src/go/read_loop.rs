@@ -21,7 +21,8 @@ pub(super) struct ReadLoop {
     pub(super) stage: HttpStage,
     /// The program counter in `readLoop` at which it continues.
     pub(super) pc: u64,
-    /// The words of its frame, by ascending address. Frames with the same `pc` have the same layout.
+    /// The words of the goroutine's frame, by ascending address. Frames with the same `pc` have the
+    /// same layout.
     pub(super) words: Vec<u64>,
 }
 
@@ -49,7 +50,7 @@ pub(super) enum Role {
     BusyReadLoop,
     /// `writeLoop`.
     WriteLoop,
-    /// None of these.
+    /// Any other role.
     Other,
 }
 

@@ -35,7 +35,7 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// The debug information that the links of a module lead to.
 pub(super) enum Linked {
-    /// None, apart from that of the distribution, in `/usr/lib/debug`.
+    /// No debug file, apart from that of the distribution in `/usr/lib/debug`.
     Nothing,
     /// A file next to the module.
     File(Elf),
@@ -43,7 +43,8 @@ pub(super) enum Linked {
     Untrusted,
 }
 
-/// What the links of a module of process `pid` lead to. `file` is that of the module.
+/// The debug information that the links of a module of process `pid` lead to. `file` is the
+/// module's file.
 pub(super) fn follow(pid: u32, elf: &Elf, file: &File, budget: &Budget) -> Linked {
     if shares(elf) {
         return Linked::Untrusted;
@@ -59,10 +60,15 @@ pub(super) fn follow(pid: u32, elf: &Elf, file: &File, budget: &Budget) -> Linke
         return Linked::Untrusted;
     };
     match regular_file::directory(pid, directory, budget) {
-        // The path of a process in another mount namespace.
-        Err(_) => return Linked::Nothing,
+        // The path of a process in another mount namespace. The library takes `/proc/self/fd` for
+        // the directory of the module, where each file has a number.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let is_number = name.iter().all(u8::is_ascii_digit);
+            return if is_number { Linked::Untrusted } else { Linked::Nothing };
+        }
         Ok(metadata) if is_trusted(&metadata) => {}
-        Ok(_) => return Linked::Untrusted,
+        // For example a directory on FUSE.
+        Ok(_) | Err(_) => return Linked::Untrusted,
     }
     let path = directory.join(OsStr::from_bytes(name));
     let opened = match regular_file::open(pid, Place::Host(&path), budget) {
@@ -77,8 +83,12 @@ pub(super) fn follow(pid: u32, elf: &Elf, file: &File, budget: &Budget) -> Linke
     }
 }
 
+/// Whether a module refers to such a file, or may do so where only the library would find it: in a
+/// section that was not read, or that the library decompresses, whatever its size.
 fn shares(elf: &Elf) -> bool {
-    SHARED.iter().any(|name| elf.section(name).is_some())
+    elf.unread_sections.is_some()
+        || elf.has_other_compressed()
+        || SHARED.iter().any(|name| elf.section(name).is_some())
 }
 
 /// Only root and this user can change it. If `tracer` was started by `nobody`, that may also be the
@@ -97,16 +107,20 @@ mod tests {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
-    use crate::elf::example::Example;
+    use crate::elf::example::{Example, compressed};
 
     /// What a module with this section leads to, in a directory.
     fn linked(directory: &Path, section: &str, content: &[u8]) -> &'static str {
+        linked_by(directory, section, 0, content)
+    }
+
+    fn linked_by(directory: &Path, section: &str, flags: u32, content: &[u8]) -> &'static str {
         let budget = Budget::default();
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(true);
         let file = options.open(directory.join("program")).unwrap();
         let mut example = Example::of(file.try_clone().unwrap());
-        example.add(section, elf::SHT_PROGBITS, 0, content);
+        example.add(section, elf::SHT_PROGBITS, flags.into(), content);
         match follow(std::process::id(), &example.finish(&budget).unwrap(), &file, &budget) {
             Linked::Nothing => "nothing",
             Linked::File(_) => "file",
@@ -137,6 +151,12 @@ mod tests {
         example.add(".debug_info", elf::SHT_PROGBITS, 0, b"");
         drop(example.finish(&Budget::default()));
         let debug = File::options().write(true).open(&path).unwrap();
+        let hidden = compressed(b"../../dev/zero\0", 15);
+        let by = |flags| linked_by(directory.path(), ".gnu_debuglink", flags, &hidden);
+        assert_eq!((by(0), by(elf::SHF_COMPRESSED)), ("nothing", "untrusted"));
+        let flags = elf::SHF_COMPRESSED;
+        let build_id = linked_by(directory.path(), ".note.gnu.build-id", flags, &hidden);
+        assert_eq!(build_id, "untrusted");
         let size = debug.metadata().unwrap().len();
         assert_eq!(link(b"debug\0\0\0"), "file");
         debug.set_len(FILE_MAX + 1).unwrap();
@@ -146,5 +166,31 @@ mod tests {
         assert_eq!(link(b"debug\0\0\0"), "untrusted");
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(link(b"other\0\0\0"), "untrusted", "others can create it");
+    }
+
+    #[test]
+    fn a_module_in_a_directory_that_does_not_exist_here_names_no_file_descriptor() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = |name: &[u8]| {
+            let budget = Budget::default();
+            let below = directory.path().join("below");
+            fs::create_dir(&below).unwrap();
+            let mut options = File::options();
+            options.read(true).write(true).create(true);
+            let file = options.open(below.join("program")).unwrap();
+            fs::remove_dir_all(&below).unwrap();
+            let mut example = Example::of(file.try_clone().unwrap());
+            example.add(".gnu_debuglink", elf::SHT_PROGBITS, 0, name);
+            let elf = example.finish(&budget).unwrap();
+            matches!(follow(std::process::id(), &elf, &file, &budget), Linked::Nothing)
+        };
+        assert!(open(b"program.debug\0"));
+        assert!(!open(b"2\0"), "the library would open `/proc/self/fd/2`");
+    }
+
+    #[test]
+    fn a_file_that_links_to_itself_is_read_once() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(linked(directory.path(), ".gnu_debuglink", b"program\0"), "file");
     }
 }

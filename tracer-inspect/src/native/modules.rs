@@ -21,7 +21,7 @@ use crate::frames::frame::{Frame, Language};
 use crate::{
     budget::Budget,
     cache::BoundedCache,
-    elf::Elf,
+    elf::{Elf, SECTION_HEADERS_MAX, UnreadSections},
     process::{file_key::FileKey, maps::Mapping},
 };
 
@@ -41,7 +41,7 @@ const ALLOCATED_MAX: u64 = 128 << 20;
 const NAME_MAX: usize = 16 << 10;
 
 const SYMBOLS: [&str; 4] = [".symtab", ".strtab", ".dynsym", ".dynstr"];
-const DEBUG_INFO: [&str; 13] = [
+const DEBUG_INFO: [&str; 15] = [
     ".debug_abbrev",
     ".debug_addr",
     ".debug_aranges",
@@ -50,6 +50,8 @@ const DEBUG_INFO: [&str; 13] = [
     ".debug_line_str",
     ".debug_loc",
     ".debug_loclists",
+    ".debug_macinfo",
+    ".debug_macro",
     ".debug_ranges",
     ".debug_rnglists",
     ".debug_str",
@@ -60,7 +62,7 @@ const DEBUG_INFO: [&str; 13] = [
 /// A cache of open modules.
 #[derive(Debug)]
 pub struct Modules {
-    /// With debug information or without.
+    /// The open modules, each with debug information or without.
     known: BoundedCache<(FileKey, bool), Module>,
 }
 
@@ -80,7 +82,7 @@ struct Module {
     _file: File,
     /// `false` if it is not wanted, too large or not trusted, and once reading it has failed.
     has_debug_info: bool,
-    /// Estimated number of bytes that are allocated for it.
+    /// Estimated number of bytes that are allocated for the module's symbols.
     allocated: u64,
 }
 
@@ -136,7 +138,16 @@ impl Module {
     fn open(pid: u32, file: File, budget: &Budget) -> Result<Option<Self>, Limit> {
         let copy = file.try_clone().ok();
         let Some(elf) = copy.and_then(|file| Elf::parse(file, budget)) else { return Ok(None) };
-        let (symbols, _) = elf.size_of(&SYMBOLS);
+        // The library searches all section headers, whatever their number.
+        match elf.unread_sections {
+            None => {}
+            Some(UnreadSections::Damaged) => return Ok(None),
+            Some(UnreadSections::TooMany) => {
+                return Err(Limit::InspectionTooLarge { bytes_max: SECTION_HEADERS_MAX });
+            }
+        }
+        // The library does not decompress these.
+        let symbols = elf.stored_size_of(&SYMBOLS);
         if symbols > SYMBOLS_MAX {
             return Err(Limit::InspectionTooLarge { bytes_max: SYMBOLS_MAX });
         }
@@ -185,8 +196,11 @@ impl Module {
 }
 
 /// Estimated number of bytes that reading the debug information of a file allocates; `None` if it
-/// is too large.
+/// is too large, or if the library would also keep all relocations in memory.
 fn allocated(elf: &Elf) -> Option<u64> {
+    if elf.is_relocatable {
+        return None;
+    }
     let (mapped, inflated) = elf.size_of(&DEBUG_INFO);
     (mapped <= DEBUG_INFO_MAX && inflated <= INFLATED_MAX)
         .then_some(mapped / MAPPED_PER_ALLOCATED + inflated)
@@ -262,38 +276,4 @@ fn limited(text: fmt::Arguments<'_>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_demangled() {
-        for (mangled, file, expected) in [
-            ("_ZN7crawler5fetch17h0123456789abcdefE", "", (Language::Rust, "crawler::fetch")),
-            ("_RNvCs1234_7crawler5fetch", "", (Language::Rust, "crawler::fetch")),
-            ("_ZN4acme5fetchEi", "", (Language::Native, "acme::fetch(int)")),
-            ("_ZN4acme5fetchEv", "", (Language::Native, "acme::fetch()")),
-            ("fetch", "/src/fetch.c", (Language::Native, "fetch")),
-            ("main", "/src/main.rs", (Language::Rust, "main")),
-            ("_Znonsense", "", (Language::Native, "_Znonsense")),
-            ("", "", (Language::Native, "")),
-        ] {
-            let (language, name) = demangled(mangled, file);
-            assert_eq!((language, name.as_str()), expected, "{mangled}");
-        }
-    }
-
-    #[test]
-    fn names_that_expand_are_limited() {
-        // Each parameter is a pair of the one before: its text is twice as long.
-        let pairs = |count: u32| {
-            let digit = |number| char::from_digit(number, 36).unwrap().to_ascii_uppercase();
-            let pairs = (0..count).map(digit).map(|it| format!("S_IS{it}_S{it}_E"));
-            format!("_Z1fSt4pairIiiE{}", pairs.collect::<String>())
-        };
-        assert!(demangled(&pairs(2), "").1.ends_with("std::pair<int, int> > >)"));
-        assert_eq!(demangled(&pairs(30), "").1, pairs(30));
-        for name in ["x".repeat(NAME_MAX + 1), format!("_Z{}", "P".repeat(10_000))] {
-            assert!(demangled(&name, "").1.len() <= NAME_MAX);
-        }
-    }
-}
+mod tests;

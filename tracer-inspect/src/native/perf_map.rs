@@ -44,7 +44,7 @@ const KNOWN_MAX: usize = 4_096;
 /// Steps of the budget for each function that contains one of the addresses.
 const MATCH_STEPS: u64 = 64;
 
-/// A cache of one map: that of the process that was inspected last.
+/// A cache of one perf map: that of the process that was inspected last.
 #[derive(Debug, Default)]
 pub struct PerfMaps {
     latest: Option<(ProcessKey, FileKey, PerfMap)>,

@@ -76,8 +76,10 @@ fn cie<'a>(
     budget: &Budget,
 ) -> gimli::Result<CommonInformationEntry<Slice<'a>>> {
     let length = budget.step(16).and_then(|()| u32_at(bytes, offset.0));
-    match length.and_then(|length| usize::try_from(length).ok()) {
-        Some(..=CIE_MAX) => table.cie_from_offset(bases, offset),
+    let length = length.and_then(|length| usize::try_from(length).ok());
+    // Each byte may be a letter of its augmentation.
+    match length.filter(|length| *length <= CIE_MAX && budget.step_bytes(*length).is_some()) {
+        Some(_) => table.cie_from_offset(bases, offset),
         _ => Err(Error::NoUnwindInfoForAddress),
     }
 }

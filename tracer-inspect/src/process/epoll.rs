@@ -29,7 +29,8 @@ const EDGE_TRIGGERED: u32 = 0x8000_0000;
 // Targets of the links in `/proc/PID/fd`.
 const EPOLL: &str = "anon_inode:[eventpoll]";
 const IO_URING: &str = "anon_inode:[io_uring]";
-/// Longer than both targets, in bytes. A target that is truncated to this is neither of them.
+/// A length in bytes that is longer than both targets. A target that is truncated to this length is
+/// neither of them.
 const LINK_BYTES: usize = 32;
 
 /// Maximum number of file descriptors of one process that are searched for epoll instances.
@@ -297,6 +298,10 @@ impl Search {
     fn registrations(&self, pid: u32) -> io::Result<Registrations> {
         let (mut list, mut changed) = (Vec::new(), false);
         for epoll in &self.epolls {
+            // The kernel lists all registrations of an instance whenever one of its fds is read.
+            if list.len() >= REGISTRATIONS_MAX {
+                break;
+            }
             match read(pid, *epoll, &mut list) {
                 Err(error) if error.kind() == ErrorKind::NotFound => changed = true,
                 result => result?,

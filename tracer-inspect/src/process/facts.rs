@@ -29,7 +29,7 @@ const KERNEL_THREAD: u32 = 0x0020_0000;
 #[derive(Clone, Debug)]
 struct Reading {
     facts: ProcessFacts,
-    /// Its cgroups, in which the freezer may stop it.
+    /// The cgroups of the process, in which the freezer may stop it.
     cgroups: Vec<ProcessCGroup>,
     image: Image,
 }

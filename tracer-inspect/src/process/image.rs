@@ -12,7 +12,7 @@ use super::stat::main_thread;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     pid: u32,
-    /// In clock ticks since boot.
+    /// The start time of the process, in clock ticks since boot.
     started: u64,
     start_code: u64,
     start_stack: u64,

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{File, Metadata},
-    io::{BufRead, BufReader, Read as _},
+    io::{BufRead, BufReader},
     os::unix::fs::MetadataExt as _,
     path::Path,
     sync::Arc,
@@ -13,11 +13,13 @@ use tracer_core::Limit;
 
 use super::{
     access::file_error,
+    bounded_line::read_line,
     regular_file::{self, Place},
 };
 use crate::budget::Budget;
 
-/// Maximum length of a line in bytes: a path of `PATH_MAX` with every byte escaped, and the rest.
+/// Maximum length of a line in bytes: a path of `PATH_MAX` with every byte escaped, and the rest. A
+/// path can be longer: below directories that were created relative to others.
 const LINE_MAX: u64 = 4 * 4096 + 256;
 
 /// The mappings of a process, sorted by address. The kernel's do not overlap.
@@ -78,13 +80,7 @@ impl Mappings {
     pub fn read(mut text: impl BufRead, budget: &Budget) -> std::io::Result<Self> {
         let mut all: Vec<Mapping> = Vec::new();
         let mut line = Vec::new();
-        loop {
-            line.clear();
-            // One line, or a part of one that is too long.
-            let length = text.by_ref().take(LINE_MAX).read_until(b'\n', &mut line)?;
-            if length == 0 || budget.step_bytes(length).is_none() {
-                break;
-            }
+        while read_line(&mut text, &mut line, LINE_MAX, budget)? {
             // Paths are arbitrary bytes.
             let Some(mut mapping) = parse(String::from_utf8_lossy(&line).trim_end_matches('\n'))
             else {
@@ -297,7 +293,27 @@ mod tests {
         let (count, limit) = read(&|number| format!("{long}{number}"));
         assert!(count < 2_000, "{count}");
         assert_eq!(limit, Some(Limit::InspectionTooLarge { bytes_max: 2 << 20 }));
+        // The rest of a line that is too long.
+        let mut text = "1000-2000 r-xp 0 08:01 1 /".to_owned();
+        text.push_str(&"x".repeat(usize::try_from(LINE_MAX).unwrap() - text.len()));
+        text.push_str("800000-900000 r-xp 0 08:01 7 /bin/su\n3000-4000 r-xp 0 08:01 1 /a\n");
+        let paths = Mappings::parse(&text);
+        assert_eq!(paths.iter().filter_map(Mapping::path).collect::<Vec<_>>(), ["/a"]);
         let endless = Mappings::read(&b"a".repeat(1 << 20)[..], &Budget::default());
         assert!(endless.unwrap().0.is_empty());
+    }
+
+    /// As many as `vm.max_map_count` allows by default, each with another path.
+    #[test]
+    fn as_many_mappings_as_a_process_can_have_are_within_the_budget() {
+        let line = |number: u64| {
+            let (start, end) = (number << 12, (number + 1) << 12);
+            format!("{start:x}-{end:x} r-xp 0 08:01 {number} /{number}\n")
+        };
+        let text: String = (1..=65_530).map(line).collect();
+        let budget = Budget::new(Allowance { bytes_max: 16 << 20, ..Allowance::default() });
+        let mappings = Mappings::read(text.as_bytes(), &budget).unwrap();
+        assert_eq!((mappings.0.len(), budget.limit()), (65_530, None));
+        assert_eq!(mappings.code_at(65_530 << 12).unwrap().path(), Some("/65530"));
     }
 }

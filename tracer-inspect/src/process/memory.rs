@@ -4,9 +4,9 @@ use std::io::{self, IoSliceMut};
 
 use crate::budget::Budget;
 
-/// An address space that can be read: that of a process, or that of a test.
+/// An address space that can be read: the memory of a process, or of a test.
 pub trait Memory {
-    /// What may be read, and what may be done with it.
+    /// The budget to which reads from this address space are charged.
     fn budget(&self) -> &Budget;
 
     /// Reads ranges of (address, length in bytes). The results are in the order of the ranges;

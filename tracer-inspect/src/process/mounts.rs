@@ -1,6 +1,6 @@
 //! The file system that a file is on, from `/proc/PID/mountinfo` (proc_pid_mountinfo(5)).
 //!
-//! Whoever serves a network file system or FUSE decides when an operation on it returns, if at all.
+//! The server of a network file system or of FUSE decides when an operation on it returns, if at all.
 //! So the type is determined before anything is opened or looked up there: neither `statx` without
 //! synchronization nor `mountinfo` asks the file system.
 
@@ -8,7 +8,7 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     fs::File,
-    io::{self, BufRead, BufReader, Read as _},
+    io::{self, BufRead, BufReader},
     iter,
     os::fd::AsFd,
 };
@@ -16,6 +16,7 @@ use std::{
 use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
 use tracer_core::Timestamp;
 
+use super::bounded_line::read_line;
 use crate::{budget::Budget, clock};
 
 /// Maximum length of a line in bytes: two paths of `PATH_MAX` with every byte escaped, and options.
@@ -68,7 +69,7 @@ thread_local! {
 }
 
 /// The type of the file system that a file is on, as in `ext4`. The file may have been opened with
-/// `O_PATH`, and belongs to the mount namespace of process `pid`, usually. `None` if it is on no
+/// `O_PATH`, and usually belongs to the mount namespace of process `pid`. `None` if it is on no
 /// mount that is visible to that process or to this one.
 ///
 /// # Errors
@@ -209,10 +210,8 @@ fn find(text: impl BufRead, mount: Mount, budget: &Budget) -> Found {
 fn mounts(mut text: impl BufRead, budget: &Budget) -> impl Iterator<Item = (Mount, String)> {
     let mut line = Vec::new();
     let lines = iter::from_fn(move || {
-        line.clear();
-        let length = text.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).unwrap_or(0);
-        budget.step_bytes(length)?;
-        (length > 0).then(|| parse(&line))
+        let is_read = read_line(&mut text, &mut line, LINE_MAX, budget).unwrap_or(false);
+        is_read.then(|| parse(&line))
     });
     lines.flatten()
 }
@@ -236,7 +235,7 @@ fn number(digits: &[u8]) -> Option<u64> {
     str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// A type as text. Whoever mounts a FUSE file system chooses the part after `fuse.`.
+/// A type as text. The user who mounts a FUSE file system chooses the part after `fuse.`.
 fn printable(kind: &[u8]) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
     let plain = kind.iter().filter(|byte| is_plain(byte)).take(TYPE_MAX);
@@ -289,7 +288,7 @@ mod tests {
         }
     }
 
-    /// Whoever may mount an overlay in a user namespace may mount FUSE below it.
+    /// A user who may mount an overlay in a user namespace may mount FUSE below it.
     #[test]
     fn an_overlay_of_a_user_namespace_is_not_trusted() {
         let directory = tempfile::tempdir().unwrap();

@@ -35,7 +35,7 @@ pub enum Place<'a> {
     Link(&'a Path),
     /// A path as the process sees it.
     Path(&'a Path),
-    /// The same, unless it is a symbolic link.
+    /// A path, unless its last component is a symbolic link.
     NotALink(&'a Path),
     /// A path as this process sees it, unless it is a symbolic link.
     Host(&'a Path),

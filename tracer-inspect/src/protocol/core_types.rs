@@ -20,7 +20,9 @@ impl Wire for Timestamp {
     }
 
     fn read(input: &mut Bytes<'_>) -> Result<Self, Malformed> {
-        u64::read(input).map(Self::from_ns)
+        // The last nanosecond has no timestamp of its own.
+        let ns = u64::read(input)?;
+        Some(Self::from_ns(ns)).filter(|at| at.as_ns() == ns).ok_or(Malformed)
     }
 }
 

@@ -9,13 +9,13 @@ use super::{Answer, Reply, Request, Task};
 /// Why a reply does not match its request. The worker that sent it can no longer be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
-    /// It has the number of another request.
+    /// The reply has the number of another request.
     Sequence,
-    /// Its timestamp is earlier than the request or later than its arrival.
+    /// The reply's timestamp is earlier than the request or later than its arrival.
     Time,
-    /// It answers another kind of request.
+    /// The reply answers another kind of request.
     Kind,
-    /// It is about another process, stack or connection.
+    /// The reply is about another process, stack or connection.
     Subject,
 }
 

@@ -26,8 +26,8 @@ pub struct Setup {
 /// One request to a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Its number, which the reply repeats: from 1 on, and never used twice, not even for another
-    /// worker.
+    /// The number of the request, which the reply repeats: from 1 on, and never used twice, not
+    /// even for another worker.
     pub sequence: u64,
     /// The task.
     pub task: Task,
@@ -46,7 +46,7 @@ pub enum Task {
         stack: StackId,
         /// The stack itself.
         recorded: Option<UserStack>,
-        /// Whether debug information is read for it, or only symbol tables.
+        /// Whether the call site is resolved with debug information, or with symbol tables only.
         with_debug_info: bool,
     },
     /// [`Question::Readers`].
@@ -165,7 +165,7 @@ impl Task {
         matches!(self, Self::CallSite { with_debug_info: true, .. })
     }
 
-    /// Its kind.
+    /// The kind of the task.
     pub const fn kind(&self) -> TaskKind {
         match self {
             Self::Process(_) => TaskKind::Process,

@@ -141,7 +141,7 @@ fn when(conditions: &[SeccompCondition]) -> Result<Vec<SeccompRule>> {
     Ok(vec![SeccompRule::new(conditions.to_vec())?])
 }
 
-/// None of these bits of an argument of 32 bits is set.
+/// A condition that none of these bits of an argument of 32 bits is set.
 fn none_of(argument: u8, bits: u64) -> Result<SeccompCondition> {
     condition(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(bits), 0)
 }

@@ -52,3 +52,23 @@ fn drop_all() -> Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::limits::MEMORY_MAX_BYTES;
+
+    /// The table in docs/privileges.md.
+    #[test]
+    fn what_is_kept_is_what_the_documentation_says() {
+        let page = include_str!("../../../docs/privileges.md");
+        let row = |name: &str| {
+            let start = format!("| {name} | ");
+            page.lines().find_map(|line| line.strip_prefix(&start)).expect(name)
+        };
+        let names = row("capabilities").split('`').filter(|word| word.starts_with("CAP_"));
+        let documented: CapsHashSet = names.map(|name| name.parse().unwrap()).collect();
+        assert_eq!(documented, KEPT.into());
+        assert!(row("memory").starts_with(&format!("{} MiB ", MEMORY_MAX_BYTES >> 20)));
+    }
+}

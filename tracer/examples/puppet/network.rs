@@ -25,8 +25,10 @@ fn bring_up_loopback(socket: RawFd) -> io::Result<()> {
     }
     request.ifr_ifru.ifru_flags =
         libc::c_short::try_from(libc::IFF_UP).map_err(io::Error::other)?;
+    #[allow(clippy::unnecessary_cast, reason = "the type of requests differs with musl")]
+    let number = libc::SIOCSIFFLAGS as libc::Ioctl;
     // SAFETY: SIOCSIFFLAGS reads one `ifreq` from the pointer, which points to `request`.
-    match unsafe { libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw const request) } {
+    match unsafe { libc::ioctl(socket, number, &raw const request) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -7,7 +7,8 @@ use clap::Args;
 use super::size;
 use crate::output::options::RecordingOptions;
 
-/// With a lower limit, the recording of a busy host would lose the events of the last seconds.
+/// The lowest `--max-size`: with a lower one, the recording of a busy host would lose the events of
+/// the last seconds.
 const MAX_SIZE_MIN: u64 = 1 << 20;
 
 #[derive(Debug, Args)]

@@ -132,7 +132,7 @@ pub(crate) struct Diff {
     /// A recording, or JSON from tracer audit -o json
     #[arg(value_name = "BEFORE")]
     pub(crate) before: PathBuf,
-    /// A later recording, or later JSON
+    /// A later recording, or later JSON, of the same processes
     #[arg(value_name = "AFTER")]
     pub(crate) after: PathBuf,
     /// Compare findings at this confidence or above

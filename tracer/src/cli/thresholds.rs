@@ -26,13 +26,13 @@ pub(super) struct Thresholds {
     /// Attribute up to this many dead connections per destination to a pool [default: 10]
     #[arg(long, value_name = "N", value_parser = count, hide_short_help = true)]
     pool_size: Option<usize>,
-    /// Count a connection toward unshared-pool when idle for this long [default: 5m]
+    /// Count a connection toward unshared-pool once it has been idle this long [default: 5m]
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     pool_idle: Option<Duration>,
     /// Ignore unread data up to this size: it may be TLS session tickets [default: 4KiB]
     #[arg(long, value_name = "BYTES", value_parser = size::parse, hide_short_help = true)]
     min_unread: Option<u64>,
-    /// Report growth when the number of connections rises for this long [default: 3m]
+    /// Report growth once the number of connections has risen for this long [default: 3m]
     #[arg(long, value_name = "DURATION", value_parser = growth, hide_short_help = true)]
     growth_for: Option<Duration>,
     /// Exit 1 for findings at LEVEL or above [default: likely]

@@ -105,6 +105,15 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+pub(super) fn pid(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| match comm(text) {
+        Ok(name) if !name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
+            format!("expected a pid; to select processes by name, use --comm {name}")
+        }
+        _ => "expected a pid".to_owned(),
+    })
+}
+
 pub(super) fn comm(text: &str) -> Result<String, String> {
     match text.len() {
         0 => Err("a process name cannot be empty".to_owned()),
@@ -140,6 +149,16 @@ mod tests {
         assert!(duration("3").is_err());
         assert!(duration("-3s").is_err());
         assert!(positive("0s").is_err());
+    }
+
+    #[test]
+    fn a_name_in_place_of_a_pid_is_selected_with_comm() {
+        assert_eq!(pid("4711"), Ok(4_711));
+        let hint = "expected a pid; to select processes by name, use --comm nginx".to_owned();
+        assert_eq!(pid("nginx"), Err(hint));
+        for text in ["", "-1", "99999999999", "a name longer than the kernel keeps"] {
+            assert_eq!(pid(text), Err("expected a pid".to_owned()), "{text}");
+        }
     }
 
     #[test]

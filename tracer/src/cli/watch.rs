@@ -10,7 +10,7 @@ use super::{
     record_to::RecordTo,
     show::Show,
     thresholds::Thresholds,
-    values::{comm, container, duration, network, output_format, positive, source},
+    values::{comm, container, duration, network, output_format, pid, positive, source},
 };
 use crate::{
     collect::{
@@ -49,7 +49,7 @@ struct Selection {
     /// A comma-separated list of pids, as seen by the shell that runs tracer. Options that take a
     /// list can also be repeated. Uprobes are attached to Go programs unless --no-uprobes is given
     /// or --for is at most --idle.
-    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
+    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', value_parser = pid)]
     pids: Vec<u32>,
     /// Include the descendants of --pid
     #[arg(long, requires = "pids")]

@@ -1,4 +1,4 @@
-//! Which processes and connections the user selected.
+//! The user's selection of processes and connections.
 
 use std::{collections::BTreeSet, net::SocketAddr};
 

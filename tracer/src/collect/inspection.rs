@@ -34,7 +34,7 @@ pub(crate) use self::launcher::{LAUNCHER, WORKER, run as run_launcher};
 use self::program::identify;
 use self::scheduling::ScheduledWorker;
 
-/// No further request is encoded while this many bytes have not been sent.
+/// If this many bytes have not been sent yet, no further request is encoded.
 const UNSENT_MAX: usize = 1 << 20;
 /// Maximum number of bytes read from the socket at a time, so that the event loop is not blocked.
 const READ_MAX: usize = 4 << 20;
@@ -44,7 +44,7 @@ const ENDING_MAX: usize = 3;
 /// How long a worker that was killed may take to exit before its request counts as one that cannot be
 /// interrupted, which is not made again.
 const EXIT_MAX_MS: u64 = 1_000;
-/// How often its exit is checked meanwhile.
+/// How often the exit of a killed worker is checked.
 const EXIT_CHECK: Duration = Duration::from_millis(20);
 /// After this many workers that did not become ready, the questions are given up.
 const STARTS_MAX: u32 = 3;
@@ -69,7 +69,7 @@ pub(crate) struct Inspections {
 #[derive(Debug)]
 struct Ending {
     socket: StdUnixStream,
-    /// The process on which it failed.
+    /// The process on which the worker failed.
     cause: Option<ProcessKey>,
     killed_at: Timestamp,
 }
@@ -81,7 +81,7 @@ struct Worker {
     /// Bytes to send; those before `taken` have been sent.
     unsent: Vec<u8>,
     taken: usize,
-    /// `None` until the launcher has sent its pid.
+    /// The worker's state as the kernel schedules it; `None` until the launcher has sent the pid.
     scheduled: Option<ScheduledWorker>,
 }
 
@@ -351,7 +351,7 @@ fn until(deadline: Timestamp) -> Duration {
 pub(crate) enum Arrived {
     /// The answer to a question, or why there is none.
     Input(Input),
-    /// The outcome of another request.
+    /// The outcome of a request that is not a question of the detector.
     Outcome(Outcome),
 }
 

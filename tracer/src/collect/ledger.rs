@@ -83,7 +83,7 @@ enum ProcessState {
     Found(Box<Found>),
     /// Uprobes are attached.
     Followed(Box<Followed>),
-    /// None are attached, and none will be while it runs this program.
+    /// No uprobes are attached, and none will be while the process runs this program.
     NotFollowed { image: Option<Image>, reason: Untracked },
 }
 
@@ -100,7 +100,7 @@ impl ProcessState {
 /// Why the responses of a process are not tracked.
 #[derive(Debug)]
 enum Untracked {
-    /// Its program does not contain Go's HTTP client.
+    /// The program of the process does not contain Go's HTTP client.
     NoClient,
     Limit(Limit),
     /// Two inspection workers failed.

@@ -67,7 +67,7 @@ pub(crate) struct Observer {
     ledgers: Option<Ledgers>,
     /// The processes with sockets in the latest snapshot, if the ledgers are used.
     holders: Vec<ProcessKey>,
-    /// `None` before the first record.
+    /// The clock of the jiffies; `None` before the first record.
     clock: Option<SteadyClock>,
     /// Whether the BPF programs report only events of tracked sockets.
     only_tracked: bool,

@@ -16,9 +16,9 @@ const COST_FACTOR: u32 = 105;
 const COST_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Number of snapshots over which the CPU time of the tracer is averaged.
 const AVERAGED: u8 = 8;
-/// The same for the CPU time of inspections: the scan of a large process, and whatever a process
-/// does to make its inspection expensive, delays many snapshots slightly instead of a few for a long
-/// time.
+/// Number of snapshots over which the CPU time of inspections is averaged: the scan of a large
+/// process, and whatever a process does to make its inspection expensive, delays many snapshots
+/// slightly instead of a few for a long time.
 const INSPECTIONS_AVERAGED: u8 = 60;
 
 /// The pauses of one run.
@@ -38,9 +38,9 @@ pub(crate) struct Pace {
 /// CPU time used since the previous snapshot.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CpuTime {
-    /// Of the tracer, including events and output.
+    /// CPU time of the tracer itself, including events and output.
     pub(crate) tracer: Duration,
-    /// For inspections.
+    /// CPU time of inspections.
     pub(crate) inspections: Duration,
 }
 

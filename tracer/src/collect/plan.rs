@@ -19,13 +19,14 @@ pub(crate) enum Source {
 /// is read to EOF or closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UprobeTargets {
-    /// None.
+    /// No programs.
     None,
-    /// None although `--go` was given, because the run ends before a response could be suspicious.
+    /// No programs although `--go` was given, because the run ends before a response could be
+    /// suspicious.
     NoneRunTooShort,
-    /// Those among the processes named with `--pid`.
+    /// The Go programs among the processes named with `--pid`.
     TargetProcesses,
-    /// All that hold sockets.
+    /// All Go programs that hold sockets.
     AllProcesses,
 }
 
@@ -35,7 +36,7 @@ pub(crate) struct Plan {
     pub(crate) filter: Filter,
     pub(crate) uprobes: UprobeTargets,
     pub(crate) options: Options,
-    /// `None`: until a signal.
+    /// How long to observe; `None` means until a signal.
     pub(crate) duration: Option<Duration>,
     /// Whether this is an audit, so that everything that the filter names must exist.
     pub(crate) once: bool,

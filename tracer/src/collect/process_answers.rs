@@ -27,13 +27,13 @@ const LASTS_MS: u64 = 300_000;
 /// same snapshot.
 const LASTS_SPREAD_MS: u64 = 300_000;
 
-/// What is known about processes without asking the worker.
+/// The facts about processes that are known without asking the worker.
 #[derive(Debug, Default)]
 pub(crate) struct ProcessAnswers {
     /// The processes in the latest pass.
     latest: HashMap<ProcessKey, RawProcess>,
     facts: HashMap<ProcessKey, Known>,
-    /// The processes about which the worker was asked, as they were then.
+    /// The processes about which the worker was asked, as they were when it was asked.
     asked: HashMap<ProcessKey, Marks>,
 }
 
@@ -46,7 +46,8 @@ struct Known {
     read_at: Timestamp,
 }
 
-/// If none of this has changed, neither have the program, user and container of a process.
+/// Values of a process. As long as they have not changed, its program, user and container have not
+/// changed either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Marks {
     exec_number: u64,

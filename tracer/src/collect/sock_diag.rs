@@ -193,9 +193,9 @@ impl SockDiag {
 
 enum Answer {
     Tcp(Box<Seen>),
-    /// It has the family and type of a TCP socket but another protocol, which is named.
+    /// The socket has the family and type of a TCP socket but another protocol, which is named.
     NotJudged(&'static str),
-    /// It is a TCP socket that could not be queried.
+    /// The socket is a TCP socket that could not be queried.
     Refused,
     /// The file descriptor refers to another socket, or is closed.
     Nothing,

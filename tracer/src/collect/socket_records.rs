@@ -1,4 +1,4 @@
-//! What the records of a pass over all open sockets are passed on to.
+//! The receiver of the records of a pass over all open sockets.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 
@@ -6,14 +6,14 @@ use foldhash::quality::RandomState;
 use tracer_common::SocketRecord;
 use zerocopy::IntoBytes as _;
 
-/// Takes the records of a pass.
+/// Receives the records of a pass.
 pub(crate) trait SocketRecords {
     /// The pass of which all records are known by their numbers, if there is one.
     fn known_pass(&self) -> Option<u64> {
         None
     }
 
-    /// A pass begins that numbers its records.
+    /// Begins a pass that numbers its records.
     fn begin_pass(&mut self, _pass: u64) {}
 
     /// Takes record `number`, which is the same as record `previous` of the
@@ -39,19 +39,19 @@ impl<F: FnMut(&SocketRecord)> SocketRecords for F {
 /// Identifies the contents of a record, so that an unchanged one need not be decoded and kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fingerprint {
-    /// The number of the record in its pass, if that numbers its records. It does not matter for
-    /// [`is_same`](Self::is_same).
+    /// The number of the record in its pass, if the pass numbers its records. It does not matter
+    /// for [`is_same`](Self::is_same).
     pub(crate) number: Option<u32>,
     pub(crate) pid: u32,
     pub(crate) fd: u32,
-    /// A hash of everything else, except for the time of the record: the other times in it are those
-    /// of the socket. With 64 bits, missing a single change is not expected within the age of the
-    /// universe, and the next change would be seen anyway.
+    /// A hash of all other fields of the record, except for its time: the other times in it are
+    /// those of the socket. With 64 bits, missing a single change is not expected within the age of
+    /// the universe, and the next change would be seen anyway.
     contents: u64,
 }
 
 impl Fingerprint {
-    /// The same contents in the record with this number.
+    /// This fingerprint for the record with this number.
     pub(crate) fn numbered(self, number: u32) -> Self {
         Self { number: Some(number), ..self }
     }

@@ -14,8 +14,8 @@ use tracer_inspect::process::user_stack::UserStack;
 const KEPT_MAX: usize = 1 << 17;
 /// Below this number, no stack is dropped.
 const KEPT_MIN: usize = 4_096;
-/// Until this long after its last use, a stack may still be referenced by an event or an open
-/// response that has not been read yet.
+/// For this long after its last use, in milliseconds, a stack may still be referenced by an event
+/// or an open response that has not been read yet.
 const GRACE_MS: u64 = 10_000;
 
 /// The stacks of one run, by the number that events and questions use for them.
@@ -24,7 +24,7 @@ pub(crate) struct Stacks {
     numbers: HashMap<StackKey, StackId>,
     kept: HashMap<StackId, Kept>,
     next: StackId,
-    /// Once there are this many, those without a reference are dropped.
+    /// Once there are this many stacks, those without a reference are dropped.
     due: usize,
     /// The number of stacks that did not fit here, or whose content does not match their key.
     lost: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Stacks {
 
 #[derive(Debug)]
 struct Kept {
-    /// `None` until it is taken from the BPF map.
+    /// The stack; `None` until it is taken from the BPF map.
     stack: Option<Box<UserStack>>,
     named_at: Timestamp,
 }

@@ -12,6 +12,7 @@ use crate::{
         exit_code, json, options::DocumentFormat, quantity::plain, standard_output::StandardOutput,
         table, words,
     },
+    program,
     recording::{Ending, Recording},
 };
 
@@ -60,7 +61,8 @@ fn read(path: &Path) -> Result<Side> {
         Side::parse(&String::from_utf8_lossy(&text))
     };
     let mut side = side.with_context(|| {
-        format!("{shown} is neither a recording nor JSON from tracer audit -o json")
+        let tracer = program::name();
+        format!("{shown} is neither a recording nor JSON from {tracer} audit -o json")
     })?;
     if let Some(schema) = side.other_schema() {
         bail!(

@@ -59,7 +59,7 @@ pub(crate) enum Change {
     New,
     Grown,
     Same,
-    /// It has fewer connections, or a lower confidence.
+    /// The leak has fewer connections, or a lower confidence.
     Shrunk,
     /// The later report could not have shown it.
     NotObserved,
@@ -113,7 +113,7 @@ pub(crate) struct Tally {
 /// observed.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum VerdictKind {
-    /// Not closed, and no code will read from it or close it.
+    /// Connections that are not closed, although no code will read from them or close them.
     NotClosed,
     /// A bug of its own, by the name of the verdict.
     Own(String),
@@ -284,7 +284,8 @@ impl<'a> Pair<'a> {
         pairs
     }
 
-    /// How it changed; `None` if it is not a leak in either report.
+    /// How the leak changed; `None` if it is not a leak in either report.
+    ///
     /// `gap` says why the later report could not have shown findings of the earlier one.
     fn row(&self, fail_on: Confidence, gap: impl Fn(&[&Finding]) -> Option<Gap>) -> Option<Row> {
         let finding = self.after.first().or(self.before.first())?;

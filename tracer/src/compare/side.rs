@@ -20,7 +20,7 @@ const SCHEMA_MIN: u32 = 1;
 pub(crate) struct Side {
     #[serde(skip_serializing)]
     schema: u32,
-    /// Where it was read.
+    /// The path of the file that the report was read from.
     #[serde(default)]
     pub(crate) file: String,
     pub(crate) host: String,
@@ -66,7 +66,7 @@ pub(crate) struct Note {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum AnyNote {
-    /// Of schema 1.
+    /// A note of schema 1.
     Text(String),
     Coded {
         code: String,

@@ -15,9 +15,9 @@ use rustix::fs::{Mode, OFlags, openat};
 /// The fixes to suggest if a path is not a regular file.
 #[derive(Clone, Copy)]
 pub(crate) struct Remedies {
-    /// For a symbolic link.
+    /// The fix if the path is a symbolic link.
     pub(crate) link: &'static str,
-    /// For a pipe, a device or another special file.
+    /// The fix if the path is a pipe, a device or another special file.
     pub(crate) special: &'static str,
 }
 

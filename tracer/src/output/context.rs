@@ -15,7 +15,7 @@ pub struct Context {
     pub boot_id: Option<String>,
     /// Arguments of the command, without the program's name.
     pub arguments: Vec<String>,
-    /// For a replay, the arguments of the recorded run.
+    /// The arguments of the recorded run, for a replay.
     pub recorded_with: Option<Vec<String>>,
     /// Converts the report's timestamps to wall time.
     pub(crate) clock: WallClock,

@@ -12,7 +12,7 @@ use super::{
     json,
     options::{OutputFormat, OutputOptions},
     standard_output::{Shown, StandardOutput, style},
-    table::{self, Style},
+    table::{self, Printed, Style},
     terminal,
 };
 
@@ -32,8 +32,8 @@ pub(crate) struct Destination {
     is_terminal: bool,
     /// Whether the live page is on the alternate screen.
     entered: bool,
-    /// The report of the last page that was printed.
-    appended: Option<Report>,
+    /// What the last report said that was appended by a live run.
+    appended: Option<Printed>,
 }
 
 impl Destination {
@@ -171,7 +171,9 @@ impl Destination {
             OutputFormat::JsonLines => self.emit(report, true)?,
             OutputFormat::Table => {
                 let page = table::page(report, &self.context, self.style(), self.options.least);
-                self.output.write(page.to_string().as_bytes())?
+                let heading = self.appended.as_ref().map(|_| self.heading(report));
+                let text = format!("{}{page}", heading.unwrap_or_default());
+                self.output.write(text.as_bytes())?
             }
         };
         if let Some(csv) = self.csv.take() {
@@ -196,12 +198,14 @@ impl Destination {
         Cow::Owned(report)
     }
 
-    /// On a terminal the page is repainted in place; elsewhere it is printed if the listed findings
-    /// differ from those of the previous one.
+    /// On a terminal the page is repainted in place; elsewhere it is printed, with its time, if it
+    /// has news since the previous one.
     fn page(&mut self, report: &Report) -> Result<Shown> {
         let least = self.options.least;
-        let same = |last: &Report| table::list_same_findings(last, report, least);
-        if !self.redraws() && self.appended.as_ref().is_some_and(same) {
+        let printed = (!self.redraws()).then(|| Printed::of(report, least));
+        if let (Some(now), Some(earlier)) = (&printed, &self.appended)
+            && !now.has_news_since(earlier)
+        {
             return Ok(Shown::Yes);
         }
         let page = table::page(&self.annotated(report), &self.context, self.style(), least);
@@ -213,8 +217,15 @@ impl Destination {
             let rows = terminal_size::terminal_size().map_or(24, |(_, height)| height.0);
             return self.output.write(&terminal::frame(&page, rows));
         }
-        self.appended = Some(report.clone());
-        self.output.write_line(&format!("{}\n", page.body))
+        self.appended = printed;
+        let parts = [page.body, page.processes];
+        let parts: Vec<String> = parts.into_iter().filter(|it| !it.is_empty()).collect();
+        self.output.write_line(&format!("{}{}\n", self.heading(report), parts.join("\n\n")))
+    }
+
+    /// The time of the report, on a line.
+    fn heading(&self, report: &Report) -> String {
+        format!("{}\n", table::heading(report, &self.context))
     }
 
     /// Whether the page is repainted in place. If diagnostics go to the same screen, they would

@@ -19,11 +19,11 @@ const ABSENT_MAX: u8 = 2;
 /// What happened to a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
-    /// It is new.
+    /// The finding is new.
     Appeared,
-    /// Its verdict, confidence, call site or count has changed.
+    /// The verdict, confidence, call site or count of the finding has changed.
     Changed,
-    /// It is no longer active.
+    /// The finding is no longer active.
     Retracted,
 }
 

@@ -144,6 +144,10 @@ pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
         reader: Reader::Unknown,
         call_site: None,
         call_site_reason: Some(CallSiteReason::StackNotRecorded),
+        call_site_reasons: vec![Counted {
+            value: CallSiteReason::StackNotRecorded,
+            count: connections.len(),
+        }],
         request: None,
         evidence: vec![
             Evidence::PeerClosed { count: connections.len(), ago: minutes(1, 50) },
@@ -203,6 +207,10 @@ pub(crate) fn inbound(id: u64) -> Finding {
         exe: Some("/usr/sbin/nginx".to_owned()),
         uid: Some(33),
         call_site_reason: Some(CallSiteReason::OpenedBeforeTracing),
+        call_site_reasons: vec![
+            Counted { value: CallSiteReason::OpenedBeforeTracing, count: 11 },
+            Counted { value: CallSiteReason::StackNotRecorded, count: 1 },
+        ],
         evidence: vec![
             Evidence::Dead { count: 12, dead: minutes(50, 50), is_lower_bound: true },
             Evidence::DeathUnnoticed { count: 12 },
@@ -232,6 +240,7 @@ pub(crate) fn with_call_site(id: u64) -> Finding {
         reader: Reader::None,
         call_site: Some("main.(*Client).doSomething billing.go:23".to_owned()),
         call_site_reason: None,
+        call_site_reasons: Vec::new(),
         request: Some("GET http://billing/charge".to_owned()),
         container: Some(Container {
             id: "4f3c2b1a09182736455463728190".to_owned(),
@@ -267,6 +276,7 @@ pub(crate) fn multiplexed(id: u64) -> Finding {
         reader: Reader::Goroutine,
         call_site: Some("main.export report.go:40".to_owned()),
         call_site_reason: None,
+        call_site_reasons: Vec::new(),
         evidence: vec![Evidence::StreamsUnread {
             streams: 14,
             connections: 1,

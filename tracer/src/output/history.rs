@@ -29,11 +29,11 @@ pub(crate) struct History {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sample {
     pub(crate) at: Timestamp,
-    /// Their number by place.
+    /// The number of open connections by place.
     pub(crate) by_place: BTreeMap<usize, u64>,
-    /// Those of places beyond [`PLACES_MAX`].
+    /// The number of open connections of places beyond [`PLACES_MAX`].
     pub(crate) elsewhere: u64,
-    /// Their number by verdict; `None` for those without a finding.
+    /// The number of open connections by verdict; `None` for those without a finding.
     pub(crate) by_verdict: BTreeMap<Option<Verdict>, u64>,
     /// Open file descriptors of the processes in the report, for at most [`PROCESSES_MAX`]
     /// processes.
@@ -44,7 +44,7 @@ pub(crate) struct Sample {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) process: ProcessKey,
-    /// Its name, not escaped.
+    /// The name of the process, not escaped.
     pub(crate) comm: String,
     pub(crate) destination: Destination,
 }

@@ -5,10 +5,10 @@
 mod axis;
 mod call_sites;
 mod coverage;
-mod development;
 mod finding;
 mod forecast;
 mod limits;
+mod over_time;
 mod overview;
 mod pattern;
 mod reproduce;
@@ -68,7 +68,7 @@ fn content(incident: &Incident<'_>, headline: &str) -> Markup {
             ol { @for step in incident::steps(incident) { li { (step) } } }
         }
         (overview::section(incident))
-        (development::section(incident))
+        (over_time::section(incident))
         @for row in incident.leak_rows().iter().take(FINDINGS_MAX) {
             (finding::section(incident, row))
         }

@@ -11,6 +11,7 @@ use super::{
     listing::{self, Row},
     words,
 };
+use crate::program;
 pub(crate) use advice::steps;
 
 /// A recorded run: its last report, its history, and their origin.
@@ -68,7 +69,7 @@ impl Incident<'_> {
     /// The retracted findings that were ever listed, the latest first.
     pub(crate) fn retracted(&self) -> impl Iterator<Item = &Finding> {
         let findings = self.report.findings.iter();
-        findings.filter(|it| it.retracted_at.is_some() && listing::is_listed(it, self.least))
+        findings.filter(|it| it.retracted_at.is_some() && listing::was_listed(it, self.least))
     }
 
     /// The summary of the process of a finding.
@@ -125,7 +126,7 @@ impl Incident<'_> {
         let rows = self.leak_rows();
         if let Some((leak, others)) = rows.split_first() {
             sentences.push(words::meaning(leak.finding.verdict).to_owned());
-            sentences.extend(self.development(leak));
+            sentences.extend(self.growth(leak));
             if !others.is_empty() {
                 sentences.push(words::others_below(others.len()));
             }
@@ -141,7 +142,7 @@ impl Incident<'_> {
     }
 
     /// How fast the finding grows, and when its process reaches its fd limit.
-    fn development(&self, leak: &Row<'_>) -> impl Iterator<Item = String> {
+    fn growth(&self, leak: &Row<'_>) -> impl Iterator<Item = String> {
         let limit = self
             .process_of(leak.largest())
             .and_then(|summary| words::limit_forecast(summary, &self.limit_reached_at(summary)?));
@@ -152,7 +153,8 @@ impl Incident<'_> {
 impl Provenance {
     /// The command that shows whether the leak was fixed.
     pub(crate) fn comparison(&self) -> String {
-        format!("tracer diff {} AFTER.rec", command_line(std::slice::from_ref(&self.file)))
+        let before = command_line(std::slice::from_ref(&self.file));
+        format!("{} diff {before} AFTER.rec", program::name())
     }
 }
 

@@ -10,9 +10,13 @@ use std::{
 };
 
 use tracer_core::{
-    Comm, Confidence, Direction, Finding, FindingFamily, ProcessSummary, Reader, Report, Verdict,
+    Comm, Confidence, Direction, Finding, FindingFamily, ProcessKey, ProcessSummary, Reader,
+    Report, Verdict,
 };
 
+/// A process is at its limit of open files if it uses this much of it, in percent: its next
+/// connections fail, or soon will.
+const AT_LIMIT_PERCENT: u128 = 95;
 /// A process is near its limit of open files if it uses this much of it, in percent,
 const NEAR_LIMIT_PERCENT: u128 = 80;
 /// or if it will reach the limit within this many seconds at its measured growth. Estimated growth
@@ -25,17 +29,41 @@ pub(crate) fn lowest(fail_on: Confidence, requested: Option<Confidence>) -> Conf
     Confidence::Likely.min(fail_on).min(requested.unwrap_or(Confidence::Likely))
 }
 
-/// Whether a finding is listed. A retracted one is listed if it ever was.
-pub(crate) fn is_listed(finding: &Finding, least: Confidence) -> bool {
-    let is_active = finding.retracted_at.is_none();
-    let confidence = if is_active { finding.confidence } else { finding.peak_confidence };
-    confidence >= least
+/// Whether a retracted finding was ever listed.
+pub(crate) fn was_listed(retracted: &Finding, least: Confidence) -> bool {
+    retracted.peak_confidence >= least
 }
 
-/// The active findings that are listed.
+/// The active findings that are listed: those with at least the confidence `least`, and *possible*
+/// ones that [fill](Filling) their process.
 pub(crate) fn listed(report: &Report, least: Confidence) -> impl Iterator<Item = &Finding> {
-    let findings = report.findings.iter();
-    findings.filter(move |it| it.retracted_at.is_none() && is_listed(it, least))
+    let filling = Filling::new(report);
+    active(report).filter(move |it| it.confidence >= least || filling.fills(it))
+}
+
+fn active(report: &Report) -> impl Iterator<Item = &Finding> {
+    report.findings.iter().filter(|it| it.retracted_at.is_none())
+}
+
+/// The processes that are near their limit of open files. A *possible* finding that has most of
+/// the file descriptors of one of them matters even if it is not a leak, and is listed.
+pub(crate) struct Filling {
+    /// With the number of file descriptors in use.
+    processes: BTreeMap<ProcessKey, u64>,
+}
+
+impl Filling {
+    pub(crate) fn new(report: &Report) -> Self {
+        let near = report.processes.iter().filter(|it| uses_percent(it, NEAR_LIMIT_PERCENT));
+        Self { processes: near.map(|it| (it.key, it.used_fds())).collect() }
+    }
+
+    /// Whether it is a *possible* finding with most of the file descriptors of such a process.
+    pub(crate) fn fills(&self, finding: &Finding) -> bool {
+        let used = self.processes.get(&finding.process);
+        finding.confidence == Confidence::Possible
+            && used.is_some_and(|&used| (finding.count as u64).saturating_mul(2) > used)
+    }
 }
 
 /// A finding, or equal findings of several processes of one program.
@@ -65,7 +93,8 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The rows of these findings: the highest confidence first, then the largest.
+/// The rows of these findings: the highest confidence first, then the largest, then the one that
+/// grows most.
 pub(crate) fn rows<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Row<'a>> {
     let mut occurrences = BTreeMap::new();
     let mut groups: BTreeMap<(Program<'a>, usize), Vec<&'a Finding>> = BTreeMap::new();
@@ -79,7 +108,9 @@ pub(crate) fn rows<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<R
     }
     let mut rows: Vec<Row<'_>> = groups.into_values().filter_map(Row::new).collect();
     rows.sort_by_key(|it| {
-        (Reverse(it.finding.confidence), Reverse(size(&it.finding)), it.finding.id)
+        let finding = &it.finding;
+        let growth = finding.growth_per_min_milli;
+        (Reverse(finding.confidence), Reverse(size(finding)), Reverse(growth), finding.id)
     });
     rows
 }
@@ -169,8 +200,8 @@ pub(crate) struct Folded {
 /// What is not listed, by verdict: the highest confidence first, then by number of connections.
 pub(crate) fn folded(report: &Report, least: Confidence) -> Vec<Folded> {
     let mut groups: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
-    let active = report.findings.iter().filter(|it| it.retracted_at.is_none());
-    for finding in active.filter(|it| !is_listed(it, least)) {
+    let filling = Filling::new(report);
+    for finding in active(report).filter(|it| it.confidence < least && !filling.fills(it)) {
         groups.entry((finding.confidence, finding.verdict)).or_default().push(finding);
     }
     let folded = groups.into_iter().map(|((confidence, verdict), findings)| {
@@ -195,42 +226,61 @@ pub(crate) fn folded(report: &Report, least: Confidence) -> Vec<Folded> {
 /// `None` if there are none.
 pub(crate) fn folded_retracted(report: &Report, least: Confidence) -> Option<(usize, Confidence)> {
     let retracted = report.findings.iter().filter(|it| it.retracted_at.is_some());
-    let folded = || retracted.clone().filter(|it| !is_listed(it, least));
+    let folded = || retracted.clone().filter(|it| !was_listed(it, least));
     folded().map(|it| it.peak_confidence).min().map(|lowest| (folded().count(), lowest))
 }
 
-/// The processes whose file descriptors are shown: those that the user named, those in the rows
-/// (for a row of several processes, the one nearest to its limit), and others in the report that
-/// are near their limit.
+/// The processes whose file descriptors are shown: those that the user named; those in rows that
+/// are likely or certain, or whose file descriptors increase (for a row of several processes, the
+/// one nearest to its limit); and others in the report that are near their limit.
 pub(crate) fn processes<'a>(report: &'a Report, rows: &[Row<'_>]) -> Vec<&'a ProcessSummary> {
-    let summary_of =
-        |finding: &Finding| report.processes.iter().find(|summary| summary.key == finding.process);
+    let summaries: BTreeMap<ProcessKey, &ProcessSummary> =
+        report.processes.iter().map(|it| (it.key, it)).collect();
     let nearest = |row: &Row<'_>| {
-        let summaries = row.parts.iter().filter_map(|it| summary_of(it));
-        summaries.min_by_key(|it| distance_to_limit(it))
+        let parts = row.parts.iter().filter_map(|it| summaries.get(&it.process).copied());
+        let nearest = parts.min_by_key(|it| distance_to_limit(it))?;
+        let grows = nearest.growth_per_min_milli.is_some_and(|growth| growth > 0);
+        (grows || row.finding.confidence >= Confidence::Likely).then_some(nearest.key)
     };
-    let in_rows: BTreeSet<_> = rows.iter().filter_map(nearest).map(|it| it.key).collect();
+    let in_rows: BTreeSet<_> = rows.iter().filter_map(nearest).collect();
     let is_shown = |it: &&ProcessSummary| {
         report.options.scoped || in_rows.contains(&it.key) || is_near_limit(it)
     };
     report.processes.iter().filter(is_shown).collect()
 }
 
+/// The processes that are at their limit of open files, the one with the least left first.
+pub(crate) fn at_limit(report: &Report) -> Vec<&ProcessSummary> {
+    let processes = report.processes.iter();
+    let mut processes: Vec<_> = processes.filter(|it| uses_percent(it, AT_LIMIT_PERCENT)).collect();
+    processes.sort_by_key(|it| (fds_left(it), it.key));
+    processes
+}
+
 /// How far a process is from its limit of open files: in seconds if it grows, and in file
 /// descriptors.
 pub(crate) fn distance_to_limit(summary: &ProcessSummary) -> (u64, u64) {
     let seconds = summary.seconds_to_fd_limit.unwrap_or(u64::MAX);
-    let fds = summary.fd_limit.map(|limit| limit.saturating_sub(summary.used_fds()));
-    (seconds, fds.unwrap_or(u64::MAX))
+    (seconds, fds_left(summary))
+}
+
+fn fds_left(summary: &ProcessSummary) -> u64 {
+    let left = summary.fd_limit.map(|limit| limit.saturating_sub(summary.used_fds()));
+    left.unwrap_or(u64::MAX)
 }
 
 /// Whether a process is known to be near its limit of open files.
 fn is_near_limit(summary: &ProcessSummary) -> bool {
-    let is_used = summary.fd_limit.is_some_and(|limit| {
-        u128::from(summary.used_fds()) * 100 >= u128::from(limit) * NEAR_LIMIT_PERCENT
-    });
+    let is_used = uses_percent(summary, NEAR_LIMIT_PERCENT);
     let is_soon = summary.seconds_to_fd_limit.is_some_and(|seconds| seconds <= NEAR_LIMIT_S);
     is_used || (is_soon && !summary.growth_is_reconstructed)
+}
+
+/// Whether a process uses at least this much of its limit of open files, in percent.
+fn uses_percent(summary: &ProcessSummary, percent: u128) -> bool {
+    summary
+        .fd_limit
+        .is_some_and(|limit| u128::from(summary.used_fds()) * 100 >= u128::from(limit) * percent)
 }
 
 #[cfg(test)]

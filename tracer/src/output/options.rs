@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tracer_core::Confidence;
 
-/// How to show it.
+/// The format of the output, and what it shows.
 #[derive(Clone, Debug)]
 pub(crate) struct OutputOptions {
     pub(crate) format: OutputFormat,

@@ -13,7 +13,7 @@ use super::{table::Style, terminal};
 /// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// It was written.
+    /// The text was written.
     Yes,
     /// The reader has closed the pipe, which is not an error.
     NoReader,

@@ -2,6 +2,7 @@
 //!
 //! Only text from the host has characters beyond ASCII, so a serial console shows everything else.
 
+mod at_limit;
 mod connections;
 mod detail;
 mod difference;
@@ -15,6 +16,7 @@ mod style;
 mod summary;
 mod text;
 mod unknown_leaks;
+mod update;
 
 use std::fmt;
 
@@ -23,7 +25,7 @@ use tracer_core::{Confidence, Finding, ProcessSummary, Report};
 use super::{
     Context,
     listing::{self, Row},
-    quantity::{counted, plain},
+    quantity::plain,
     words,
 };
 pub(crate) use difference::difference;
@@ -31,9 +33,14 @@ pub(crate) use style::Style;
 pub(crate) use summary::summary;
 use text::Paint;
 pub(crate) use text::wrap;
+pub(crate) use update::Printed;
 
 /// The maximum number of findings with evidence below the table; further ones have only a row.
 const DETAILS_MAX: usize = 50;
+/// The same for findings that are at most *possible*: of many, few are leaks.
+const POSSIBLE_DETAILS_MAX: usize = 10;
+/// If there are more rows, the last line repeats their number: the first ones are off the screen.
+const ROWS_ON_SCREEN_MAX: usize = 10;
 /// The maximum number of processes listed in the footer; if there are more, they are listed in the
 /// body.
 const FOOTER_PROCESSES_MAX: usize = 3;
@@ -45,6 +52,8 @@ pub(crate) struct Page {
     pub(crate) body: String,
     /// What the run could see. It stays on the screen if the body does not fit.
     pub(crate) footer: String,
+    /// The lines about processes, if they are part of the footer.
+    pub(crate) processes: String,
 }
 
 impl fmt::Display for Page {
@@ -60,7 +69,7 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style, least: Conf
     let width = usize::from(style.width);
     let rows = listing::rows(listing::listed(report, least));
 
-    let mut sections = Vec::new();
+    let mut sections = vec![at_limit::lines(report, &rows, width, paint)];
     if !rows.iter().any(|row| row.finding.confidence > Confidence::Info) {
         sections.push(vec![nothing_found(report, least, !rows.is_empty())]);
     }
@@ -68,45 +77,58 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style, least: Conf
         sections.push(findings::lines(&rows, style, paint));
     }
     sections.push(folded::lines(report, least, width, paint));
-    for row in rows.iter().take(DETAILS_MAX) {
+    let detailed = detailed(report, &rows);
+    for row in &detailed {
         sections.push(detail::lines(row, &report.options, style, paint));
     }
-    if let Some(omitted @ 1..) = rows.len().checked_sub(DETAILS_MAX) {
-        let more = counted(omitted as u64, "finding", "findings");
-        sections.push(vec![format!("{more} more in the table; -o json has the evidence of all.")]);
+    if let Some(omitted @ 1..) = rows.len().checked_sub(detailed.len()) {
+        sections.push(vec![words::details_omitted(omitted)]);
     }
     sections.push(retracted::lines(report, least, width, paint));
     sections.push(connections::lines(&report.unflagged, width, paint));
 
     let shown_processes = listing::processes(report, &rows);
-    let processes = processes::lines(report, &shown_processes, style);
-    let mut footer = footer::lines(report, context, width, paint);
-    if shown_processes.len() <= FOOTER_PROCESSES_MAX {
-        footer.splice(0..0, processes);
-    } else {
-        sections.push(processes);
+    let mut processes = processes::lines(report, &shown_processes, style);
+    if shown_processes.len() > FOOTER_PROCESSES_MAX {
+        sections.push(std::mem::take(&mut processes));
     }
     let legend = legend(&rows, &shown_processes).map(|legend| wrap("", &legend, width));
-    footer.splice(0..0, legend.into_iter().flatten().map(|line| paint.dim(&line)));
+    let mut footer: Vec<String> =
+        legend.into_iter().flatten().map(|line| paint.dim(&line)).collect();
+    footer.extend(processes.iter().cloned());
+    footer.extend(footer::lines(report, context, width, paint));
+    if rows.len() > ROWS_ON_SCREEN_MAX {
+        let totals = wrap("", &words::totals(&rows), width);
+        footer.extend(totals.iter().map(|line| paint.bold(line)));
+    }
     sections.retain(|section| !section.is_empty());
 
     let body: Vec<String> = sections.iter().map(|lines| lines.join("\n")).collect();
-    Page { body: plain(&body.join("\n\n")), footer: plain(&footer.join("\n")) }
+    Page {
+        body: plain(&body.join("\n\n")),
+        footer: plain(&footer.join("\n")),
+        processes: plain(&processes.join("\n")),
+    }
 }
 
-/// Whether two reports list the same findings apart from their ages, so that only one of them needs
-/// to be printed.
-pub(crate) fn list_same_findings(one: &Report, other: &Report, least: Confidence) -> bool {
-    let is_listed = |it: &&Finding| listing::is_listed(it, least);
-    let [one, other] = [one, other].map(|it| it.findings.iter().filter(is_listed).map(facts));
-    one.eq(other)
+/// The rows whose evidence is shown: the first ones of each confidence, and every *possible* one
+/// that fills its process.
+fn detailed<'a, 'r>(report: &Report, rows: &'a [Row<'r>]) -> Vec<&'a Row<'r>> {
+    let filling = listing::Filling::new(report);
+    let mut possible = 0;
+    let is_detailed = |row: &&Row<'_>| {
+        if row.finding.confidence >= Confidence::Likely {
+            return true;
+        }
+        possible += 1;
+        possible <= POSSIBLE_DETAILS_MAX || row.parts.iter().any(|it| filling.fills(it))
+    };
+    rows.iter().filter(is_detailed).take(DETAILS_MAX).collect()
 }
 
-/// The shown parts of a finding that do not change with time alone.
-fn facts(finding: &Finding) -> impl PartialEq {
-    let size = (finding.count, finding.responses);
-    let Finding { id, verdict, confidence, retracted_at, call_site, .. } = finding;
-    (*id, *verdict, *confidence, size, *retracted_at, call_site.clone())
+/// The first line of a report in a file that a live run appends to: `-- 2026-03-01 12:00:03 UTC`.
+pub(crate) fn heading(report: &Report, context: &Context) -> String {
+    format!("-- {}", footer::time(report, context))
 }
 
 /// What the signs in front of numbers mean, if there are any.
@@ -128,7 +150,7 @@ fn legend(rows: &[Row<'_>], processes: &[&ProcessSummary]) -> Option<String> {
 
 /// The first line if no leak is listed.
 fn nothing_found(report: &Report, least: Confidence, has_information: bool) -> String {
-    let is_retracted = |it: &Finding| it.retracted_at.is_some() && listing::is_listed(it, least);
+    let is_retracted = |it: &Finding| it.retracted_at.is_some() && listing::was_listed(it, least);
     let has_active = report.findings.iter().any(|it| it.retracted_at.is_none());
     if report.coverage.complete && !has_active && report.findings.iter().any(is_retracted) {
         return "No leaked connections remain: all findings were retracted.".to_owned();

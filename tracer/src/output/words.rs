@@ -10,6 +10,7 @@ mod call_site_reason;
 mod caveat;
 mod caveats_heading;
 mod evidence;
+mod fd_limit;
 mod incident;
 mod limit;
 mod listing;
@@ -22,25 +23,26 @@ mod thresholds;
 mod verdict;
 
 pub(crate) use advice::{
-    check_of_fix, completion, earlier_report, fix, fix_if_leak, restart, search_further,
-    verification,
+    check_of_fix, completion, earlier_report, fix, fix_if_leak, if_not_found, restart, verification,
 };
-pub(crate) use call_site_reason::call_site_reason;
+pub(crate) use call_site_reason::{call_site_reason, call_site_unknown, has_several_call_sites};
 pub(crate) use caveat::{caveat, caveats, caveats_label};
 pub(crate) use caveats_heading::caveats_heading;
 pub(crate) use evidence::evidence;
+pub(crate) use fd_limit::{at_fd_limit, more_at_fd_limit};
 pub(crate) use incident::{
     growth, leak_headline, limit_forecast, others_below, retracted_headline,
 };
 pub(crate) use limit::limit;
 pub(crate) use listing::{
-    folded_retracted, nothing_listed, possible_leaks, show_option, uprobes_left,
+    details_omitted, folded_retracted, nothing_listed, possible_leaks, show_option, totals,
+    uprobes_left,
 };
 pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};
 pub(crate) use probe::{absence_costs, attach_error, method_caveat, method_cost, probe};
 pub(crate) use reader::reader;
-pub(crate) use subject::{amount, process, processes, whereto};
+pub(crate) use subject::{amount, destination, process, processes};
 pub(crate) use thresholds::thresholds;
 pub(crate) use verdict::meaning;
 
@@ -56,12 +58,21 @@ fn part(CountOf { count, total }: CountOf) -> String {
     format!("{} of {}", grouped(count as u64), grouped(total as u64))
 }
 
-/// `3 of 25`, `any of the 25`: instead of [`part`] in negative sentences and expressions of doubt.
-fn any_part(of: CountOf) -> String {
-    if of.count == of.total && of.total > 1 {
-        return format!("any of the {}", grouped(of.total as u64));
+/// `3 of 25 connections`, `all 25 connections`, `the connection`.
+fn connections(of: CountOf) -> String {
+    match of {
+        CountOf { count: 1, total: 1 } => "the connection".to_owned(),
+        of => format!("{} connections", part(of)),
     }
-    part(of)
+}
+
+/// `3 of 25 connections`, `any of the 25 connections`: instead of [`connections`] in negative
+/// sentences and expressions of doubt.
+fn any_connections(of: CountOf) -> String {
+    if of.count == of.total && of.total > 1 {
+        return format!("any of the {} connections", grouped(of.total as u64));
+    }
+    connections(of)
 }
 
 #[cfg(test)]

@@ -40,9 +40,9 @@ pub(super) fn is_truncated_header(bytes: &[u8]) -> bool {
 /// Whether a block can be read without the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It begins a segment.
+    /// The block begins a segment.
     First,
-    /// It continues the previous block.
+    /// The block continues the previous one.
     Next,
 }
 
@@ -68,7 +68,7 @@ pub(super) enum Found {
 }
 
 impl Block {
-    /// Its encoding in the file; `None` if it is larger than [`BLOCK_MAX`].
+    /// The encoding of the block in the file; `None` if it is larger than [`BLOCK_MAX`].
     pub(super) fn to_bytes(&self) -> Option<Vec<u8>> {
         if self.payload.len() > BLOCK_MAX || self.unpacked as usize > BLOCK_MAX {
             return None;
@@ -129,7 +129,7 @@ impl Block {
         Ok(Found::Block(Self { kind, unpacked, payload }))
     }
 
-    /// Its length in the file, in bytes.
+    /// The length of the block in the file, in bytes.
     pub(super) fn length(&self) -> u64 {
         (BLOCK_HEADER_BYTES + self.payload.len()) as u64
     }

@@ -1,4 +1,4 @@
-//! Converts inputs of the judge to entries and back. Both directions keep the same state of what
+//! Converts inputs of the detector to entries and back. Both directions keep the same state of what
 //! was written, so unchanged data is not written again.
 
 use std::{
@@ -35,7 +35,7 @@ const PORTION: usize = 4_096;
 /// What later entries of a segment refer to in the entries before them.
 #[derive(Debug, Default)]
 pub(super) struct DeltaCodec {
-    /// Of the latest snapshot.
+    /// The sockets of the latest snapshot.
     sockets: Vec<Box<SocketFacts>>,
     holders: Vec<Holder>,
     listeners: BTreeSet<(u32, u16)>,

@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 /// An element of a list.
 pub(super) trait ListItem: Clone {
-    /// The type that identifies it in both lists.
+    /// The type of the key that identifies the element in both lists.
     type Key: Eq + Hash;
     /// The type of a difference.
     type Delta;
 
-    /// What identifies it.
+    /// The key of the element.
     fn key(&self) -> Self::Key;
 
-    /// How it differs from its earlier value; `None` if it does not.
+    /// How the element differs from its earlier value; `None` if it does not.
     fn delta_since(&self, before: &Self) -> Option<Self::Delta>;
 
-    /// Its value after a change.
+    /// The element after a change.
     fn changed(&self, delta: Self::Delta) -> Self;
 }
 

@@ -16,6 +16,7 @@ use super::{
     stream::Unpacker,
     wire::{Version, Wire as _, entry::Entry},
 };
+use crate::program;
 
 /// A recording, read from its beginning.
 pub struct Recording {
@@ -33,7 +34,7 @@ pub struct Recording {
 pub(crate) enum Ending {
     /// After a whole block.
     Whole,
-    /// It ends within a block: the recorder was killed, or the disk was full.
+    /// The file ends within a block: the recorder was killed, or the disk was full.
     Truncated,
     /// The bytes from this offset onwards are not what was written.
     Damaged(u64),
@@ -76,7 +77,7 @@ impl Recording {
             Some(number) => Version::from_number(number)
                 .with_context(|| format!("{shown} {}", other_version(number)))?,
             None if block::is_truncated_header(&start) => bail!("{shown} {EMPTY}"),
-            None => bail!("{shown} is not a recording; make one with tracer record"),
+            None => bail!("{shown} is not a recording; make one with {} record", program::name()),
         };
         let mut entries = Entries::new(source, version);
         let found = entries.read_block().with_context(|| format!("cannot read {shown}"))?;
@@ -106,7 +107,7 @@ impl Recording {
         &self.head
     }
 
-    /// How it ends, once it has been read to the end.
+    /// How the recording ends, once it has been read to the end.
     pub(crate) const fn ending(&self) -> Option<Ending> {
         self.ending
     }

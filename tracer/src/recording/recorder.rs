@@ -20,7 +20,7 @@ const PENDING_MAX: usize = 1 << 20;
 /// that receives only events makes no report that would write them.
 const PENDING_MAX_MS: u64 = 2_000;
 
-/// Records the calls of a run's judge. The first error ends the recording, not the run: every block
+/// Records the calls of a run's detector. The first error ends the recording, not the run: every block
 /// before it stays readable, and the run's own output is complete.
 pub(crate) struct Recorder {
     segments: Segments,
@@ -92,12 +92,12 @@ impl Recorder {
         self.preamble.update(input);
     }
 
-    /// Records that the judge is asked for its questions.
+    /// Records that the detector is asked for its questions.
     pub(crate) fn asked(&mut self, now: Timestamp) {
         self.push(&Entry::Asked(wire::time::Time::from_core(&now)));
     }
 
-    /// Records that the judge is asked for a report.
+    /// Records that the detector is asked for a report.
     pub(crate) fn reported(&mut self) {
         self.push(&Entry::Reported);
         self.write();

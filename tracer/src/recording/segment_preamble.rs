@@ -12,7 +12,8 @@ use super::wire::{self, Wire as _, input::Input};
 /// The maximum number of connections whose events are kept. The age of further ones is only a lower
 /// bound for a reader that begins with a later segment.
 const CONNECTIONS_MAX: usize = 1 << 20;
-/// More events than a connection has between `connect` and its destruction.
+/// Maximum number of events kept for a connection: more than it has between `connect` and its
+/// destruction.
 const EVENTS_MAX: usize = 8;
 
 /// Inputs that are still in effect and that no later input repeats.

@@ -13,7 +13,8 @@ pub(super) struct TimeDelta(i64);
 const UNITS_NS: [i64; 3] = [1_000_000, 1_000, 1];
 
 impl TimeDelta {
-    /// From one time to another, both in nanoseconds. Wraps like [`after`](Self::after).
+    /// The difference from one time to another, both in nanoseconds. Wraps like
+    /// [`after`](Self::after).
     pub(super) const fn between(from_ns: u64, to_ns: u64) -> Self {
         Self(to_ns.wrapping_sub(from_ns).cast_signed())
     }

@@ -1,5 +1,5 @@
 //! The types of the file format. They are separate from those of `tracer-core`, so that every
-//! recording still replays after changes to the judge.
+//! recording still replays after changes to the core.
 //!
 //! Entries are written with [postcard](https://postcard.jamesmunns.com/wire-format), which writes
 //! values only: fields in the order of their declaration without their names, enums as the number

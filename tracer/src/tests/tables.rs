@@ -32,6 +32,12 @@ fn a_live_table_in_a_pipe_is_printed_again_only_when_findings_change() {
     // report.
     let tables = outcome.stdout.matches("VERDICT").count();
     assert!((2..=3).contains(&tables), "{tables}: {}", outcome.stdout);
+    // Each has its time and the file descriptors of the process.
+    let is_heading = |line: &&str| line.starts_with("-- ") && line.ends_with(" UTC");
+    assert_eq!(outcome.stdout.lines().filter(is_heading).count(), tables, "{}", outcome.stdout);
+    assert!(outcome.stdout.starts_with("-- "), "{}", outcome.stdout);
+    let processes = outcome.stdout.matches(" TCP, 6 of them in findings)").count();
+    assert_eq!(processes, tables, "{}", outcome.stdout);
 }
 
 #[test]

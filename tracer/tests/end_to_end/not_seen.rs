@@ -41,27 +41,58 @@ fn sockets_that_no_fd_refers_to_are_seen_once_one_does() {
     assert_eq!(seen(), [3, 2, 1]);
 }
 
-/// A socket that is only registered with an io_uring, whose owner has closed its file descriptor.
+/// Sockets whose owner has closed their file descriptors: one is registered with an io_uring, the
+/// other one is mapped, as `TCP_ZEROCOPY_RECEIVE` requires.
 #[test]
 #[expect(clippy::print_stderr, reason = "a skipped test says why")]
-fn a_socket_that_only_io_uring_holds_is_not_seen() {
+fn a_socket_that_only_io_uring_or_a_mapping_holds_is_not_seen() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let (mut server, _) = listener.accept().unwrap();
-    let Some(ring) = ring_with(client.as_raw_fd()) else {
-        eprintln!("skipped: this host does not allow io_uring");
-        return;
+    let connect = || {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (client, listener.accept().unwrap().0)
     };
-    drop(client);
+    let (mapped, mut server) = connect();
+    let pages = Pages::of(mapped.as_raw_fd());
+    drop(mapped);
     // It is still open.
     server.write_all(b"text").unwrap();
+    let (registered, mut server) = connect();
+    let ring = ring_with(registered.as_raw_fd());
+    drop(registered);
+    match &ring {
+        Some(_) => server.write_all(b"text").unwrap(),
+        None => eprintln!("skipped in part: this host does not allow io_uring"),
+    }
 
     let port = listener.local_addr().unwrap().port();
     let arguments = format!("audit -D {port} --for 0s --all --fail-on certain -o json");
     let report = Tracer::run(&arguments).report();
     assert!(is_complete(&report), "{report}");
     assert_eq!(report.connections_of(std::process::id()).len(), 0, "{report}");
-    drop(ring);
+    drop((ring, pages));
+}
+
+/// A page of this socket, mapped into this process.
+struct Pages(*mut libc::c_void);
+
+impl Pages {
+    const LENGTH: usize = 4096;
+
+    fn of(socket: i32) -> Self {
+        let (read, shared) = (libc::PROT_READ, libc::MAP_SHARED);
+        // SAFETY: it is a new mapping, which nothing accesses.
+        let page =
+            unsafe { libc::mmap(std::ptr::null_mut(), Self::LENGTH, read, shared, socket, 0) };
+        assert_ne!(page, libc::MAP_FAILED, "{}", std::io::Error::last_os_error());
+        Self(page)
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is that of `of`, and nothing refers to it.
+        unsafe { libc::munmap(self.0, Self::LENGTH) };
+    }
 }
 
 /// An io_uring at which this file is registered; `None` if the host does not allow it.

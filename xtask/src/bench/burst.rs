@@ -69,7 +69,7 @@ pub(super) fn run(
             "memory",
         ],
         [[
-            format!("{} in {}", grouped(sockets), grouped(processes)),
+            format!("{} sockets in {} processes", grouped(sockets), grouped(processes)),
             format!("{:.2}", opened.as_secs_f64()),
             format!("{:.2}", equal.saturating_sub(opened).as_secs_f64()),
             lost.to_string(),

@@ -185,7 +185,7 @@ fn kernel_programs(
         ]
     });
     report.table(
-        "The same in the kernel, from its statistics (`bpf_stats`)",
+        "CPU time of the BPF programs in this test, from the kernel's statistics (`bpf_stats`)",
         ["program", "runs", "ns per run", "instructions", "runs per connection"],
         rows,
     );

@@ -5,7 +5,11 @@ use std::{format, vec::Vec};
 
 use proptest::prelude::*;
 
-use super::{Script, cases, check_leaking, pace, stops};
+use super::{
+    Script, cases, check_leaking, pace, pace_up_to,
+    pools::{Job, Pool, Reuse},
+    stops,
+};
 
 /// How a leaked connection ends.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +100,67 @@ impl Leak {
     }
 }
 
+/// A pool in bursts of one size, whose jobs leak a connection now and then.
+#[derive(Clone, Debug)]
+struct LeakingPool {
+    pool: Pool,
+    depth: u64,
+    every_ms: u64,
+    leaks: u64,
+    leak_every_ms: u64,
+}
+
+fn leaking_pool(idle_ms: u64) -> impl Strategy<Value = LeakingPool> {
+    (
+        5_u64..60,
+        80_u64..300,
+        15_u64..40,
+        15_u64..100,
+        any::<bool>(),
+        prop_oneof![3 => Just(1_u64), 1 => Just(6)],
+    )
+        .prop_map(move |(depth, every, leaks, leak_every, is_reset, segments)| LeakingPool {
+            pool: Pool {
+                reuse: Reuse::Last,
+                keep_ms: idle_ms / 2,
+                is_reset,
+                segments,
+                sweep_ms: None,
+            },
+            depth,
+            every_ms: idle_ms * every / 100,
+            leaks,
+            // The number of connections beyond the pool shows only in bursts, and must have grown
+            // in three. Fewer could be connections of a pool with one for each thread.
+            leak_every_ms: idle_ms * leak_every.max(4 * every / leaks + 1) / 100,
+        })
+}
+
+impl LeakingPool {
+    /// The script, and when its last event is.
+    fn run(&self) -> (Script, u64) {
+        let last_ms = 1_000 + self.leaks * self.leak_every_ms;
+        let end_ms = last_ms + 12 * self.every_ms;
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut now = 1_000;
+        while now < end_ms {
+            jobs.extend((0..self.depth).map(|number| Job {
+                at_ms: now + number,
+                hold_ms: 300,
+                leaks: false,
+            }));
+            now += self.every_ms;
+        }
+        jobs.extend((1..=self.leaks).map(|number| Job {
+            at_ms: 1_000 + number * self.leak_every_ms,
+            hold_ms: 50,
+            leaks: true,
+        }));
+        jobs.sort_unstable();
+        (self.pool.run("p", &jobs), last_ms + self.pool.keep_ms)
+    }
+}
+
 proptest! {
     #![proptest_config(cases(12))]
 
@@ -105,6 +170,20 @@ proptest! {
     ) {
         let (script, last_ms) = leak.run("l");
         check_leaking(&script, pace, leak.count()..=leak.count(), last_ms + 5 * pace.idle_ms)?;
+    }
+
+    #[test]
+    fn a_leak_of_a_pool_in_bursts_is_found(
+        // With rarer snapshots, none may show a whole burst alive, and then the process seems to
+        // return to more connections than it uses at once.
+        (pace, leaking) in pace_up_to(50)
+            .prop_flat_map(|pace| (Just(pace), leaking_pool(pace.idle_ms))),
+    ) {
+        let (script, last_ms) = leaking.run();
+        let bursts_ms = 3 * leaking.every_ms;
+        let due_ms = last_ms + bursts_ms + 5 * pace.idle_ms;
+        let leaked = usize::try_from(leaking.leaks).unwrap();
+        check_leaking(&script, pace, leaked..=leaked, due_ms)?;
     }
 
     /// The process is stopped for twice `--idle` when it has leaked all, and takes its time to
@@ -131,35 +210,47 @@ proptest! {
         }),
         every in 100_u64..250,
     ) {
-        let (mut script, mut now, mut leaked) = (Script::default(), 1_000, 0);
+        let mut script = Script::default();
+        let opened_ms = pauses.iter().scan(1_000, |now, pause_ms| {
+            *now += pause_ms;
+            Some(*now - pause_ms)
+        });
+        let opened_ms: Vec<u64> = opened_ms.collect();
         let every_ms = pace.idle_ms * every / 100;
-        let (mut runs_ms, mut dropped) = (every_ms, Vec::new());
-        for (number, pause_ms) in pauses.iter().enumerate() {
-            while runs_ms <= now {
+        // A collection that closes a connection just when another one is opened looks like a pool
+        // that replaces it. After three of these, connections that die later are attributed to the
+        // pool, so in this test there are none.
+        let next = |after_ms: u64| {
+            let is_at_opening = |at_ms: &u64| opened_ms.iter().any(|it| it.abs_diff(*at_ms) <= 300);
+            let earliest_ms = after_ms + every_ms;
+            (earliest_ms..earliest_ms + pace.idle_ms).find(|at_ms| !is_at_opening(at_ms)).unwrap()
+        };
+        let (mut runs_ms, mut dropped, mut leaked) = (next(0), Vec::new(), 0);
+        for (number, opened_ms) in opened_ms.iter().copied().enumerate() {
+            while runs_ms <= opened_ms {
                 for one in dropped.drain(..) {
                     script.at(runs_ms, format!("close {one}"));
                 }
-                runs_ms += every_ms;
+                runs_ms = next(runs_ms);
             }
             let one = format!("l{number}");
-            script.at(now, format!("open {one} pid=10"));
-            script.at(now, format!("send {one} bytes=100"));
-            script.at(now + 10, format!("receive {one} bytes=500"));
-            script.at(now + 10, format!("read {one}"));
-            script.at(now + 10 + KEEP_MS, format!("peer-closes {one}"));
+            script.at(opened_ms, format!("open {one} pid=10"));
+            script.at(opened_ms, format!("send {one} bytes=100"));
+            script.at(opened_ms + 10, format!("receive {one} bytes=500"));
+            script.at(opened_ms + 10, format!("read {one}"));
+            script.at(opened_ms + 10 + KEEP_MS, format!("peer-closes {one}"));
             if number % 3 == 2 {
                 dropped.push(one);
             } else {
                 leaked += 1;
             }
-            now += pause_ms;
         }
         for one in dropped {
             script.at(runs_ms, format!("close {one}"));
         }
-        let due_ms = runs_ms.max(now + KEEP_MS) + 5 * pace.idle_ms;
-        // A few of those that are left may be attributed to a pool; why is not known.
-        check_leaking(&script, pace, leaked - 3..=leaked, due_ms)?;
+        let last_ms = opened_ms.last().unwrap() + KEEP_MS;
+        let due_ms = runs_ms.max(last_ms) + 5 * pace.idle_ms;
+        check_leaking(&script, pace, leaked..=leaked, due_ms)?;
     }
 
     /// Each burst has a pool of its own, and all pools are kept.

@@ -184,6 +184,7 @@ impl Pool {
             script.at(until, format!("receive {name}{number} bytes=500"));
             script.at(until, format!("read {name}{number}"));
             if job.leaks {
+                script.leaked.insert(format!("{name}{number}"));
                 self.die(&mut script, name, number, until);
             } else {
                 busy.push(Reverse((until, number)));

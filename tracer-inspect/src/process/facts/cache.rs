@@ -1,4 +1,4 @@
-//! A cache of facts about processes, so that those that hardly ever change are not read for each
+//! A cache of facts about processes, so that facts that hardly ever change are not read for each
 //! snapshot.
 
 use std::collections::HashMap;
@@ -90,7 +90,7 @@ fn lasts_ms(key: ProcessKey) -> u64 {
     LASTS_MS + u64::from(key.pid).wrapping_mul(7_919) % LASTS_SPREAD_MS
 }
 
-/// Which cgroups are frozen. Many processes share a cgroup.
+/// The frozen state of cgroups. Many processes share a cgroup.
 #[derive(Debug, Default)]
 struct Freezers {
     known: HashMap<(u32, String), (Timestamp, bool)>,

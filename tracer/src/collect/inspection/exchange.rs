@@ -35,12 +35,12 @@ pub(super) struct WorkerFailed;
 /// How a request is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
-    /// Among others.
+    /// The request is sent among others.
     First,
-    /// Alone and after others, because it is known to be slow, or because workers have failed on
-    /// the process.
+    /// The request is sent alone and after others, because it is known to be slow, or because
+    /// workers have failed on the process.
     Slow,
-    /// Alone, to a fresh worker, because one has failed on it.
+    /// The request is sent alone, to a fresh worker, because one has failed on it.
     Second,
 }
 
@@ -65,16 +65,17 @@ pub(super) struct Exchange {
     waiting: VecDeque<Waiting>,
     /// Requests that the current worker has, oldest first.
     sent: VecDeque<Sent>,
-    /// The time of the worker for the oldest of them.
+    /// The time that the worker has had for the oldest request.
     time: WorkingTime,
     received: Received,
-    /// The current worker has said that it is ready. If it fails before, no request is the cause.
+    /// Whether the current worker has said that it is ready. If it fails before, no request is the
+    /// cause.
     is_ready: bool,
-    /// The current worker has been sent a request.
+    /// Whether the current worker has been sent a request.
     is_used: bool,
-    /// What is not asked again.
+    /// The requests that are not made again.
     failed: Failed,
-    /// What takes longer than [`first_time_max`].
+    /// The requests that take longer than [`first_time_max`].
     slow: Remembered,
     /// The number of the latest request.
     sequence: u64,

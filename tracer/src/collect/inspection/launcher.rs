@@ -22,13 +22,13 @@ use rustix::{
 };
 use tracer_inspect::protocol::fd_passing;
 
-/// This program, even if its file has been replaced.
+/// The program of this process, even if its file has been replaced.
 const PROGRAM: &str = "/proc/self/exe";
 /// The hidden command that runs the launcher.
 pub(crate) const LAUNCHER: &str = "__launch-inspection";
 /// The hidden command that runs a worker.
 pub(crate) const WORKER: &str = "__inspect";
-/// The content of a message. What it means depends on whether it carries a socket.
+/// The content of a message. Its meaning depends on whether it carries a socket.
 const MESSAGE: [u8; 1] = [0];
 /// The reply if a worker was not started.
 const PID_UNKNOWN: [u8; 4] = [0; 4];

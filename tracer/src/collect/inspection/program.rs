@@ -1,4 +1,4 @@
-//! Which processes run the same program.
+//! The program of a process, by which processes that run the same program are recognized.
 
 use std::{
     fs,

@@ -10,7 +10,8 @@ use super::exchange::{Scheduling, Times};
 #[derive(Debug)]
 pub(super) struct ScheduledWorker {
     pid: u32,
-    /// Its `/proc/PID/schedstat`; `None` if the kernel was built without `CONFIG_SCHED_INFO`.
+    /// The worker's `/proc/PID/schedstat`; `None` if the kernel was built without
+    /// `CONFIG_SCHED_INFO`.
     times: Option<File>,
 }
 

@@ -39,9 +39,9 @@ pub(crate) enum AttachPoint {
     BtfTracepoint(&'static str),
     /// A tracepoint of tracefs: the only kind of tracepoint that exists for each system call.
     Tracepoint {
-        /// Its subsystem: the directory in `events`.
+        /// The subsystem of the tracepoint: the directory in `events`.
         category: &'static str,
-        /// Its name: the directory in that of the subsystem.
+        /// The name of the tracepoint: the directory in that of the subsystem.
         name: &'static str,
     },
     /// The entry of a kernel function, with typed arguments. Linux 5.5; on arm64 6.4, which has

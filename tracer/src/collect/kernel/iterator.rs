@@ -135,8 +135,8 @@ struct WithCookies<'a> {
     records: &'a mut dyn SocketRecords,
     /// Sockets without a cookie, by process and file descriptor.
     without_cookie: BTreeSet<(u32, u32)>,
-    /// Those that were probably created just before and will be connected, in this pass and in the
-    /// previous one: process, file descriptor and inode. They are not connections yet.
+    /// The sockets that were probably created just before and will be connected, in this pass and
+    /// in the previous one: process, file descriptor and inode. They are not connections yet.
     begun: BTreeSet<(u32, u32, u64)>,
     before: BTreeSet<(u32, u32, u64)>,
 }

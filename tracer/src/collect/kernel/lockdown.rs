@@ -9,7 +9,7 @@ const FILE: &str = "/sys/kernel/security/lockdown";
 /// How strictly the kernel is protected from root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lockdown {
-    /// Not at all.
+    /// The kernel is not locked down.
     None,
     /// Root may not modify the kernel. Everything that the tracer needs works.
     Integrity,

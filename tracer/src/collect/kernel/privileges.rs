@@ -58,7 +58,7 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    /// Those of the required capabilities that the process `has`.
+    /// The required capabilities that the process `has`.
     fn capabilities(self, has: impl Fn(Capability) -> bool, is_root: bool) -> CapsHashSet {
         // For files in `/proc/PID` of other users' processes that check ptrace access.
         let mut wanted = CapsHashSet::from([Capability::CAP_SYS_PTRACE]);
@@ -162,5 +162,32 @@ mod tests {
         let old = |capability| capability == CAP_SYS_ADMIN;
         assert_eq!(needs.capabilities(old, true), [CAP_SYS_ADMIN].into());
         assert_eq!(more.capabilities(|_| false, false), CapsHashSet::default());
+    }
+
+    /// The table in docs/privileges.md.
+    #[test]
+    fn what_is_kept_is_what_the_documentation_says() {
+        let page = include_str!("../../../../docs/privileges.md");
+        let row = |run: &str| -> CapsHashSet {
+            let start = format!("| {run} | ");
+            let mut lines = page.lines();
+            let row = lines.find_map(|line| line.strip_prefix(&start)).expect(run);
+            let names = row.split('`').filter(|word| word.starts_with("CAP_"));
+            names.map(|name| name.parse().unwrap()).collect()
+        };
+        let kept = |rows: &[&str]| rows.iter().copied().flat_map(row).collect::<CapsHashSet>();
+        let (every, programs) = ("every run", "with BPF programs");
+        let needs = Needs { programs: true, uprobes: false, replaces_files: false };
+        for (needs, rows) in [
+            (needs, &[every, programs][..]),
+            (Needs { uprobes: true, ..needs }, &[every, programs, "with uprobes"]),
+            (
+                Needs { replaces_files: true, ..needs },
+                &[every, programs, "with a recording and `--max-size`"],
+            ),
+            (Needs { programs: false, ..needs }, &[every, "in fallback mode"]),
+        ] {
+            assert_eq!(needs.capabilities(|_| true, true), kept(rows), "{needs:?}");
+        }
     }
 }

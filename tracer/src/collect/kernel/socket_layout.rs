@@ -1,4 +1,4 @@
-//! Which bytes of a socket are copied by the iterator over file tables, and how they become a
+//! The bytes of a socket that the iterator over file tables copies, and their conversion to a
 //! record.
 
 use tracer_common::{
@@ -151,7 +151,7 @@ impl SocketLayout {
         fingerprints.of_parts(raw.pid, raw.fd, &[process.as_bytes(), comm, blocks])
     }
 
-    /// The same record that `iter/task_file` writes.
+    /// The record that `iter/task_file` would write.
     pub(super) fn record(&self, raw: &RawSocketRecord) -> SocketRecord {
         let at = &self.positions;
         let mut record = SocketRecord {

@@ -48,7 +48,7 @@ pub(super) struct Followed {
 /// The progress of a list of open responses.
 #[derive(Debug)]
 pub(super) enum Progress {
-    /// These objects have to be found in the memory of the process.
+    /// The objects that have to be found in the memory of the process.
     Resolve(Vec<HttpObject>),
     /// The open responses, and why the list is incomplete.
     Listed(Vec<OpenResponse>, Vec<Limit>),

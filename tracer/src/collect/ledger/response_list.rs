@@ -62,7 +62,7 @@ struct Pending {
     total: usize,
     /// The responses whose connections are being searched.
     wanted: Vec<ResponseKey>,
-    /// Their objects.
+    /// The objects of the responses that were asked about.
     asked: Vec<HttpObject>,
     /// The connections found the first time, during the second search.
     first: Option<BTreeMap<ResponseKey, ResolvedConnection>>,

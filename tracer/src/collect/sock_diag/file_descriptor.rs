@@ -29,7 +29,7 @@ const MEMORY_NUMBERS: usize = 9;
 
 /// `TCP_CLOSE` of `include/net/tcp_states.h`.
 const CLOSE: u8 = 7;
-/// Not a number of any kernel timer.
+/// A number that no kernel timer has.
 const UNKNOWN_TIMER: u8 = u8::MAX;
 
 /// Queries a TCP socket. `netns` is the network namespace of its process. `None` if the file

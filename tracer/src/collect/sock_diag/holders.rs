@@ -1,4 +1,4 @@
-//! Which process holds which socket, from `/proc/PID/fd`.
+//! The processes that hold sockets, from `/proc/PID/fd`.
 
 use std::{
     fs::{self, DirEntry},
@@ -18,8 +18,8 @@ type Sockets = Vec<(u32, u64)>;
 pub(super) struct Holder {
     pub(super) key: ProcessKey,
     pub(super) comm: Comm,
-    /// Inode number of its network namespace. A socket that was passed to it may belong to another
-    /// one.
+    /// Inode number of the network namespace of the process. A socket that was passed to the
+    /// process may belong to another one.
     pub(super) netns: u32,
     /// File descriptors and inode numbers.
     pub(super) sockets: Sockets,
@@ -28,9 +28,9 @@ pub(super) struct Holder {
 /// All processes that are visible to the tracer.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
-    /// Those that hold sockets.
+    /// The processes that hold sockets.
     pub(super) readable: Vec<Holder>,
-    /// Those whose file descriptors could not be read.
+    /// The processes whose file descriptors could not be read.
     pub(super) unreadable: Vec<(ProcessKey, Comm)>,
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Seen {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Endpoints {
     pub(super) local: SocketAddr,
-    /// `None` if the socket was never connected.
+    /// The remote address; `None` if the socket was never connected.
     pub(super) remote: Option<SocketAddr>,
 }
 
@@ -122,7 +122,7 @@ impl Seen {
         (state != Closed).then_some(had_end)
     }
 
-    /// The same as a record of the iterator. The kernel does not report sequence numbers here;
+    /// The report as a record of the iterator. The kernel does not report sequence numbers here;
     /// since only their differences matter, they count from 0.
     #[expect(clippy::cast_possible_truncation, reason = "sequence numbers and ages wrap")]
     fn record(&self) -> SocketRecord {

@@ -32,9 +32,9 @@ pub(super) struct Check {
     impact: Option<String>,
     /// What to do about it.
     fix: Option<String>,
-    /// For a hook: the attach method that works.
+    /// The attach method that works, for a hook.
     method: Option<&'static str>,
-    /// For a hook: the better attach methods that do not work.
+    /// The better attach methods that do not work, for a hook.
     failures: Vec<FailedMethod>,
 }
 

@@ -29,7 +29,10 @@ pub(super) fn all() -> Vec<Check> {
     checks.extend(perf_event_paranoid());
     let kernel_addresses = setting("kernel.kptr_restrict");
     checks.extend(kernel_addresses.map(|found| {
-        Check::full("kptr_restrict", format!("{found}: no effect, no kernel address is read"))
+        Check::full(
+            "kptr_restrict",
+            format!("{found}: no effect, because no kernel address is read"),
+        )
     }));
     checks.extend(ptrace_scope());
     checks

@@ -27,7 +27,7 @@ struct Leaked {
 }
 
 impl Leaked {
-    /// Its state the given number of minutes before the end.
+    /// The state of the connection the given number of minutes before the end.
     fn connection(&self, ago: u64) -> Connection {
         let is_http = self.remote.ends_with(":443");
         let state = if is_http { TcpState::Established } else { TcpState::CloseWait };

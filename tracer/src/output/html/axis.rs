@@ -60,7 +60,7 @@ pub(super) struct TimeAxis {
 }
 
 impl TimeAxis {
-    /// From one time to another, at least one second later.
+    /// An axis from one time to another, at least one second later.
     pub(super) fn new(from: Timestamp, to: Timestamp) -> Self {
         let from_ms = from.as_millisecond();
         Self { from_ms, to_ms: to.as_millisecond().max(from_ms + SECOND) }
@@ -141,7 +141,7 @@ pub(super) struct CountAxis {
 }
 
 impl CountAxis {
-    /// With room for numbers up to `max`.
+    /// An axis with room for numbers up to `max`.
     pub(super) fn new(max: u64, top: i64, bottom: i64) -> Self {
         let max = max.max(1);
         // The smallest of 1, 2 and 5 times a power of ten that requires no more than five steps.

@@ -20,14 +20,17 @@ pub(super) fn section(incident: &Incident<'_>, row: &Row<'_>) -> Markup {
     let (id, finding) = (row.finding.id, row.largest());
     html! {
         section.finding id=(format!("finding-{id}")) {
-            h2 { "Finding " (id) ": " (words::processes(row)) " " (words::whereto(finding)) }
+            h2 { "Finding " (id) ": " (words::processes(row)) " " (words::destination(finding)) }
             p {
                 (badge(finding.confidence)) " " strong { (finding.verdict) } ": "
                 (words::meaning(finding.verdict))
             }
             @if row.parts.len() > 1 {
                 p { "Pids: " (counts(row)) "." }
-                p { "What follows is about " (words::process(finding)) ", which has the most." }
+                p {
+                    "The rest of this section is about " (words::process(finding))
+                    ", which has the most connections."
+                }
             }
             h3 { "Evidence" }
             ul {
@@ -71,12 +74,15 @@ pub(super) fn badge(confidence: Confidence) -> Markup {
     html! { span.badge.(confidence.name()) { (confidence) } }
 }
 
-/// The call site, or why it is unknown.
+/// The call site, or why none is named.
 fn call_site(finding: &Finding) -> String {
     if let Some(call_site) = &finding.call_site {
         return visible(call_site);
     }
-    let reason = finding.call_site_reason.as_ref().map(words::call_site_reason);
+    if words::has_several_call_sites(finding) {
+        return "several: see the evidence".to_owned();
+    }
+    let reason = words::call_site_unknown(finding);
     reason.map_or("unknown".to_owned(), |it| format!("unknown: {}", escape::sentence(&it)))
 }
 

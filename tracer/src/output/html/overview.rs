@@ -108,7 +108,7 @@ fn number(id: u64, sections: &BTreeSet<u64>) -> Markup {
 
 /// The process and its destination.
 fn subject(process: &str, finding: &Finding) -> Markup {
-    html! { strong { (process) } " " (words::whereto(finding)) }
+    html! { strong { (process) } " " (words::destination(finding)) }
 }
 
 fn verdict(verdict: Verdict, confidence: Confidence) -> Markup {

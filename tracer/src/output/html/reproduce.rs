@@ -3,10 +3,16 @@
 use maud::{Markup, html};
 
 use super::text::visible;
-use crate::output::incident::{self, Incident};
-use crate::output::words;
+use crate::{
+    output::{
+        incident::{self, Incident},
+        words,
+    },
+    program,
+};
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
+    let tracer = program::name();
     let from = &incident.provenance;
     let again = incident::command_line(&from.arguments);
     let options = &from.options;
@@ -14,10 +20,10 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
         section {
             h2 { "How to reproduce this report" }
             dl.commands {
-                (command("Recorded with", &format!("tracer {}", incident::command_line(&from.recorded_with))))
-                (command("This report", &format!("tracer report {again} --html OUT.html")))
-                (command("All findings as a table", &format!("tracer replay {again} --show info")))
-                (command("As JSON", &format!("tracer replay {again} -o json")))
+                (command("Recorded with", &format!("{tracer} {}", incident::command_line(&from.recorded_with))))
+                (command("This report", &format!("{tracer} report {again} --html OUT.html")))
+                (command("All findings as a table", &format!("{tracer} replay {again} --show info")))
+                (command("As JSON", &format!("{tracer} replay {again} -o json")))
                 (command("After the fix", &from.comparison()))
             }
             p {

@@ -18,17 +18,17 @@ const LETTER_MIN: i64 = 170;
 
 /// One area.
 pub(super) struct Series {
-    /// Its name, escaped.
+    /// The name of the series, escaped.
     pub(super) name: String,
     /// Number of its pattern.
     pub(super) pattern: usize,
-    /// Its height at each time.
+    /// The height of the series at each time.
     pub(super) values: Vec<u64>,
 }
 
 /// The contents of a chart.
 pub(super) struct Stack<'a> {
-    /// Its identifier, unique on the page.
+    /// The identifier of the chart, unique on the page.
     pub(super) id: &'a str,
     pub(super) title: &'a str,
     /// What the areas are; the heading of the legend.

@@ -143,7 +143,7 @@ fn signs(connections: &[&Connection]) -> Markup {
             @if some(|it| it.peer_closed.is_some()) {
                 li {
                     (sign(&html! { path.sign d="M40 10h160l-80 140z" {} }))
-                    "closed by the peer: at this time, or within the line that leads to it"
+                    "closed by the peer: at this time, or at an unknown time along the line to the left"
                 }
             }
             @if some(|it| it.died.is_some()) {

@@ -34,7 +34,7 @@ fn without_leak(incident: &Incident<'_>) -> Vec<String> {
     if possible > 0 {
         steps.push(words::possible_leaks(possible));
     }
-    steps.push(words::search_further(&incident.provenance.options));
+    steps.push(words::if_not_found(&incident.provenance.options));
     if !incident.report.coverage.complete {
         steps.push(words::completion().to_owned());
     }

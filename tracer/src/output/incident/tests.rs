@@ -24,15 +24,15 @@ fn a_leak_has_process_time_confidence_and_call_site() {
         &expect![[r#"
             api[4711] leaks 23 connections to [2001:db8:85a3::8a2e:370:7334]:443 (certain), the oldest
             opened 2026-03-01 11:09:00 UTC; requested at main.(*Client).doSomething billing.go:23.
-            The application received HTTP responses and neither read them to EOF nor closed them.
-            Their number grows by about 24/h. If the number of open fds of the process keeps growing
-            by 23/min, its limit of 65,536 is reached in about 1d 22h, at 2026-03-03 10:00:00 UTC.
-            1 other finding is below.
+            The application received HTTP responses and neither read them to EOF nor closed them. The
+            number of connections grows by about 24/h. If the number of open fds of the process keeps
+            growing by 23/min, its limit of 65,536 is reached in about 1d 22h, at 2026-03-03 10:00:00
+            UTC. 1 other finding is below.
 
             1. Fix main.(*Client).doSomething billing.go:23: close the body of every response on every
                path; in Go, put defer response.Body.Close() right after the error check.
-            2. Until the fix is deployed, a restart of api[4711] frees its fds. At the current rate it
-               reaches its fd limit at 2026-03-03 10:00:00 UTC.
+            2. Until the fix is deployed, a restart of api[4711] frees its fds. At the current rate,
+               the process reaches its fd limit at 2026-03-03 10:00:00 UTC.
             3. Then record again and check that the leak is gone: tracer diff night.rec AFTER.rec
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 51m; no events lost.
@@ -201,8 +201,8 @@ fn a_leak_to_many_addresses_names_the_port() {
         &expect![[r#"
             api[4711] leaks 6 connections to port 443 of 6 addresses (likely), the oldest opened
             before 2026-03-01 11:09:00 UTC; opened at dial net.c:7.
-            The peer has closed the connections, and the process has not. Their number grows by about
-            23/min.
+            The peer has closed the connections, and the process has not. The number of connections
+            grows by about 23/min.
 
             1. Close the socket when a read returns EOF (0 bytes), and after errors. The connections
                come from dial net.c:7.

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::Serialize;
 use tracer_core::{
-    Connection, Coverage, Finding, Goroutines, Options, Owner, ProcessSummary, Report,
+    CallSiteReason, Connection, Counted, Coverage, Finding, Goroutines, Options, Owner,
+    ProcessSummary, Report,
 };
 
 use super::{
@@ -125,6 +126,7 @@ struct FindingObject<'a> {
     reader: &'static str,
     call_site: Option<&'a str>,
     call_site_reason: Option<Coded>,
+    call_site_reasons: Vec<CountedReason>,
     request: Option<&'a str>,
     evidence: Vec<Coded>,
     caveats: Vec<Coded>,
@@ -174,6 +176,7 @@ impl<'a> FindingObject<'a> {
             reader: finding.reader.name(),
             call_site: finding.call_site.as_deref(),
             call_site_reason: finding.call_site_reason.as_ref().map(call_site_reason),
+            call_site_reasons: finding.call_site_reasons.iter().map(CountedReason::new).collect(),
             request: finding.request.as_deref(),
             evidence: finding.evidence.iter().map(evidence).collect(),
             caveats: finding.caveats.iter().map(caveat).collect(),
@@ -183,6 +186,19 @@ impl<'a> FindingObject<'a> {
             connections: connections(&finding.connections[..listed], clock),
             connections_omitted: finding.connections.len() - listed,
         }
+    }
+}
+
+/// Why the call sites of that many connections are unknown.
+#[derive(Serialize)]
+struct CountedReason {
+    count: usize,
+    reason: Coded,
+}
+
+impl CountedReason {
+    fn new(counted: &Counted<CallSiteReason>) -> Self {
+        Self { count: counted.count, reason: call_site_reason(&counted.value) }
     }
 }
 

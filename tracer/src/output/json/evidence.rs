@@ -69,6 +69,15 @@ pub(super) fn evidence(fact: &Evidence) -> Coded {
         | Evidence::Ceased { recurrence: it, since_last_ms } => {
             recurrence(coded, *it).seconds("since_last_s", *since_last_ms)
         }
+        Evidence::Series { occurrence, count, span_ms, pause_max_ms, since_last_ms } => coded
+            .text("occurrence", occurrence.code())
+            .count(*count)
+            .seconds("span_s", *span_ms)
+            .seconds("pause_max_s", *pause_max_ms)
+            .seconds("since_last_s", *since_last_ms),
+        Evidence::FdLimitReached { count, open, limit } => {
+            coded.count(*count).integer("open", *open).integer("limit", *limit)
+        }
         Evidence::CountRose { windows, from, to }
         | Evidence::HalfClosedRose { windows, from, to } => {
             coded.integer("windows", *windows).integer("from", *from).integer("to", *to)
@@ -105,9 +114,15 @@ pub(super) fn caveat(fact: &Caveat) -> Coded {
         | Caveat::PausePossible(of)
         | Caveat::PartlyRead(of)
         | Caveat::NotInspected(of) => coded.count_of(*of),
-        Caveat::CleanedUp { alive_max } => coded.integer("alive_max", *alive_max),
+        Caveat::CleanedUp { alive_max } | Caveat::AliveTogether { alive_max } => {
+            coded.integer("alive_max", *alive_max)
+        }
         Caveat::UsedAgain { count_min } => coded.integer("count_min", *count_min),
         Caveat::Undecided { watch_ms } => coded.seconds("watch_s", *watch_ms),
+        Caveat::ShortSeries { lasted_ms, needed_ms, watch_ms } => coded
+            .seconds("lasted_s", *lasted_ms)
+            .seconds("needed_s", *needed_ms)
+            .seconds("watch_s", *watch_ms),
         Caveat::SendBlocked { connections }
         | Caveat::HalfClosedPeers { connections }
         | Caveat::AwaitsCollection { connections } => coded.integer("connections", *connections),
@@ -126,6 +141,8 @@ pub(super) fn caveat(fact: &Caveat) -> Coded {
             coded.count(*count).integer("count_min", *count_min)
         }
         Caveat::SingleCausePossible
+        | Caveat::SingleBurstPossible
+        | Caveat::CannotGrow
         | Caveat::ThreadPoolPossible
         | Caveat::IdlePoolPossible
         | Caveat::StreamPossible

@@ -44,7 +44,7 @@ pub(super) fn lines(row: &Row<'_>, options: &Options, style: Style, paint: Paint
     if row.parts.len() > 1 {
         push(&counts_by_process(row));
         let process = process(finding.process, &finding.comm.0);
-        push(&format!("details of {process}, which has the most:"));
+        push(&format!("details of {process}, which has the most connections:"));
     }
     for fact in &finding.evidence {
         push(&escape::sentence(&words::evidence(fact)));
@@ -54,8 +54,7 @@ pub(super) fn lines(row: &Row<'_>, options: &Options, style: Style, paint: Paint
         let label = words::caveats_label(finding.confidence);
         push(&escape::sentence(&format!("{label}: {}", caveats.join("; "))));
     }
-    if let Some(reason) = &finding.call_site_reason {
-        let reason = words::call_site_reason(reason);
+    if let Some(reason) = words::call_site_unknown(finding) {
         push(&escape::sentence(&format!("call site unknown: {reason}")));
     }
     let own = own_fds(finding);

@@ -1,9 +1,13 @@
-//! What the run could see, the thresholds in force, and when and where it ran.
+//! The lines below the table: what the run could see, the thresholds in force, and when and where it
+//! ran.
 
 use tracer_core::Report;
 
 use super::text::{Paint, wrap};
-use crate::output::{Context, coverage, escape, incident, words};
+use crate::{
+    output::{Context, coverage, escape, incident, words},
+    program,
+};
 
 /// Notes, then the line that says whether everything was seen, then how, when and where it ran.
 pub(super) fn lines(report: &Report, context: &Context, width: usize, paint: Paint) -> Vec<String> {
@@ -30,17 +34,24 @@ pub(super) fn lines(report: &Report, context: &Context, width: usize, paint: Pai
 
 /// `Thresholds: --idle 1m, --min-count 5. Command: tracer audit --pid 4711`.
 fn settings(report: &Report, context: &Context) -> String {
+    let tracer = program::name();
     let command = incident::command_line(&context.arguments);
     let recorded = context.recorded_with.as_deref().map(incident::command_line);
-    let recorded = recorded.map(|it| format!(". Recorded with: tracer {it}")).unwrap_or_default();
+    let recorded = recorded.map(|it| format!(". Recorded with: {tracer} {it}")).unwrap_or_default();
     let thresholds = words::thresholds(&report.options);
-    format!("Thresholds: {thresholds}. Command: tracer {command}{recorded}").trim_end().to_owned()
+    format!("Thresholds: {thresholds}. Command: {tracer} {command}{recorded}").trim_end().to_owned()
 }
 
 /// `tracer 0.1.0 on web1, 2026-03-01 12:00:03 UTC`.
 fn origin(report: &Report, context: &Context) -> String {
+    let (host, at) = (escape::visible(&context.host), time(report, context));
+    format!("tracer {} on {host}, {at}", context.version)
+}
+
+/// `2026-03-01 12:00:03 UTC`: the time of the report.
+pub(super) fn time(report: &Report, context: &Context) -> String {
     let at = context.clock.rfc3339(report.at);
     // Seconds are enough here; the milliseconds are in the exports.
     let at = at.split('.').next().unwrap_or_default().replace('T', " ");
-    format!("tracer {} on {}, {at} UTC", context.version, escape::visible(&context.host))
+    format!("{at} UTC")
 }

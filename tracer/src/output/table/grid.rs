@@ -23,9 +23,9 @@ pub(super) enum Shrink {
     Never,
     /// Shorten every cell to no less than this many columns by omitting the middle.
     Middle(usize),
-    /// Like `Middle`, but omit the beginning.
+    /// Like `Middle`, but the beginning is omitted.
     Start(usize),
-    /// Like `Middle`, but omit the end.
+    /// Like `Middle`, but the end is omitted.
     End(usize),
     /// Replace the cells by these.
     To(Vec<String>),

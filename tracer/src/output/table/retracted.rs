@@ -23,8 +23,8 @@ pub(super) fn lines(
     width_max: usize,
     paint: Paint,
 ) -> Vec<String> {
-    let listed = report.findings.iter().filter(|it| listing::is_listed(it, least));
-    let retracted = listed.filter_map(|it| Some((it, it.retracted_at?)));
+    let retracted = report.findings.iter().filter_map(|it| Some((it, it.retracted_at?)));
+    let retracted = retracted.filter(|(it, _)| listing::was_listed(it, least));
     let count = retracted.clone().count();
     let mut lines = Vec::new();
     for (finding, at) in retracted.take(RETRACTED_MAX) {

@@ -1,6 +1,6 @@
 //! Width and colors of a table.
 
-/// How to render.
+/// The style of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
     /// Use ANSI colors.

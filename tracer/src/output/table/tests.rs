@@ -8,7 +8,9 @@ use crate::output::fixture;
 
 const PLAIN: Style = Style { color: false, width: 80, wide: false };
 
+mod at_limit;
 mod details;
+mod many;
 mod not_listed;
 mod without_findings;
 
@@ -47,8 +49,9 @@ fn mixed_at_80() {
                 1m ago
                 only likely: inferred from timing and counts, not verified inside the
                 process
-                call site unknown: no stack was recorded; only runs with --pid or --go
-                record the stacks of new connections
+                call site unknown: 14 of 1,204 connections were opened before tracing began;
+                for the others, no stack was recorded; only runs with --pid or --go record
+                the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while
                 tracing, 14 before or unseen; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
@@ -56,13 +59,13 @@ fn mixed_at_80() {
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
                 12 connections have been in CLOSE for at least 50m with their fds still
                 open; ss does not list them
-                the process has received no error or EOF on any of the 12: it has not used
-                them since they died
-                only possible: a single cause, such as a restart of the peer, may explain
-                all of them
-                call site unknown: opened before tracing began, so no stack was recorded; a
-                run with --pid that lasts longer than --idle can name the lines of
-                connections leaked during it
+                the process has received no error or EOF on any of the 12 connections: it
+                has not used them since they died
+                only possible: a single cause, such as a restart of the peer or a burst of
+                load, may explain all of them
+                call site unknown: 11 of 12 connections were opened before tracing began, so
+                no stack was recorded; a run with --pid that lasts longer than --idle can
+                name the lines of connections leaked during it
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -75,7 +78,7 @@ fn mixed_at_80() {
                 record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
-                avoid it.
+                avoid such connections.
 
             retracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m
 
@@ -105,15 +108,16 @@ fn mixed_at_200() {
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent nothing since
                 the peer closed them one by one (at 37 separate times over 49m), the latest 1m ago
                 only likely: inferred from timing and counts, not verified inside the process
-                call site unknown: no stack was recorded; only runs with --pid or --go record the stacks of new connections
+                call site unknown: 14 of 1,204 connections were opened before tracing began; for the others, no stack was recorded; only runs with --pid or --go record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while tracing, 14 before or unseen; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
-                the process has received no error or EOF on any of the 12: it has not used them since they died
-                only possible: a single cause, such as a restart of the peer, may explain all of them
-                call site unknown: opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than --idle can name the lines of connections leaked during it
+                the process has received no error or EOF on any of the 12 connections: it has not used them since they died
+                only possible: a single cause, such as a restart of the peer or a burst of load, may explain all of them
+                call site unknown: 11 of 12 connections were opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than --idle can name the lines of connections leaked during
+                it
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
@@ -122,7 +126,7 @@ fn mixed_at_200() {
                 the peer closed 2 connections 50m ago; the process has sent nothing since
                 call site unknown: no stack was recorded; only runs with --pid or --go record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
-                next: No action is needed; an idle timeout shorter than the peer's would avoid it.
+                next: No action is needed; an idle timeout shorter than the peer's would avoid such connections.
 
             retracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m: closed or used again
 
@@ -159,9 +163,10 @@ fn wide_at_200() {
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
-                the process has received no error or EOF on any of the 12: it has not used them since they died
-                only possible: a single cause, such as a restart of the peer, may explain all of them
-                call site unknown: opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than --idle can name the lines of connections leaked during it
+                the process has received no error or EOF on any of the 12 connections: it has not used them since they died
+                only possible: a single cause, such as a restart of the peer or a burst of load, may explain all of them
+                call site unknown: 11 of 12 connections were opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than --idle can name the lines of connections leaked during
+                it
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
@@ -193,7 +198,7 @@ fn wide_at_80_names_hidden_columns() {
                 record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
-                avoid it.
+                avoid such connections.
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
@@ -237,13 +242,13 @@ fn colored() {
             ^[[1m#3  nginx[801] inbound :8080: ghost (possible), 12 CLOSE^[[0m
                 12 connections have been in CLOSE for at least 50m with their fds still
                 open; ss does not list them
-                the process has received no error or EOF on any of the 12: it has not used
-                them since they died
-                only possible: a single cause, such as a restart of the peer, may explain
-                all of them
-                call site unknown: opened before tracing began, so no stack was recorded; a
-                run with --pid that lasts longer than --idle can name the lines of
-                connections leaked during it
+                the process has received no error or EOF on any of the 12 connections: it
+                has not used them since they died
+                only possible: a single cause, such as a restart of the peer or a burst of
+                load, may explain all of them
+                call site unknown: 11 of 12 connections were opened before tracing began, so
+                no stack was recorded; a run with --pid that lasts longer than --idle can
+                name the lines of connections leaked during it
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -256,7 +261,7 @@ fn colored() {
                 record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
-                avoid it.
+                avoid such connections.
 
             ^[[2mretracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m^[[0m
 
@@ -331,10 +336,10 @@ fn all_holders_and_states() {
 
             #1  nginx[801] inbound :8080: ghost (possible), 4 ESTABLISHED, 4 CLOSE, 4 CLOSE_WAIT
                 12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
-                the process has received no error or EOF on any of the 12: it has not used them since they died
-                only possible: a single cause, such as a restart of the peer, may explain all of them
-                call site unknown: opened before tracing began, so no stack was recorded; a run with --pid that lasts longer than
-                --idle can name the lines of connections leaked during it
+                the process has received no error or EOF on any of the 12 connections: it has not used them since they died
+                only possible: a single cause, such as a restart of the peer or a burst of load, may explain all of them
+                call site unknown: 11 of 12 connections were opened before tracing began, so no stack was recorded; a run with --pid
+                that lasts longer than --idle can name the lines of connections leaked during it
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at
                 least 51m
                 also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806] fd
@@ -368,31 +373,4 @@ fn no_width_breaks_a_number_or_a_line() {
             assert!(text.contains("10,234 TCP sockets"), "{text}");
         }
     }
-}
-
-#[test]
-fn details_are_limited_to_the_first_findings() {
-    let many = |id| Finding { count: 1, ..fixture::stale_pool(id) };
-    let report = fixture::report((1..=60).map(many).collect());
-    let text = page(&report, &fixture::context(), PLAIN, Confidence::Info);
-    assert!(text.body.contains("\n60  4711"));
-    assert!(text.body.contains("\n#50 ") && !text.body.contains("\n#51 "));
-    assert!(
-        text.body.ends_with("\n10 findings more in the table; -o json has the evidence of all.")
-    );
-}
-
-#[test]
-fn a_change_of_ages_alone_is_no_change() {
-    let before = fixture::mixed();
-    let mut after = fixture::mixed();
-    after.at = tracer_core::Timestamp::from_ns(after.at.as_ns() + 1_000_000_000);
-    after.findings[0].oldest_age_ms += 1_000;
-    let are_same = |after: &Report| list_same_findings(&before, after, Confidence::Likely);
-    assert!(are_same(&after));
-    after.findings[2].count += 1;
-    assert!(are_same(&after), "it is only counted");
-    after.findings[0].count += 1;
-    assert!(!are_same(&after));
-    assert!(!are_same(&fixture::report(Vec::new())));
 }

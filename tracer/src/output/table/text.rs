@@ -115,6 +115,11 @@ impl Paint {
         self.graphic_rendition("2", text)
     }
 
+    /// Something that fails now.
+    pub(super) fn alarm(self, text: &str) -> String {
+        self.graphic_rendition("1;31", text)
+    }
+
     /// A warning.
     pub(super) fn warning(self, text: &str) -> String {
         self.graphic_rendition("1;33", text)

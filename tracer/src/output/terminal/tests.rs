@@ -4,7 +4,7 @@ fn page(body: usize, footer: usize) -> Page {
     let lines = |name: &str, count: usize| {
         (1..=count).map(|number| format!("{name}{number}")).collect::<Vec<_>>().join("\n")
     };
-    Page { body: lines("body", body), footer: lines("footer", footer) }
+    Page { body: lines("body", body), footer: lines("footer", footer), processes: String::new() }
 }
 
 fn shown(page: &Page, rows: u16) -> Vec<String> {

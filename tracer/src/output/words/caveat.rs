@@ -2,8 +2,10 @@
 
 use tracer_core::{Caveat, Confidence, CountOf, Finding};
 
-use super::{any_part, part};
+use super::{any_connections, connections, next_step::watch_for_ms, part};
 use crate::output::quantity::{argument, bytes, counted, duration_ms, grouped};
+
+const SLOW_READER: &str = "a slow reader looks the same";
 
 /// The label of the caveats: `only likely`.
 pub(crate) const fn caveats_label(confidence: Confidence) -> &'static str {
@@ -18,7 +20,16 @@ pub(crate) const fn caveats_label(confidence: Confidence) -> &'static str {
 /// *info* without caveats.
 pub(crate) fn caveats(finding: &Finding) -> Vec<String> {
     if !finding.caveats.is_empty() {
-        return finding.caveats.iter().map(caveat).collect();
+        let has_longer_time = finding.caveats.iter().any(Caveat::is_about_watching);
+        return finding
+            .caveats
+            .iter()
+            .map(|it| match it {
+                // The finding names one time for which to watch: the longer one.
+                Caveat::WatchedTooBriefly { .. } if has_longer_time => SLOW_READER.to_owned(),
+                it => caveat(it),
+            })
+            .collect();
     }
     let reason = match finding.confidence {
         Confidence::Certain | Confidence::Info => return Vec::new(),
@@ -31,25 +42,27 @@ pub(crate) fn caveats(finding: &Finding) -> Vec<String> {
 /// One reason, as a phrase.
 #[expect(clippy::too_many_lines, reason = "one arm for each variant")]
 pub(crate) fn caveat(caveat: &Caveat) -> String {
-    let connections = |count: usize| counted(count as u64, "connection", "connections");
     match caveat {
         Caveat::SingleCausePossible => {
-            "a single cause, such as a restart of the peer, may explain all of them".to_owned()
+            "a single cause, such as a restart of the peer or a burst of load, may explain all of \
+             them"
+                .to_owned()
         }
+        Caveat::SingleBurstPossible => "a single burst of load may explain all of them".to_owned(),
         Caveat::HalfClosePossible(of) => format!(
-            "on {}, a request was read and has not been answered: the peer may have closed only \
+            "on {}, a request was read and has not been answered, so the peer may have closed only \
              its sending side and still be waiting for the response",
-            part(*of)
+            connections(*of)
         ),
         Caveat::EofUnconfirmed(of) => format!(
             "nothing is unread on {}, but no read was seen to return EOF, so the process may not \
              know that the peer closed",
-            any_part(*of)
+            any_connections(*of)
         ),
         Caveat::CloseTimeUnknown(of) => format!(
-            "it is unknown when the peer closed {}: each answered keepalive probe overwrites the \
-             timestamp",
-            any_part(*of)
+            "it is unknown when the peer closed {}, because each answered keepalive probe \
+             overwrites the timestamp",
+            any_connections(*of)
         ),
         Caveat::ThreadPoolPossible => {
             "a client pool with one connection per thread looks the same while it shrinks"
@@ -67,21 +80,24 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
                 .to_owned()
         }
         Caveat::ResponseReferenced(of) => {
-            format!("a goroutine references the response on {} and may still read it", part(*of))
+            format!(
+                "a goroutine references the response on {} and may still read it",
+                connections(*of)
+            )
         }
         Caveat::ScanIncomplete(of) => format!(
             "on {}, Go's HTTP client is waiting for the response to be read or closed, but not \
              all goroutine stacks could be searched for references to it",
-            part(*of)
+            connections(*of)
         ),
-        Caveat::ReaderWaiting(of) => format!("a reader is waiting on {}", part(*of)),
+        Caveat::ReaderWaiting(of) => format!("a reader is waiting on {}", connections(*of)),
         Caveat::ReaderUnknown(of) => {
-            format!("for {} it is unknown whether a reader is waiting", part(*of))
+            format!("for {} it is unknown whether a reader is waiting", connections(*of))
         }
         Caveat::SendBlocked { connections: blocked } => format!(
-            "the process is itself blocked sending on {}: it may be forwarding data to slow \
+            "the process is itself blocked sending on {}, so it may be forwarding data to slow \
              clients",
-            connections(*blocked)
+            some(*blocked)
         ),
         Caveat::HalfClosedPeers { connections: waiting } => {
             let (peers_have, them) = match waiting {
@@ -89,9 +105,9 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
                 _ => ("peers have", "those peers"),
             };
             format!(
-                "the process has sent its FIN on {}, whose {peers_have} not closed yet: it may \
-                 have forwarded EOF and be waiting for {them}",
-                connections(*waiting)
+                "the process has sent its FIN on {}, whose {peers_have} not closed yet, so the \
+                 process may have forwarded EOF and be waiting for {them}",
+                some(*waiting)
             )
         }
         Caveat::ProcessStopped => {
@@ -112,21 +128,23 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             )
         }
         Caveat::PartlyRead(of) => format!(
-            "the application has been reading {}: more was read than an HTTP library buffers on \
-             its own, or data was read long after the request",
-            part(*of)
+            "the application has been reading {} (more was read than an HTTP library buffers on \
+             its own, or data was read long after the request)",
+            connections(*of)
         ),
         Caveat::OthersBeingRead { count } => format!(
-            "the process is reading {} to the same destination: those in this finding may be next",
-            connections(*count)
+            "the process is reading {} to the same destination, and those in this finding may be \
+             next",
+            some(*count)
         ),
         Caveat::OthersBeingServed { count } => format!(
-            "the process is serving {} on the same port: those in this finding may be next",
-            connections(*count)
+            "the process is serving {} on the same port, and those in this finding may be next",
+            some(*count)
         ),
         Caveat::CleanedUp { alive_max } => format!(
-            "the process has closed or used other such connections to this destination, as a pool \
-             does; at most {} may belong to that pool: no more were alive at one time",
+            "the process has closed or used other idle or dead connections to this destination, as \
+             a pool does; at most {} may belong to that pool, because no more were alive at one \
+             time",
             grouped(*alive_max as u64)
         ),
         Caveat::AwaitsCollection { connections: count } => format!(
@@ -141,14 +159,29 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              raised to {count_min} for now"
         ),
         Caveat::Undecided { watch_ms } => format!(
-            "a connection pool after several bursts of load looks the same; watching for about \
-             {} shows whether more such connections accumulate",
-            duration_ms(*watch_ms)
+            "a connection pool after bursts of load looks the same; watching for about {} shows \
+             whether more connections accumulate",
+            duration_ms(watch_for_ms(*watch_ms))
+        ),
+        Caveat::ShortSeries { lasted_ms, needed_ms, watch_ms } => format!(
+            "a burst of load looks the same until it has lasted {} (three times --idle); so far it \
+             has lasted {}, and watching for {} shows whether it goes on",
+            duration_ms(*needed_ms),
+            duration_ms(*lasted_ms),
+            duration_ms(watch_for_ms(*watch_ms))
         ),
         Caveat::WatchedTooBriefly { needed_ms } => format!(
-            "a slow reader looks the same; watching for longer than --idle (--for {}) rules out \
-             most slow readers",
-            argument(needed_ms.saturating_mul(2))
+            "{SLOW_READER}; watching for longer than --idle (--for {}) rules out most slow readers",
+            argument(watch_for_ms(needed_ms.saturating_mul(2)))
+        ),
+        Caveat::CannotGrow => {
+            "the process is at its fd limit, so their number cannot grow, and watching for longer \
+             shows nothing new"
+                .to_owned()
+        }
+        Caveat::AliveTogether { alive_max } => format!(
+            "up to {} to this destination were alive at one time: a pool that large looks the same",
+            some(*alive_max)
         ),
         Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => too_little_unread(
             CountOf { count: *count, total: *total },
@@ -156,13 +189,13 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             *count_min,
         ),
         Caveat::TooFewResponses { count, count_min } => format!(
-            "only {}, and --min-count is {count_min}: the application may still read {}",
-            counted(*count as u64, "response", "responses"),
+            "only {} open (--min-count is {count_min}), and the application may still read {}",
+            counted(*count as u64, "response is", "responses are"),
             if *count == 1 { "it" } else { "them" }
         ),
         Caveat::TooFewInherited { count, count_min } => format!(
-            "only {}, and --min-count is {count_min}: {} may have been passed on purpose",
-            connections(*count),
+            "only {} inherited (--min-count is {count_min}), and {} may have been passed on purpose",
+            counted(*count as u64, "connection is", "connections are"),
             if *count == 1 { "it" } else { "they" }
         ),
         Caveat::OpenerNotSeen => {
@@ -177,18 +210,24 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
     }
 }
 
+/// `1 connection`, `23 connections`.
+fn some(count: usize) -> String {
+    counted(count as u64, "connection", "connections")
+}
+
 fn not_inspected(of: CountOf) -> String {
     let (those, it) = match of {
         CountOf { count: 1, total: 1 } => ("the connection has".to_owned(), "it"),
         CountOf { count, total } if count == total => {
-            (format!("none of the {} has", grouped(total as u64)), "it")
+            (format!("none of the {} connections has", grouped(total as u64)), "it")
         }
-        CountOf { count: 1, .. } => (format!("{} has", part(of)), "it"),
-        _ => (format!("{} have", part(of)), "they"),
+        CountOf { count: 1, .. } => (format!("{} has", connections(of)), "it"),
+        _ => (format!("{} have", connections(of)), "they"),
     };
     let not = if of.count == of.total && of.total > 1 { "" } else { "not " };
     format!(
-        "{those} {not}been checked for a waiting reader since {it} last changed: a reader may be waiting"
+        "{those} {not}been checked for a waiting reader since {it} last changed, so a reader may \
+         be waiting"
     )
 }
 
@@ -196,17 +235,15 @@ fn too_little_unread(of: CountOf, unread_min_bytes: u64, needed: usize) -> Strin
     let CountOf { count, total } = of;
     if count == total {
         return format!(
-            "only {}, {} more than {} unread ({needed} are required); smaller amounts can be \
-             TLS session tickets",
-            counted(count as u64, "connection", "connections"),
-            if count == 1 { "with" } else { "each with" },
+            "only {} more than {} unread ({needed} are required)",
+            counted(count as u64, "connection has", "connections have"),
             bytes(unread_min_bytes)
         );
     }
     let (those, have) = match count {
-        0 => (format!("none of {total}"), "has"),
-        1 => (format!("only 1 of {total}"), "has"),
-        count => (format!("only {count} of {total}"), "have"),
+        0 => (format!("none of the {total} connections"), "has"),
+        1 => (format!("only 1 of {total} connections"), "has"),
+        count => (format!("only {count} of {total} connections"), "have"),
     };
     format!(
         "{those} {have} more than {} unread ({needed} are required); smaller amounts can be TLS \

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use tracer_core::{CountOf, Counted, DurationRange, Evidence, Occurrence, Recurrence};
 
-use super::part;
+use super::{connections as some_of, part};
 use crate::output::quantity::{bytes, counted, duration_ms, grouped, range};
 
 /// One fact, as a phrase.
@@ -18,7 +18,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
                 connections(*count)
             )
         }
-        Evidence::EofReceived(of) => format!("the process received EOF on {}", part(*of)),
+        Evidence::EofReceived(of) => format!("the process received EOF on {}", some_of(*of)),
         Evidence::Dead { count, dead, is_lower_bound } => {
             let at_least = if *is_lower_bound { "at least " } else { "" };
             let (fds, them) = if *count == 1 { ("its fd", "it") } else { ("their fds", "them") };
@@ -29,7 +29,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             )
         }
         Evidence::DeathReported(of) => {
-            format!("the process received an error or EOF on {} and closed none", part(*of))
+            format!("the process received an error or EOF on {} and closed none", some_of(*of))
         }
         Evidence::DeathUnnoticed { count: 1 } => {
             "the process has received no error or EOF: it has not used the connection since \
@@ -37,14 +37,14 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
                 .to_owned()
         }
         Evidence::DeathUnnoticed { count } => format!(
-            "the process has received no error or EOF on any of the {}: it has not used them \
-             since they died",
+            "the process has received no error or EOF on any of the {} connections: it has not \
+             used them since they died",
             grouped(*count as u64)
         ),
         Evidence::NeverRead { count, received_bytes, waiting } => {
             never_read(*count, *received_bytes, *waiting)
         }
-        Evidence::PeerGaveUp(of) => format!("the peer has already closed {}", part(*of)),
+        Evidence::PeerGaveUp(of) => format!("the peer has already closed {}", some_of(*of)),
         Evidence::UnreadSilent { count, unread_bytes, silent } => format!(
             "{} unread on {}; nothing received for {}",
             bytes(*unread_bytes),
@@ -86,7 +86,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         ),
         Evidence::DataPending(of) => format!(
             "data or EOF has been pending on {} for longer than --idle, so no reader is waiting",
-            part(*of)
+            some_of(*of)
         ),
         Evidence::SameDestination { count } => format!(
             "including other call sites, {} from this destination have leaked",
@@ -98,11 +98,11 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             part(*of)
         ),
         Evidence::NoReader(CountOf { count, total }) if count == total && *total > 1 => {
-            format!("none of the {} has a reader waiting", grouped(*total as u64))
+            format!("none of the {} connections has a reader waiting", grouped(*total as u64))
         }
         Evidence::NoReader(of) => {
             let have = if of.count == 1 { "has" } else { "have" };
-            format!("{} {have} no reader waiting", part(*of))
+            format!("{} {have} no reader waiting", some_of(*of))
         }
         Evidence::NoReaderNoEpoll { count } => {
             let them = it_or_them(*count);
@@ -126,8 +126,26 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             duration_ms(*since_last_ms)
         ),
         Evidence::SeparateTimes(recurrence) => {
-            format!("{} at {}", occurrence(recurrence.occurrence), separate_times(*recurrence))
+            let clusters = counted(recurrence.times as u64, "cluster", "clusters");
+            let span = duration_ms(recurrence.span_ms);
+            format!("{} in {clusters} over {span}", happened(recurrence.occurrence))
         }
+        Evidence::Series { occurrence, span_ms, pause_max_ms, since_last_ms, .. } => format!(
+            "{} one after another over {}, never more than {} apart, the latest {} ago",
+            happened(*occurrence),
+            duration_ms(*span_ms),
+            duration_ms(rounded_up(*pause_max_ms)),
+            duration_ms(*since_last_ms)
+        ),
+        Evidence::FdLimitReached { count, open, limit } => format!(
+            "the process is at its fd limit ({} of {} fds open) and has not closed {}",
+            grouped(*open),
+            grouped(*limit),
+            match count {
+                1 => "this connection".to_owned(),
+                count => format!("these {}", connections(*count)),
+            }
+        ),
         Evidence::CountRose { windows, from, to } => format!(
             "the number of connections rose in {windows} consecutive time windows, from {} to {}, \
              and the oldest stayed open",
@@ -152,7 +170,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
                 1 => "a keepalive or window probe is".to_owned(),
                 max => format!("up to {max} consecutive keepalive or window probes are"),
             },
-            part(CountOf { count: *count, total: *total })
+            some_of(CountOf { count: *count, total: *total })
         ),
         Evidence::DataRetransmitted { count, total, retransmits_max } => format!(
             "the same data was retransmitted {} on {}",
@@ -160,7 +178,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
                 1 => "once".to_owned(),
                 max => format!("up to {max} times"),
             },
-            part(CountOf { count: *count, total: *total })
+            some_of(CountOf { count: *count, total: *total })
         ),
         Evidence::IdleWithReader { count, idle } => {
             format!(
@@ -176,10 +194,10 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         ),
         Evidence::OpenedWhileOthersIdle(of) => format!(
             "{} {} opened while another connection to the same destination was idle",
-            part(*of),
+            some_of(*of),
             if of.count == 1 { "was" } else { "were" }
         ),
-        Evidence::ServedAtMostOnce(of) => format!("{} carried at most one request", part(*of)),
+        Evidence::ServedAtMostOnce(of) => format!("{} carried at most one request", some_of(*of)),
         Evidence::ServedOnce { count: 1, silent } => format!(
             "{} carried one request and has been idle since ({})",
             connections(1),
@@ -223,11 +241,12 @@ fn never_read(count: usize, received_bytes: u64, waiting: DurationRange) -> Stri
 }
 
 /// `they went idle one by one (at 37 separate times over 3m 36s)`.
-fn one_by_one(recurrence: Recurrence) -> String {
-    format!("{} one by one (at {})", occurrence(recurrence.occurrence), separate_times(recurrence))
+fn one_by_one(Recurrence { occurrence, times, span_ms, .. }: Recurrence) -> String {
+    let times = counted(times as u64, "separate time", "separate times");
+    format!("{} one by one (at {times} over {})", happened(occurrence), duration_ms(span_ms))
 }
 
-const fn occurrence(occurrence: Occurrence) -> &'static str {
+const fn happened(occurrence: Occurrence) -> &'static str {
     match occurrence {
         Occurrence::PeerClosed => "the peer closed them",
         Occurrence::WentSilent => "they went idle",
@@ -236,14 +255,14 @@ const fn occurrence(occurrence: Occurrence) -> &'static str {
     }
 }
 
-fn separate_times(Recurrence { times, span_ms, .. }: Recurrence) -> String {
-    let times = counted(times as u64, "separate time", "separate times");
-    format!("{times} over {}", duration_ms(span_ms))
-}
-
 /// `1 connection has`, `23 connections have`.
 fn connections_have(count: usize) -> String {
     counted(count as u64, "connection has", "connections have")
+}
+
+/// Whole seconds above one second.
+const fn rounded_up(milliseconds: u64) -> u64 {
+    if milliseconds < 1_000 { milliseconds } else { milliseconds.div_ceil(1_000) * 1_000 }
 }
 
 const fn it_or_them(count: usize) -> &'static str {

@@ -1,8 +1,8 @@
 //! The headline of an incident report, and how its worst finding grows, in words.
 
-use tracer_core::{Confidence, Finding, ProcessSummary};
+use tracer_core::{CallSiteReason, Confidence, Finding, ProcessSummary};
 
-use super::subject::{amount, call_site, process, processes, whereto};
+use super::subject::{amount, call_site, destination, process, processes};
 use crate::output::{
     listing::Row,
     quantity::{self, counted, grouped},
@@ -21,11 +21,17 @@ pub(crate) fn leak_headline(leak: &Row<'_>, since: &str) -> String {
         "{} {verb} {} {} ({}), the oldest opened {since}{}.",
         processes(leak),
         amount(finding, finding.count),
-        whereto(finding),
+        destination(finding),
         finding.confidence,
-        call_site(finding)
-            .map_or_else(|| "; call site unknown".to_owned(), |site| format!("; {site}")),
+        call_site(finding).map_or_else(|| no_call_site(finding).to_owned(), |it| format!("; {it}")),
     )
+}
+
+const fn no_call_site(finding: &Finding) -> &'static str {
+    match finding.call_site_reason {
+        Some(CallSiteReason::SeveralCallSites) => "; several call sites",
+        _ => "; call site unknown",
+    }
 }
 
 /// The headline of a report whose findings were all retracted: their number, and the worst one,
@@ -38,7 +44,7 @@ pub(crate) fn retracted_headline(retracted: usize, worst: &Finding, until: &str)
          or used again by {until}.",
         process(worst),
         amount(worst, worst.peak_count),
-        whereto(worst),
+        destination(worst),
         worst.verdict,
         worst.peak_confidence,
     )
@@ -53,7 +59,7 @@ pub(crate) fn others_below(others: usize) -> String {
 pub(crate) fn growth(finding: &Finding) -> Option<String> {
     finding.growth_per_min_milli.filter(|growth| *growth > 0)?;
     let rate = rate(finding.growth_per_min_milli, finding.growth_is_reconstructed);
-    Some(format!("Their number grows by {rate}."))
+    Some(format!("The number of connections grows by {rate}."))
 }
 
 /// A forecast that the process reaches its fd limit at the time `at`; `None` if it does not grow.

@@ -1,4 +1,4 @@
-//! Why less is known of a process than could be, in words.
+//! Why less is known about a process than could be, in words.
 
 use tracer_core::{AccessError, Limit};
 
@@ -49,13 +49,13 @@ pub(crate) fn limit(limit: &Limit) -> String {
         Limit::StacksTruncated { scanned_bytes } => {
             format!("only {} of goroutine stacks were scanned", bytes(*scanned_bytes))
         }
-        Limit::ReferencesIncomplete => "goroutine references to responses are unknown: \
-             the stacks are too large, or changed while being read"
+        Limit::ReferencesIncomplete => "goroutine references to responses are unknown, because \
+             the stacks are too large or changed while being read"
             .to_owned(),
         Limit::GoFunctionMissing { function } => {
             format!("{function} was not found, so HTTP responses cannot be tracked")
         }
-        Limit::UprobesRefused { detail } => format!("the kernel refused the uprobes: {detail}"),
+        Limit::UprobesRefused { detail } => format!("the kernel refused the uprobes ({detail})"),
         Limit::ProcessEnded => "the process has exited".to_owned(),
         Limit::ResponsesTruncated { resolved, total } => format!(
             "only the oldest {} of {} open responses were matched to connections",
@@ -83,18 +83,20 @@ pub(crate) fn limit(limit: &Limit) -> String {
 fn access(what: &str, error: &AccessError) -> String {
     match error {
         AccessError::PermissionDenied { detail: None } => {
-            format!("no permission to read {what}: run as root, or with CAP_SYS_PTRACE")
+            format!("no permission to read {what}; run as root, or with CAP_SYS_PTRACE")
         }
         AccessError::PermissionDenied { detail: Some(detail) } => {
-            format!("no permission to read {what} ({detail}): run as root, or with CAP_SYS_PTRACE")
+            format!("no permission to read {what} ({detail}); run as root, or with CAP_SYS_PTRACE")
         }
         AccessError::YamaPtraceScope => format!(
-            "no permission to read {what}: kernel.yama.ptrace_scope is 3, which only a reboot \
-             changes"
+            "no permission to read {what}, because kernel.yama.ptrace_scope is 3, which only a \
+             reboot can change"
         ),
         AccessError::NotInKernel => {
-            format!("cannot read {what}: the kernel was built without CONFIG_CROSS_MEMORY_ATTACH")
+            format!(
+                "cannot read {what}, because the kernel was built without CONFIG_CROSS_MEMORY_ATTACH"
+            )
         }
-        AccessError::Failed { detail } => format!("cannot read {what}: {detail}"),
+        AccessError::Failed { detail } => format!("cannot read {what} ({detail})"),
     }
 }

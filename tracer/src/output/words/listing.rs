@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tracer_core::Confidence;
 
-use crate::output::quantity::{counted, duration_ms, plain};
+use crate::output::{
+    listing::Row,
+    quantity::{counted, duration_ms, plain},
+};
 
 /// The option that lists findings of this confidence.
 pub(crate) const fn show_option(confidence: Confidence) -> &'static str {
@@ -31,6 +34,45 @@ pub(crate) fn possible_leaks(count: usize) -> String {
     let option = show_option(Confidence::Possible);
     let them = if count == 1 { "it" } else { "them" };
     format!("{findings} possible: a healthy program can look the same; {option} lists {them}.")
+}
+
+/// That the evidence of some findings is not shown.
+pub(crate) fn details_omitted(count: usize) -> String {
+    format!("details of {}: -o json", counted(count as u64, "more", "more"))
+}
+
+/// The number of rows of each confidence, and the numbers of those that matter most:
+/// `1 certain, 142 possible; the certain one is #3`.
+pub(crate) fn totals(rows: &[Row<'_>]) -> String {
+    /// Ids listed.
+    const IDS_MAX: usize = 10;
+    let confidences =
+        [Confidence::Certain, Confidence::Likely, Confidence::Possible, Confidence::Info];
+    let count =
+        |confidence| rows.iter().filter(|row| row.finding.confidence == confidence).count() as u64;
+    let counts = confidences.map(|it| (it, count(it))).into_iter().filter(|(_, count)| *count > 0);
+    let counts: Vec<String> =
+        counts.map(|(it, count)| counted(count, it.name(), it.name())).collect();
+    let counts = counts.join(", ");
+    let is_leak = |row: &&Row<'_>| row.finding.confidence >= Confidence::Likely;
+    let leaks: Vec<&Row<'_>> = rows.iter().filter(is_leak).collect();
+    if leaks.is_empty() || leaks.len() == rows.len() {
+        return counts;
+    }
+    let which = match (count(Confidence::Certain), count(Confidence::Likely)) {
+        (1, 0) => "the certain one is",
+        (0, 1) => "the likely one is",
+        (_, 0) => "the certain ones are",
+        (0, _) => "the likely ones are",
+        _ => "the certain and likely ones are",
+    };
+    let ids: Vec<String> =
+        leaks.iter().take(IDS_MAX).map(|row| format!("#{}", row.finding.id)).collect();
+    let more = match leaks.len().saturating_sub(IDS_MAX) {
+        0 => String::new(),
+        more => format!(" +{}", counted(more as u64, "more", "more")),
+    };
+    format!("{counts}; {which} {}{more}", ids.join(", "))
 }
 
 /// The last line of a run that ends before its uprobes are removed.

@@ -287,11 +287,11 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
             NoAnswer::Ended,
         ) => {
             let they = if count == 1 { "it" } else { "they" };
-            format!("{what} ended before {they} could be inspected")
+            format!("{what} exited before {they} could be inspected")
         }
         (QuestionKind::CallSite, NoAnswer::Ended) => {
-            let process = if count == 1 { "its process" } else { "their processes" };
-            format!("{what} could not be resolved to {}: {process} ended first", call_sites(count))
+            let process = if count == 1 { "its process has" } else { "their processes have" };
+            format!("{what} could not be resolved to {}: {process} exited", call_sites(count))
         }
     }
 }

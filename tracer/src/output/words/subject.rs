@@ -31,7 +31,7 @@ pub(crate) fn amount(finding: &Finding, count: usize) -> String {
 }
 
 /// `to 10.0.3.7:443`, `to port 443 of 200 addresses`, `accepted on port 8080`.
-pub(crate) fn whereto(finding: &Finding) -> String {
+pub(crate) fn destination(finding: &Finding) -> String {
     match (finding.direction, finding.remote, finding.remote_port, finding.local_port) {
         (_, Some(remote), ..) => format!("to {remote}"),
         (Direction::Outbound, None, Some(port), _) => {

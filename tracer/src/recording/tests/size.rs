@@ -121,7 +121,7 @@ fn keep_alive(idle: &mut [SocketFacts], now: Timestamp, noise: &mut Noise) {
     }
 }
 
-/// The answers to the judge's questions about each process after a snapshot.
+/// The answers to the detector's questions about each process after a snapshot.
 fn answers(sockets: &[SocketFacts], at: Timestamp) -> impl Iterator<Item = Input> {
     (0..PROCESSES).flat_map(move |number| {
         let key = process(number);

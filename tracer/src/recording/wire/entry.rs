@@ -36,9 +36,9 @@ wire_enum! {
         Ledger(ledger: LedgerEntry),
         /// The facts of this process have not changed.
         SameProcess(process: ProcessKey),
-        /// The judge was asked for its questions.
+        /// The detector was asked for its questions.
         Asked(now: Time),
-        /// The judge was asked for a report.
+        /// The detector was asked for a report.
         Reported,
         /// Since format 6. When data was last read from some of the sockets of the next snapshot.
         LastReads(reads: Vec<LastRead>),

@@ -18,7 +18,7 @@ wire_struct! {
     }
 }
 
-/// The same time on three clocks.
+/// One point in time on three clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::recording) struct ClockAnchor {
     /// `CLOCK_REALTIME`, in nanoseconds since 1970.

@@ -1,4 +1,4 @@
-//! Inputs of the judge that are written in full.
+//! Inputs of the detector that are written in full.
 
 use super::{
     Wire,

@@ -1,4 +1,4 @@
-//! The correspondence between types of the file and types of the judge, and the macros that declare
+//! The correspondence between types of the file and types of the core, and the macros that declare
 //! both directions.
 
 use std::net::SocketAddr;
@@ -75,7 +75,7 @@ impl<T: Wire> Wire for Box<T> {
     }
 }
 
-/// A `usize` of the judge, which is written in the same form on every machine.
+/// A `usize` of the core, which is written in the same form on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::recording) struct Count(pub(in crate::recording) u64);
 

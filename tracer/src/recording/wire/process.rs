@@ -13,7 +13,7 @@ wire_struct! {
 }
 
 wire_newtype! {
-    /// A kernel `comm`. Stored inline, as in the judge, because every owner of every socket has
+    /// A kernel `comm`. Stored inline, as in the core, because every owner of every socket has
     /// one.
     Comm(CompactString) mirrors tracer_core::Comm
 }

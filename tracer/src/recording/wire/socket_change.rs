@@ -21,7 +21,7 @@ pub(in crate::recording) trait Field {
     /// How the change is written.
     type Delta;
 
-    /// How it differs from its earlier value; `None` if it does not.
+    /// How the value differs from its earlier value; `None` if it does not.
     fn delta_since(&self, before: &Self) -> Option<Self::Delta>;
 
     fn apply(&mut self, delta: Self::Delta);
@@ -81,9 +81,9 @@ impl Field for Owners {
 /// The change of an optional time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::recording) enum OptionalTimeDelta {
-    /// It has changed by this difference.
+    /// The time has changed by this difference.
     Shifted(TimeDelta),
-    /// It was absent before, or is absent now.
+    /// The time was absent before, or is absent now.
     Replaced(Option<Time>),
 }
 

@@ -14,7 +14,7 @@ use crate::recording::time_delta::TimeDelta;
 pub(in crate::recording) struct Time(NonZeroU64);
 
 impl Time {
-    /// From nanoseconds; the largest number is treated as the one before it.
+    /// The time for a number of nanoseconds; the largest number is treated as the one before it.
     pub(in crate::recording) const fn from_ns(ns: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add(ns))
     }

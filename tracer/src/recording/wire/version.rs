@@ -11,7 +11,7 @@ pub(in crate::recording) enum Version {
     V4,
     /// Enums have variants that those of version 4 lack.
     V5,
-    /// It keeps when data was last read from a socket, and its enums have more variants.
+    /// Recordings keep when data was last read from a socket, and enums have more variants.
     V6,
     /// Enums have variants that those of version 6 lack: questions without an answer.
     V7,
@@ -30,7 +30,7 @@ impl Version {
     pub(in crate::recording) const ALL: [Self; 7] =
         [Self::V3, Self::V4, Self::V5, Self::V6, Self::V7, Self::V8, Self::V9];
 
-    /// Its number in the file.
+    /// The number of the version in the file.
     pub(in crate::recording) const fn number(self) -> u16 {
         match self {
             Self::V3 => 3,

@@ -14,7 +14,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// There is no answer.
+    /// The outcome of a request that is not answered.
     pub(super) const fn unanswered(task: Task, why: Unanswered) -> Self {
         Self { task, result: Err(why), program: None }
     }
@@ -23,8 +23,8 @@ impl Outcome {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unanswered {
-    /// Two workers failed to answer it, or an earlier request of this kind.
+    /// Two workers failed to answer the request, or an earlier request of this kind.
     Failed,
-    /// There was no time.
+    /// There was no time for the request.
     OutOfTime,
 }

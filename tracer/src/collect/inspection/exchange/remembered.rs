@@ -9,9 +9,9 @@ use tracer_inspect::protocol::{Task, TaskKind};
 /// is forgotten first.
 const REMEMBERED_MAX: usize = 4_096;
 
-/// After this many requests of one kind about processes of one user at which workers could not be
-/// killed, no more of this kind are made about that user's processes. There are few such workers at a
-/// time, and the rest is for other users.
+/// After this many requests of one kind about processes of one user during which workers could not
+/// be killed, no more requests of this kind are made about that user's processes. There are few
+/// such workers at a time, and the rest is for other users.
 const HANGING_MAX: usize = 2;
 
 /// A program that several processes may run, and the user who runs it.
@@ -47,11 +47,11 @@ impl Remembered {
     }
 }
 
-/// What is still asked of a task, given what workers failed to answer.
+/// The part of a task that is still asked for, given what workers failed to answer.
 pub(super) enum Possible {
-    /// This task, possibly reduced.
+    /// The task, possibly reduced.
     Task(Task),
-    /// Nothing; this is the original task.
+    /// No part of the task, which is the original one.
     Nothing(Task),
 }
 
@@ -60,7 +60,7 @@ pub(super) enum Possible {
 pub(super) struct Failed {
     of_processes: Remembered,
     of_programs: BTreeSet<(Program, TaskKind)>,
-    /// Those of programs at which workers could not be killed.
+    /// The kinds of requests about programs during which workers could not be killed.
     hanging: BTreeSet<(Program, TaskKind)>,
     identify: Option<Identify>,
 }
@@ -70,7 +70,7 @@ impl Failed {
         Self { identify: Some(identify), ..Self::default() }
     }
 
-    /// Two workers failed to answer this task.
+    /// Notes that two workers failed to answer this task.
     pub(super) fn insert(&mut self, task: &Task) {
         self.of_processes.insert(task);
         let program = self.identify.and_then(|identify| identify(task.process()));
@@ -80,13 +80,13 @@ impl Failed {
         }
     }
 
-    /// A worker that was working on this task cannot be killed.
+    /// Notes that a worker that was working on this task cannot be killed.
     pub(super) fn insert_hanging(&mut self, task: &Task) {
         let program = self.identify.and_then(|identify| identify(task.process()));
         self.hanging.extend(program.map(|program| (program, task.kind())));
     }
 
-    /// Whether there is any kind of this process.
+    /// Whether any kind of request about this process is no longer made.
     pub(super) fn has_process(&self, process: ProcessKey) -> bool {
         self.of_processes.has_process(process)
     }

@@ -43,19 +43,19 @@ pub(in crate::collect::inspection) struct Times {
     pub(in crate::collect::inspection) waited_ns: u64,
 }
 
-/// What the kernel knows about the current worker.
+/// The kernel's view of the current worker.
 pub(in crate::collect::inspection) trait Scheduling {
-    /// Its times; `None` if the kernel does not keep them.
+    /// The times of the worker; `None` if the kernel does not keep them.
     fn times(&self) -> Option<Times>;
 
-    /// Whether it is running, or waiting for a CPU.
+    /// Whether the worker is running, or waiting for a CPU.
     fn is_runnable(&self) -> bool;
 }
 
-/// The time of the worker for the oldest request.
+/// The time that the worker has had for the oldest request.
 #[derive(Debug, Default)]
 pub(super) struct WorkingTime {
-    /// When the worker began to work on it.
+    /// When the worker began to work on the request.
     since: Timestamp,
     /// When a part of the reply was received although the deadline had passed.
     late_since: Option<Timestamp>,
@@ -73,7 +73,7 @@ impl WorkingTime {
         *self = Self { since: now, before: is_new.then(Times::default), ..Self::default() };
     }
 
-    /// When the worker began.
+    /// When the worker began to work on the request.
     pub(super) const fn since(&self) -> Timestamp {
         self.since
     }

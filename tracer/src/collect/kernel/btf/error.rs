@@ -7,7 +7,7 @@ use std::fmt;
 pub enum BtfError {
     /// The bytes are not BTF, or of a version that this reader does not know; with what is wrong.
     Malformed(&'static str),
-    /// There is no such structure, union or enumeration.
+    /// The BTF has no such structure, union or enumeration.
     NoType(String),
     /// The type has no such field or enumerator.
     NoField {

@@ -259,14 +259,14 @@ fn an_inbound_finding() {
                     },
                     {
                       "code": "death-unnoticed",
-                      "text": "the process has received no error or EOF on any of the 12: it has not used them since they died",
+                      "text": "the process has received no error or EOF on any of the 12 connections: it has not used them since they died",
                       "count": 12
                     }
                   ],
                   "caveats": [
                     {
                       "code": "single-cause-possible",
-                      "text": "a single cause, such as a restart of the peer, may explain all of them"
+                      "text": "a single cause, such as a restart of the peer or a burst of load, may explain all of them"
                     }
                   ],
                   "next_step": "Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.",

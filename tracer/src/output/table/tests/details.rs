@@ -1,5 +1,7 @@
 //! Details below a finding, and text that the host chose.
 
+use tracer_core::CallSiteReason;
+
 use super::*;
 
 #[test]
@@ -99,7 +101,7 @@ fn leaked_responses_with_their_call_sites() {
                 at main.export report.go:40
                 53 MiB buffered in the process for 14 HTTP/2 streams on 1 connection; the
                 application has read none of it for 50m
-                only likely: for 1 of 1 it is unknown whether a reader is waiting
+                only likely: for the connection it is unknown whether a reader is waiting
                 fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer
                 response.Body.Close() right after the error check.
@@ -133,7 +135,7 @@ fn leaked_responses_with_their_call_sites() {
             #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
                 at main.export report.go:40
                 53 MiB buffered in the process for 14 HTTP/2 streams on 1 connection; the application has read none of it for 50m
-                only likely: for 1 of 1 it is unknown whether a reader is waiting
+                only likely: for the connection it is unknown whether a reader is waiting
                 fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
                 check.
@@ -166,7 +168,7 @@ fn leaked_responses_with_their_call_sites() {
             #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
                 at main.export report.go:40
                 53 MiB buffered in the process for 14 HTTP/2 streams on 1 connection; the application has read none of it for 50m
-                only likely: for 1 of 1 it is unknown whether a reader is waiting
+                only likely: for the connection it is unknown whether a reader is waiting
                 fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
@@ -231,4 +233,25 @@ fn hostile_strings_are_shown_as_text() {
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "##]],
     );
+}
+
+#[test]
+fn details_are_limited_to_the_first_findings() {
+    let many = |id| Finding { count: 1, ..fixture::stale_pool(id) };
+    let report = fixture::report((1..=60).map(many).collect());
+    let text = page(&report, &fixture::context(), PLAIN, Confidence::Info);
+    assert!(text.body.contains("\n60  4711"));
+    assert!(text.body.contains("\n#50 ") && !text.body.contains("\n#51 "));
+    assert!(
+        text.body.ends_with("\n10 findings more in the table; -o json has the evidence of all.")
+    );
+}
+
+/// Call sites that are known but differ are in the evidence.
+#[test]
+fn several_call_sites_are_not_unknown() {
+    let reason = Some(CallSiteReason::SeveralCallSites);
+    let several = Finding { call_site_reason: reason, ..fixture::stale_pool(1) };
+    let text = page(&fixture::report(vec![several]), &fixture::context(), PLAIN, Confidence::Info);
+    assert!(text.body.contains("\n#1 ") && !text.body.contains("call site"), "{}", text.body);
 }

@@ -53,7 +53,7 @@ fn at_80() {
                 96 CLOSE_WAIT
                 pids 903 (9 connections), 906 (9), 909 (9), 912 (9), 902 (8), 905 (8),
                 908 (8), 911 (8), 901 (7), 904 (7) +2 more
-                details of python3[903], which has the most:
+                details of python3[903], which has the most connections:
                 the peer closed 9 connections 1m to 50m ago; the process has sent nothing
                 since
                 the peer closed them one by one (at 37 separate times over 49m), the latest
@@ -96,7 +96,7 @@ fn at_200() {
 
             #1  12 processes of python3 (billing.py) -> 10.0.0.7:443: close-wait (likely), 96 CLOSE_WAIT
                 pids 903 (9 connections), 906 (9), 909 (9), 912 (9), 902 (8), 905 (8), 908 (8), 911 (8), 901 (7), 904 (7) +2 more
-                details of python3[903], which has the most:
+                details of python3[903], which has the most connections:
                 the peer closed 9 connections 1m to 50m ago; the process has sent nothing since
                 the peer closed them one by one (at 37 separate times over 49m), the latest 1m ago
                 only likely: inferred from timing and counts, not verified inside the process

@@ -61,7 +61,7 @@ fn only_information() {
                 record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
-                avoid it.
+                avoid such connections.
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots; 7 events lost.
             Coverage is complete: later snapshots compensated for the loss.

@@ -1,8 +1,11 @@
 //! One value of each variant, and more if singular or plural, or a bound, changes the sentence.
 
+mod caveats;
+
+pub(crate) use caveats::caveats;
 use tracer_core::{
-    AccessError, AttachError, AttachFailure, AttachMethod, AttachState, CallSiteReason, Caveat,
-    Comm, CountOf, Counted, DurationRange, Evidence, FallbackReason, Hook, Limit, NoAnswer, Note,
+    AccessError, AttachError, AttachFailure, AttachMethod, AttachState, CallSiteReason, Comm,
+    CountOf, Counted, DurationRange, Evidence, FallbackReason, Hook, Limit, NoAnswer, Note,
     Occurrence, Probe, ProcessKey, QuestionKind, Recurrence, Verdict,
 };
 
@@ -110,6 +113,21 @@ pub(crate) fn evidence() -> Vec<Evidence> {
             since_last_ms: 477 * MINUTE,
         },
         Evidence::SeparateTimes(Recurrence { times: 2, ..recurrence(Occurrence::Died) }),
+        Evidence::Series {
+            occurrence: Occurrence::WentSilent,
+            count: 61,
+            span_ms: 154 * SECOND,
+            pause_max_ms: 2_020,
+            since_last_ms: 60 * SECOND,
+        },
+        Evidence::Series {
+            occurrence: Occurrence::PeerClosed,
+            count: 1_019,
+            span_ms: 102 * SECOND,
+            pause_max_ms: 100,
+            since_last_ms: 60 * SECOND,
+        },
+        Evidence::FdLimitReached { count: 1_019, open: 1_024, limit: 1_024 },
         Evidence::CountRose { windows: 5, from: 20, to: 45 },
         Evidence::HalfClosedRose { windows: 5, from: 20, to: 45 },
         Evidence::NothingAcknowledged { count: 6, silent: long() },
@@ -134,59 +152,6 @@ pub(crate) fn evidence() -> Vec<Evidence> {
         Evidence::ForkedFromOpener,
         Evidence::SendStalled { count: 6, unsent_bytes: 360_000, stalled: long() },
         Evidence::SendStalled { count: 1, unsent_bytes: 360_000, stalled: one },
-    ]
-}
-
-pub(crate) fn caveats() -> Vec<Caveat> {
-    let too_little =
-        |count| Caveat::TooLittleUnread { count, total: 9, unread_min_bytes: 4_096, count_min: 5 };
-    vec![
-        Caveat::SingleCausePossible,
-        Caveat::HalfClosePossible(of(5, 5)),
-        Caveat::EofUnconfirmed(of(6, 6)),
-        Caveat::CloseTimeUnknown(of(20, 25)),
-        Caveat::ThreadPoolPossible,
-        Caveat::IdlePoolPossible,
-        Caveat::StreamPossible,
-        Caveat::CauseAmbiguous,
-        Caveat::ResponseReferenced(of(1, 25)),
-        Caveat::ScanIncomplete(of(8, 8)),
-        Caveat::ReaderWaiting(of(25, 25)),
-        Caveat::ReaderUnknown(of(3, 5)),
-        Caveat::SendBlocked { connections: 25 },
-        Caveat::HalfClosedPeers { connections: 1 },
-        Caveat::HalfClosedPeers { connections: 50 },
-        Caveat::ProcessStopped,
-        Caveat::ProcessResumed { ago_ms: 12 * SECOND },
-        Caveat::NotInspected(of(5, 5)),
-        Caveat::NotInspected(of(3, 25)),
-        Caveat::NotInspected(of(1, 25)),
-        Caveat::NotInspected(of(1, 1)),
-        Caveat::SendBlocked { connections: 1 },
-        Caveat::PausePossible(of(3, 14)),
-        Caveat::PausePossible(of(1, 14)),
-        Caveat::PartlyRead(of(3, 6)),
-        Caveat::OthersBeingRead { count: 3 },
-        Caveat::OthersBeingRead { count: 1 },
-        Caveat::OthersBeingServed { count: 3 },
-        Caveat::OthersBeingServed { count: 1 },
-        Caveat::CleanedUp { alive_max: 50 },
-        Caveat::CleanedUp { alive_max: 1 },
-        Caveat::AwaitsCollection { connections: 7 },
-        Caveat::AwaitsCollection { connections: 1 },
-        Caveat::UsedAgain { count_min: 10 },
-        Caveat::Undecided { watch_ms: 360 * SECOND },
-        Caveat::WatchedTooBriefly { needed_ms: 60 * SECOND },
-        too_little(0),
-        too_little(1),
-        too_little(3),
-        Caveat::TooLittleUnread { count: 9, total: 9, unread_min_bytes: 4_096, count_min: 100 },
-        Caveat::TooFewResponses { count: 3, count_min: 5 },
-        Caveat::TooFewResponses { count: 1, count_min: 5 },
-        Caveat::TooFewInherited { count: 2, count_min: 5 },
-        Caveat::TooFewInherited { count: 1, count_min: 5 },
-        Caveat::OpenerNotSeen,
-        Caveat::ExecUnknown,
     ]
 }
 

@@ -1,0 +1,84 @@
+//! Processes at their limit of open files.
+
+use super::*;
+
+/// A process with *possible* findings that has this many of 1,024 fds open.
+fn full(open_fds: u64, count: usize) -> Report {
+    let connections =
+        fixture::connections(u32::try_from(count).unwrap(), TcpState::CloseWait, "10.0.0.7:443");
+    let finding = Finding { confidence: Confidence::Possible, ..fixture::finding(1, connections) };
+    let mut report = fixture::report(vec![finding]);
+    report.processes = vec![ProcessSummary {
+        open_fds: Some(open_fds),
+        fd_limit: Some(1_024),
+        tcp_fds: 3,
+        ..fixture::mixed().processes.remove(0)
+    }];
+    report
+}
+
+fn first_line(report: &Report, least: Confidence) -> String {
+    let text = page(report, &fixture::context(), PLAIN, least).body;
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_process_at_its_limit_comes_first_and_its_findings_are_listed() {
+    let mut report = full(1_024, 700);
+    check_from(Confidence::Likely, &report, PLAIN, &expect![[r#""#]]);
+    report.findings[0].count = 400;
+    report.findings[0].connections.truncate(400);
+    let expected =
+        "AT ITS FD LIMIT: api[4711] has 1,024 of 1,024 fds open; 400 are in findings that";
+    assert_eq!(first_line(&report, Confidence::Likely), expected);
+    assert!(first_line(&report, Confidence::Possible).ends_with("400 are in finding #1"));
+    report.findings.clear();
+    assert!(first_line(&report, Confidence::Likely).ends_with("none are in findings"));
+}
+
+#[test]
+fn near_the_limit() {
+    let near = first_line(&full(973, 10), Confidence::Possible);
+    assert_eq!(
+        near,
+        "NEAR ITS FD LIMIT: api[4711] has 973 of 1,024 fds open; 10 are in finding #1"
+    );
+    assert!(first_line(&full(972, 10), Confidence::Possible).starts_with('#'));
+}
+
+#[test]
+fn it_is_red() {
+    let style = Style { color: true, ..PLAIN };
+    let text = page(&full(1_024, 700), &fixture::context(), style, Confidence::Likely).body;
+    assert!(text.starts_with("\x1b[1;31mAT ITS FD LIMIT: "), "{text}");
+}
+
+#[test]
+fn a_possible_finding_with_most_fds_is_listed_from_80_percent_of_the_limit() {
+    let nothing = "No likely or certain leaks found.";
+    for (open_fds, count, is_listed) in
+        [(820, 411, true), (820, 410, false), (819, 700, false), (1_024, 513, true)]
+    {
+        let report = full(open_fds, count);
+        let text = page(&report, &fixture::context(), PLAIN, Confidence::Likely).body;
+        assert_eq!(text.contains("\n#1  api[4711]"), is_listed, "{open_fds} {count}: {text}");
+        assert_eq!(text.contains(nothing), !is_listed, "{open_fds} {count}: {text}");
+        assert_eq!(text.contains("NOT LISTED"), !is_listed, "{open_fds} {count}: {text}");
+    }
+    let mut report = full(1_024, 700);
+    report.findings[0].confidence = Confidence::Info;
+    let text = page(&report, &fixture::context(), PLAIN, Confidence::Likely).body;
+    assert!(text.contains("NOT LISTED"), "information stays folded: {text}");
+}
+
+#[test]
+fn many_processes_at_their_limits_are_counted() {
+    let mut report = full(1_024, 700);
+    let summary = report.processes[0].clone();
+    report.processes = (0..9)
+        .map(|number| ProcessSummary { key: fixture::process(100 + number, 9), ..summary.clone() })
+        .collect();
+    let text = page(&report, &fixture::context(), PLAIN, Confidence::Possible).body;
+    assert_eq!(text.matches("AT ITS FD LIMIT").count(), 5);
+    assert!(text.contains("\n4 more processes are at or near the fd limit; -o json has all\n"));
+}
