@@ -114,25 +114,31 @@ fn close_wait(then: &str) -> String {
 
 #[test]
 fn a_series_that_goes_on() {
-    check(&close_wait("122s snapshot\n125s snapshot\n125s report"), &expect![[r#"
+    check(
+        &close_wait("122s snapshot\n125s snapshot\n125s report"),
+        &expect![[r#"
         [2m 5s]
           #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x62, oldest >2m 5s, active 3s ~+60.0/min
              peer-closed count=62 ago=64000..125000ms
              series occurrence=PeerClosed count=62 span_ms=61000 pause_max_ms=1000 since_last_ms=64000
              but short-series lasted_ms=61000 needed_ms=180000 watch_ms=179000
-    "#]]);
+    "#]],
+    );
 }
 
 /// It has been over for a long time, and nothing followed.
 #[test]
 fn a_series_that_has_ended() {
-    check(&close_wait("20m snapshot\n1203s snapshot\n1203s report"), &expect![[r#"
+    check(
+        &close_wait("20m snapshot\n1203s snapshot\n1203s report"),
+        &expect![[r#"
         [20m]
           #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x62, oldest >20m, active 3s
              peer-closed count=62 ago=1142000..1203000ms
              series occurrence=PeerClosed count=62 span_ms=61000 pause_max_ms=1000 since_last_ms=1142000
              but single-burst-possible
-    "#]]);
+    "#]],
+    );
 }
 
 /// The server closes its connections within 20 s. All were opened before.

@@ -186,13 +186,21 @@ mod tests {
             row("r8\u{1b}go", &[310], gap()),
             row("gone", &[1], None),
         ];
-        check(Some(selection), rows, &expect![[r#"
+        check(
+            Some(selection),
+            rows,
+            &expect![[r#"
             Not observed: python3[22630, 22631], r8\x1bgo[310]. b\x1b.json is about --pid 41,42 --children --container 45ef, and neither this process nor one of the same name that started later is part of that; make it again for the process that replaced it, or for the whole host.
-        "#]]);
+        "#]],
+        );
         let many = (1..=7).map(|pid| row("api", &[pid], gap())).collect();
-        check(Some(Selection::default()), many, &expect![[r#"
+        check(
+            Some(Selection::default()),
+            many,
+            &expect![[r#"
             Not observed: api[1], api[2], api[3], api[4], api[5] and 2 more. b\x1b.json is about another host (web1), and neither this process nor one of the same name that started later is part of that; make it again for the process that replaced it, or for the whole host.
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -203,12 +211,20 @@ mod tests {
             remotes: vec!["10.0.0.0/8".to_owned()],
             ..Selection::default()
         };
-        check(Some(selection), vec![row("api", &[9], gap())], &expect![[r#"
+        check(
+            Some(selection),
+            vec![row("api", &[9], gap())],
+            &expect![[r#"
             Not observed: api[9]. b\x1b.json is only about connections with --remote-port 443,80 --remote 10.0.0.0/8; make it again with the options of a.json.
-        "#]]);
-        check(None, vec![row("api", &[9], Some(Gap::ScopeUnknown))], &expect![[r#"
+        "#]],
+        );
+        check(
+            None,
+            vec![row("api", &[9], Some(Gap::ScopeUnknown))],
+            &expect![[r#"
             Not observed: api[9]. b\x1b.json does not say which processes it is about, because an earlier version of tracer made it; make it again with this version.
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -223,19 +239,27 @@ mod tests {
             row("api", &[311], gap(321, Some(0))),
             row("api", &[311], gap(321, Some(600))),
         ];
-        check(Some(Selection::default()), rows, &expect![[r#"
+        check(
+            Some(Selection::default()),
+            rows,
+            &expect![[r#"
             Too early: r8go[320] had run for 1s when b\x1b.json was made, but a leak shows only after 2m (twice --idle).
             Too early: api[321] had run for 1s when b\x1b.json was made, but a leak shows only after 2m (twice --idle).
             Too early: api[321] had run for 1s when b\x1b.json was made, but a leak shows only after 12m (the 10m after which the leak began in the earlier report, and twice --idle).
-        "#]]);
+        "#]],
+        );
         let many = (1..=7).map(|pid| row("api", &[pid], gap(pid, None))).collect();
-        check(Some(Selection::default()), many, &expect![[r#"
+        check(
+            Some(Selection::default()),
+            many,
+            &expect![[r#"
             Too early: api[1] had run for 1s when b\x1b.json was made, but a leak shows only after 2m (twice --idle).
             Too early: api[2] had run for 1s when b\x1b.json was made, but a leak shows only after 2m (twice --idle).
             Too early: api[3] had run for 1s when b\x1b.json was made, but a leak shows only after 2m (twice --idle).
             Too early: api[4] had run for 1s when b\x1b.json was made, but a leak shows only after 2m (twice --idle).
             Too early: api[5] had run for 1s when b\x1b.json was made, but a leak shows only after 2m (twice --idle).
             Too early for 2 more; -o json has all.
-        "#]]);
+        "#]],
+        );
     }
 }
