@@ -32,7 +32,7 @@ use output::exit_code;
 /// Runs the command that the arguments select. An error is one line on standard error.
 pub fn main() -> ExitCode {
     ignore_file_size_signal();
-    program::called_as(env::args_os().next());
+    program::called_as(env::args_os().next().as_deref());
     let cli = match Cli::of_process(program::name()) {
         Ok(cli) => cli,
         Err(error) => return show_usage_error(&error),

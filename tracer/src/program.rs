@@ -1,7 +1,7 @@
 //! The name by which this program was called, so that the commands that it prints run this program
 //! and not another one that is also called `tracer`.
 
-use std::{ffi::OsString, path::Path, sync::OnceLock};
+use std::{ffi::OsStr, path::Path, sync::OnceLock};
 
 /// The name in documentation, and in commands unless the program was called by another one.
 pub(crate) const NAME: &str = "tracer";
@@ -12,8 +12,8 @@ const LENGTH_MAX: usize = 64;
 static CALLED_AS: OnceLock<String> = OnceLock::new();
 
 /// Sets the name from the first argument of the process. Only the first call has an effect.
-pub(crate) fn called_as(argument: Option<OsString>) {
-    if let Some(name) = argument.as_ref().and_then(|it| file_name(Path::new(it))) {
+pub(crate) fn called_as(argument: Option<&OsStr>) {
+    if let Some(name) = argument.and_then(|it| file_name(Path::new(it))) {
         // If it was set before, that name stays.
         let _ = CALLED_AS.set(name.to_owned());
     }

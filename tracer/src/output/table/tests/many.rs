@@ -38,7 +38,10 @@ fn of_many_possible_findings_few_have_details() {
     assert_eq!(count(&lines, |line| line.ends_with("close-wait (possible)")), 142, "{lines:#?}");
     assert_eq!(count(&lines, |line| line.starts_with("#1 ")), 1);
     assert_eq!(count(&lines, |line| line.starts_with('#') && line.contains(": close-wait")), 10);
-    assert_eq!(count(&lines, |line| line == "The evidence of 132 more findings is only in -o json."), 1);
+    assert_eq!(
+        count(&lines, |line| line == "The evidence of 132 more findings is only in -o json."),
+        1
+    );
     assert_eq!(lines.last().unwrap(), "1 certain, 142 possible; the certain one is #1");
 }
 

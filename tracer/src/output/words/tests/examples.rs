@@ -130,6 +130,15 @@ pub(crate) fn evidence() -> Vec<Evidence> {
         Evidence::FdLimitReached { count: 1_019, open: 1_024, limit: 1_024 },
         Evidence::CountRose { windows: 5, from: 20, to: 45 },
         Evidence::HalfClosedRose { windows: 5, from: 20, to: 45 },
+    ]
+    .into_iter()
+    .chain(evidence_of_silence_and_origin())
+    .collect()
+}
+
+fn evidence_of_silence_and_origin() -> [Evidence; 22] {
+    let one = DurationRange { min_ms: 5 * SECOND, max_ms: 5 * SECOND };
+    [
         Evidence::NothingAcknowledged { count: 6, silent: long() },
         Evidence::NothingAcknowledged { count: 1, silent: one },
         Evidence::ProbesUnanswered { count: 6, total: 6, consecutive_max: 3 },
