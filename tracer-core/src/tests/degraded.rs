@@ -18,7 +18,7 @@ fn a_close_wait_leak_is_dated_by_the_last_acknowledgment() {
             [4m]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x23, oldest >3m 59s, active 0s
                  peer-closed count=23 ago=102000..239000ms
-                 series occurrence=PeerClosed count=23 span_ms=127000 pause_max_ms=1000 since_last_ms=102000
+                 series occurrence=PeerClosed count=23 span_ms=127000 pause_max_ms=11000 since_last_ms=102000
                  but undecided watch_ms=360000
         "#]],
     );
