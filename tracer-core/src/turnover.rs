@@ -18,7 +18,7 @@
 use alloc::vec::Vec;
 
 use crate::{
-    ConnectionId, Interval, Options, Timestamp,
+    ConnectionId, Direction, Interval, Options, Timestamp,
     group_size::{GroupSize, REPLACED_WITHIN_MS},
 };
 
@@ -33,6 +33,10 @@ const COINCIDENCE: usize = 4;
 /// `COLLECTOR_IDLES` times `--idle`, whichever is shorter.
 const COLLECTOR_PAUSES: u64 = 2;
 const COLLECTOR_IDLES: u64 = 4;
+/// A process may close a dead connection after up to `WAITS` times the longest time after which it
+/// closed another one. Of that time, at most `WAIT_IDLES` times `--idle` counts.
+const WAITS: u64 = 2;
+const WAIT_IDLES: u64 = 10;
 /// A dead connection is closed promptly if it is closed within `--idle` divided by this number.
 const PROMPT: u64 = 4;
 /// The maximum number of leaked connections in use when the largest number was.
@@ -95,6 +99,13 @@ pub(crate) struct Turnover {
     cleaned: usize,
     /// The number of dead connections closed by a garbage collector.
     collected: usize,
+    /// The number of connections that the process closed long after they had died, whatever closed
+    /// them.
+    closed_late: usize,
+    /// The longest time from a death to such a close, in milliseconds.
+    wait_max_ms: u64,
+    /// The latest death of a connection that was closed late.
+    closed_death_at: Timestamp,
     /// Whether the process closed or used a dead connection.
     pub(crate) has_returned: bool,
     /// Whether the number of dead connections beyond `peak` grew across three clean-ups.
@@ -125,6 +136,9 @@ impl Turnover {
             lesser: [[Timestamp::default(); 2]; LESSER],
             cleaned: 0,
             collected: 0,
+            closed_late: 0,
+            wait_max_ms: 0,
+            closed_death_at: Timestamp::default(),
             has_returned: false,
             excess_grew: false,
             excesses: [0; CLEAN_UPS],
@@ -193,7 +207,7 @@ impl Turnover {
         cleaned: &[Cleaned],
         remaining: &Remaining,
         size: GroupSize,
-        options: &Options,
+        (direction, options): (Direction, &Options),
     ) {
         let gap_ms = options.gap_ms();
         if cleaned.iter().any(|cleaned| cleaned.was_used) && at.ms_since(self.raised_at) > gap_ms {
@@ -205,6 +219,19 @@ impl Turnover {
         let is_replaced = replacements(closed_at, remaining.opened.clone()).len() >= closed.len();
         let is_swept = closed.len() >= COLLECTED_MIN && !is_replaced;
         let closed_by = self.closed_by(&closed, &remaining.dead_since, is_replaced);
+        // A busy process may take a while to close what its peers have closed. If no snapshot has
+        // shown a connection dead, what the process did with it until then is unknown.
+        let prompt_ms = options.idle_ms / PROMPT;
+        let is_late =
+            |it: &&&Cleaned| it.was_seen_dead && it.at.ms_since(it.dead_since) > prompt_ms;
+        let returned: Vec<&Cleaned> = closed.iter().filter(is_late).copied().collect();
+        // A garbage collector closes in any order, which says nothing about the others.
+        let says_when = closed_by != ClosedBy::Collector || direction == Direction::Inbound;
+        for cleaned in returned.iter().filter(|_| says_when) {
+            self.closed_late = self.closed_late.saturating_add(1);
+            self.wait_max_ms = self.wait_max_ms.max(cleaned.at.ms_since(cleaned.dead_since));
+            self.closed_death_at = self.closed_death_at.max(cleaned.dead_since);
+        }
         if closed_by == ClosedBy::Collector || is_swept {
             // A connection that died between the collection and the snapshot awaits the next one.
             let collected_at = closed.iter().map(|closed| closed.at).max();
@@ -216,12 +243,6 @@ impl Turnover {
         if closed_by != ClosedBy::Pool {
             return;
         }
-        // A busy process may take a while to close what its peers have closed. If no snapshot has
-        // shown a connection dead, what the process did with it until then is unknown.
-        let prompt_ms = options.idle_ms / PROMPT;
-        let is_late =
-            |it: &&&Cleaned| it.was_seen_dead && it.at.ms_since(it.dead_since) > prompt_ms;
-        let returned: Vec<&Cleaned> = closed.iter().filter(is_late).copied().collect();
         self.has_returned |= !returned.is_empty() || closed.len() < cleaned.len();
         if returned.is_empty() {
             return;
@@ -297,6 +318,24 @@ impl Turnover {
         let of_pause_ms = self.collector_pause_ms.saturating_mul(COLLECTOR_PAUSES);
         let overdue_ms = of_pause_ms.min(idle_ms.saturating_mul(COLLECTOR_IDLES));
         self.collected_at.is_some_and(|at| at < dead_since && now.ms_since(at) <= overdue_ms)
+    }
+
+    /// Whether the process may still close a connection of the group that died at `dead_since`,
+    /// because it closed others after such a time. A server closes each connection when its request
+    /// has been handled, in any order; a pool closes those that died last first, so a connection
+    /// that died well before one that was closed was passed over.
+    pub(crate) fn may_still_close(
+        &self,
+        direction: Direction,
+        dead_since: Timestamp,
+        now: Timestamp,
+        options: &Options,
+    ) -> bool {
+        let wait_ms = self.wait_max_ms.min(options.idle_ms.saturating_mul(WAIT_IDLES));
+        let is_passed_over = self.closed_death_at.ms_since(dead_since) > options.gap_ms();
+        self.closed_late >= CLEAN_UPS
+            && now.ms_since(dead_since) <= wait_ms.saturating_mul(WAITS)
+            && (direction == Direction::Inbound || !is_passed_over)
     }
 
     /// Whether there were enough clean-ups to conclude that the process returns to the connections

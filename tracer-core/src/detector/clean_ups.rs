@@ -211,7 +211,8 @@ impl Detector {
             history.observe(at, *size, &self.options);
             if let Some(CleanedGroup { cleaned, .. }) = cleaned.get(group) {
                 let remaining = remaining.remove(group).unwrap_or_default();
-                history.turnover.clean_up(at, cleaned, &remaining, *size, &self.options);
+                let setting = (group.direction, &self.options);
+                history.turnover.clean_up(at, cleaned, &remaining, *size, setting);
             }
         }
         self.histories.retain(|_, history| history.is_kept(at, &self.options));

@@ -17,7 +17,10 @@ pub(super) fn cap(members: &mut [ConnectionView<'_>], turnover: &Turnover) {
     for view in members.iter_mut().filter(|view| awaits_collection(view, turnover)) {
         view.cap_reason = Some(CapReason::Collector);
     }
-    let kept = kept_by_pool(members, turnover);
+    let mut kept = kept_by_pool(members, turnover);
+    kept.extend(
+        members.iter().filter(|view| may_be_closed(view, turnover)).map(|it| it.tracked.id),
+    );
     // A process that waits for another peer may do so regardless of what the pool does.
     let is_waiting =
         |view: &ConnectionView<'_>| view.cap_reason.is_some_and(CapReason::is_temporary);
@@ -33,6 +36,14 @@ fn awaits_collection(view: &ConnectionView<'_>, turnover: &Turnover) -> bool {
     let (tracked, idle_ms) = (view.tracked, view.options.idle_ms);
     let is_awaited = |since| turnover.awaits_collection(since, view.now, idle_ms);
     tracked.is_dead() && !is_response(view) && tracked.dead_since().is_some_and(is_awaited)
+}
+
+/// Whether the process may close the dead connection as late as it closed others of the group.
+fn may_be_closed(view: &ConnectionView<'_>, turnover: &Turnover) -> bool {
+    let tracked = view.tracked;
+    let may_still_close =
+        |since| turnover.may_still_close(view.direction, since, view.now, view.options);
+    tracked.is_dead() && !is_response(view) && tracked.dead_since().is_some_and(may_still_close)
 }
 
 /// Whether the connection has an HTTP response, which says more than its state.

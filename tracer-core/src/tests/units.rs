@@ -4,7 +4,7 @@ use std::{format, vec::Vec};
 
 use super::{timeline::Player, world};
 use crate::{
-    ConnectionId, Goroutines, Input, Interval, Loss, Note, Options, Readers, Timestamp,
+    ConnectionId, Direction, Goroutines, Input, Interval, Loss, Note, Options, Readers, Timestamp,
     group_size::GroupSize,
     separate_times::SeparateTimes,
     turnover::{Cleaned, Remaining, Turnover},
@@ -199,7 +199,8 @@ fn min_count_rises_with_each_use_and_falls_again() {
             was_used: true,
             was_seen_dead: true,
         };
-        turnover.clean_up(at, &[used], &Remaining::default(), in_use(1, at_s), &options);
+        let setting = (Direction::Outbound, &options);
+        turnover.clean_up(at, &[used], &Remaining::default(), in_use(1, at_s), setting);
     }
     assert_eq!(raises(&turnover, 141), 4);
     assert_eq!(raises(&turnover, 239), 4);

@@ -74,6 +74,20 @@ fn sessions(idle_ms: u64) -> impl Strategy<Value = Vec<Vec<u64>>> {
     proptest::collection::vec(proptest::collection::vec(pause, 1..8), 1..30)
 }
 
+/// Clients that give up one after another: when each connects, when it resets its connection, and how
+/// long the request takes nevertheless, which is at most a third more for one than for another.
+fn given_up(idle_ms: u64) -> impl Strategy<Value = Vec<(u64, u64, u64)>> {
+    (5_u64..60, 100_u64..170, 40_usize..200).prop_flat_map(move |(every, works, count)| {
+        let client = (0..every, 1_u64..20, 0..works / 3).prop_map(move |(later, waits, longer)| {
+            (idle_ms * later / 100, idle_ms * waits / 100, idle_ms * (works + longer) / 100)
+        });
+        proptest::collection::vec(client, count).prop_map(move |clients| {
+            let at = (0..).map(|number| number * idle_ms * every / 100);
+            at.zip(clients).map(|(at, (later, waits, works))| (at + later, waits, works)).collect()
+        })
+    })
+}
+
 fn with_pace<T: std::fmt::Debug, S: Strategy<Value = T>>(
     of: impl Fn(u64) -> S + 'static,
 ) -> impl Strategy<Value = (Pace, T)> {
@@ -108,6 +122,22 @@ proptest! {
             }
             script.at(at + 50 + works_ms, format!("send {name} bytes=900"));
             script.at(at + 60 + works_ms, format!("close {name}"));
+        }
+        check_healthy(&script, pace)?;
+    }
+
+    #[test]
+    fn a_server_that_works_on_requests_of_clients_that_gave_up_is_never_flagged(
+        (pace, clients) in with_pace(given_up),
+    ) {
+        let mut script = Script::default();
+        for (number, (at, waits_ms, works_ms)) in clients.iter().enumerate() {
+            let name = format!("g{number}");
+            script.at(*at, format!("accept {name} pid=10"));
+            script.at(at + 10, format!("receive {name} bytes=500"));
+            script.at(at + 20, format!("read {name}"));
+            script.at(at + 20 + waits_ms, format!("peer-resets {name}"));
+            script.at(at + 30 + works_ms, format!("close {name}"));
         }
         check_healthy(&script, pace)?;
     }
