@@ -179,6 +179,48 @@ fn numbers_near_the_largest_in_use_are_remembered_when_it_rises() {
     assert!(!turnover.was_nearly_reached_twice(1, after(110)));
 }
 
+/// A dead connection that was closed.
+fn cleaned(dead_s: u64, at_s: u64) -> Cleaned {
+    let [dead_since, at] = [dead_s, at_s].map(|at_s| Timestamp::from_ms(at_s * 1_000));
+    Cleaned {
+        id: ConnectionId(1),
+        at,
+        dead_since,
+        peer_closed: None,
+        alive_max_since: 0,
+        was_used: false,
+        was_seen_dead: true,
+    }
+}
+
+/// Three connections were closed 40s after they had died, with `--idle` 60s.
+#[test]
+fn what_died_lately_may_still_be_closed() {
+    let options = Options::default();
+    let after = |closed: &[(u64, u64)], direction: Direction, dead_s: u64, now_s: u64| {
+        let mut turnover = Turnover::new(Timestamp::default());
+        for (dead_s, at_s) in closed {
+            let cleaned = cleaned(*dead_s, *at_s);
+            let setting = (direction, &options);
+            let size = in_use(1, *at_s);
+            turnover.clean_up(cleaned.at, &[cleaned], &Remaining::default(), size, setting);
+        }
+        let [dead_since, now] = [dead_s, now_s].map(|at_s| Timestamp::from_ms(at_s * 1_000));
+        turnover.may_still_close(direction, dead_since, now, &options)
+    };
+    let closed = [(100, 140), (110, 150), (120, 160)];
+    let [inbound, outbound] = [Direction::Inbound, Direction::Outbound];
+    assert!(after(&closed, inbound, 90, 170), "a server closes in any order");
+    assert!(!after(&closed, inbound, 89, 170), "twice the longest time has passed");
+    assert!(after(&closed, outbound, 116, 170));
+    assert!(!after(&closed, outbound, 114, 170), "one that died later was closed");
+    assert!(!after(&closed[1..], inbound, 90, 170), "two are too few");
+    assert!(!after(&[(100, 110), (110, 120), (120, 130)], inbound, 125, 132), "closed at once");
+    let closed = [(100, 2_000), (110, 2_010), (120, 2_020)];
+    assert!(after(&closed, inbound, 1_000, 2_200), "at most ten times --idle counts");
+    assert!(!after(&closed, inbound, 999, 2_200));
+}
+
 /// `--min-count` rises by one step for each time that flagged connections were used again, at most
 /// by four, and falls by one step per ten times `--idle`.
 #[test]
@@ -189,16 +231,8 @@ fn min_count_rises_with_each_use_and_falls_again() {
         turnover.raises(Timestamp::from_ms(at_s * 1_000), options.idle_ms)
     };
     for at_s in [100, 110, 120, 130, 140] {
-        let at = Timestamp::from_ms(at_s * 1_000);
-        let used = Cleaned {
-            id: ConnectionId(1),
-            at,
-            dead_since: at,
-            peer_closed: None,
-            alive_max_since: 0,
-            was_used: true,
-            was_seen_dead: true,
-        };
+        let used = Cleaned { was_used: true, ..cleaned(at_s, at_s) };
+        let at = used.at;
         let setting = (Direction::Outbound, &options);
         turnover.clean_up(at, &[used], &Remaining::default(), in_use(1, at_s), setting);
     }

@@ -74,17 +74,20 @@ fn sessions(idle_ms: u64) -> impl Strategy<Value = Vec<Vec<u64>>> {
     proptest::collection::vec(proptest::collection::vec(pause, 1..8), 1..30)
 }
 
-/// Clients that give up one after another: when each connects, when it resets its connection, and how
-/// long the request takes nevertheless, which is at most a third more for one than for another.
-fn given_up(idle_ms: u64) -> impl Strategy<Value = Vec<(u64, u64, u64)>> {
-    (5_u64..60, 100_u64..170, 40_usize..200).prop_flat_map(move |(every, works, count)| {
-        let client = (0..every, 1_u64..20, 0..works / 3).prop_map(move |(later, waits, longer)| {
-            (idle_ms * later / 100, idle_ms * waits / 100, idle_ms * (works + longer) / 100)
-        });
-        proptest::collection::vec(client, count).prop_map(move |clients| {
-            let at = (0..).map(|number| number * idle_ms * every / 100);
-            at.zip(clients).map(|(at, (later, waits, works))| (at + later, waits, works)).collect()
-        })
+/// The requests of a server: when each client connects, when it resets its connection, if it gives up,
+/// and how long the server works on the request nevertheless.
+fn given_up(idle_ms: u64) -> impl Strategy<Value = Vec<(u64, Option<u64>, u64)>> {
+    let waiting = (0_u64..3_000, 50_u64..400)
+        .prop_map(move |(at, works)| (idle_ms * at / 100, None, idle_ms * works / 100));
+    let waiting = proptest::collection::vec(waiting, 0..60);
+    let given_up = (10_u64..40, 100_u64..250, 1_u64..8, 40_u64..90, 30_u64..90);
+    (waiting, given_up).prop_map(move |(waiting, (every, works, clients, count, waits))| {
+        let one = |number: u64| {
+            let at = number / clients * idle_ms * every / 100 + 70 * (number % clients);
+            let works_ms = idle_ms * works / 100;
+            (at, Some(works_ms * waits / 100), works_ms)
+        };
+        waiting.into_iter().chain((0..count * clients).map(one)).collect()
     })
 }
 
@@ -136,7 +139,9 @@ proptest! {
             script.at(*at, format!("accept {name} pid=10"));
             script.at(at + 10, format!("receive {name} bytes=500"));
             script.at(at + 20, format!("read {name}"));
-            script.at(at + 20 + waits_ms, format!("peer-resets {name}"));
+            if let Some(waits_ms) = waits_ms {
+                script.at(at + 20 + waits_ms, format!("peer-resets {name}"));
+            }
             script.at(at + 30 + works_ms, format!("close {name}"));
         }
         check_healthy(&script, pace)?;
