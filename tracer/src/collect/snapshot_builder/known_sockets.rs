@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use smallvec::smallvec;
-use tracer_core::SocketFacts;
+use tracer_core::{Owner, SocketFacts};
 
 use crate::collect::socket_records::Fingerprint;
 
@@ -13,8 +13,10 @@ use crate::collect::socket_records::Fingerprint;
 pub(crate) struct KnownSockets {
     /// In the order of the pass: by pid, then by file descriptor.
     sockets: Vec<KnownSocket>,
-    /// All entries before this one precede the record that is searched for.
+    /// All entries before this one precede the record that is searched for by its fingerprint.
     next: usize,
+    /// The probable place of the next record that is searched for by its number.
+    next_number: usize,
     /// The pass, if it has numbered its records.
     pass: Option<u64>,
 }
@@ -39,7 +41,7 @@ impl KnownSockets {
         let known = seen.into_iter().filter_map(|(fingerprint, place)| {
             Some(KnownSocket { fingerprint, facts: Arc::clone(sockets.get(place)?) })
         });
-        Self { sockets: known.collect(), next: 0, pass }
+        Self { sockets: known.collect(), next: 0, next_number: 0, pass }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -63,14 +65,18 @@ impl KnownSockets {
         None
     }
 
-    /// The record with this number, and the facts decoded from it. Calls must be in the order of the
-    /// pass.
+    /// The record with this number, and the facts decoded from it. Fast if calls are in the order of
+    /// the pass.
     pub(super) fn numbered(&mut self, number: u32) -> Option<(Fingerprint, Arc<SocketFacts>)> {
-        let rest = self.sockets.get(self.next..)?;
-        self.next += rest.iter().take_while(|it| it.fingerprint.number < Some(number)).count();
-        let known = self.sockets.get(self.next)?;
-        let is_wanted = known.fingerprint.number == Some(number);
-        Some((known.fingerprint, known.facts().filter(|_| is_wanted)?))
+        // The numbers ascend. Records of the iterator over files, which has none, are the last ones.
+        let of = |known: &KnownSocket| known.fingerprint.number.unwrap_or(u32::MAX);
+        let mut place = self.next_number;
+        if self.sockets.get(place).map(of) != Some(number) {
+            place = self.sockets.binary_search_by_key(&number, of).ok()?;
+        }
+        self.next_number = place + 1;
+        let known = self.sockets.get(place)?;
+        Some((known.fingerprint, known.facts()?))
     }
 }
 
@@ -81,8 +87,9 @@ impl KnownSocket {
             return Some(Arc::clone(&self.facts));
         }
         let Fingerprint { pid, fd, .. } = self.fingerprint;
-        let owner = self.facts.owners.iter().find(|it| it.key.pid == pid && it.fd == fd)?;
-        let owners = smallvec![owner.clone()];
+        // Of many file descriptors of one process, only the first ones are in the facts.
+        let owner = self.facts.owners.iter().find(|it| it.key.pid == pid)?;
+        let owners = smallvec![Owner { fd, ..owner.clone() }];
         Some(Arc::new(SocketFacts { owners, ..SocketFacts::clone(&self.facts) }))
     }
 }

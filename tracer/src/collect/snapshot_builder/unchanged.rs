@@ -96,4 +96,49 @@ mod tests {
         assert_eq!(owners.collect::<Vec<_>>(), [(11, 4)], "its other file descriptor is closed");
         assert_eq!((third.sockets.len(), third.undecodable), (1, 1), "the last one has no record");
     }
+
+    /// Adds records to a numbered pass, and returns what is known of them.
+    fn first_pass(records: &[SocketRecord]) -> (Snapshot, KnownSockets) {
+        let fingerprints = Fingerprints::default();
+        let mut builder =
+            SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(KnownSockets::default());
+        builder.begin_pass(7);
+        for (number, record) in (0..).zip(records) {
+            builder.add_new(record, fingerprints.of(record).numbered(number), CONSTANTS);
+        }
+        finish(builder)
+    }
+
+    /// A pass visits the threads of a process after other processes.
+    #[test]
+    fn records_are_found_in_any_order_of_processes() {
+        let records = [record(1, 10, 3), record(2, 20, 4), record(3, 10, 7), record(4, 21, 4)];
+        let (first, known) = first_pass(&records);
+
+        let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(known);
+        builder.begin_pass(8);
+        builder.add_same(0, 0);
+        let new = Fingerprints::default().of(&record(5, 30, 5));
+        assert!(!builder.add_known(&new));
+        for number in 1..4 {
+            builder.add_same(number, number);
+        }
+        let (second, _) = finish(builder);
+        assert_eq!((second.sockets, second.undecodable), (first.sockets, 0));
+    }
+
+    #[test]
+    fn many_file_descriptors_of_a_socket_are_known() {
+        let records: Vec<SocketRecord> = (0..40).map(|fd| record(1, 10, fd)).collect();
+        let (first, known) = first_pass(&records);
+
+        let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(known);
+        builder.begin_pass(8);
+        for number in 0..40 {
+            builder.add_same(number, number);
+        }
+        let (second, _) = finish(builder);
+        assert_eq!((&second.sockets, second.undecodable), (&first.sockets, 0));
+        assert_eq!((&second.holders, second.holders[0].tcp_fds), (&first.holders, 40));
+    }
 }
