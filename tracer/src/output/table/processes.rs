@@ -59,7 +59,9 @@ fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
             format!("{fds}{parts}{}", limit.unwrap_or_default())
         }
     };
-    let growth = summary.growth_per_min_milli.map(|growth| {
+    // At its limit, the number cannot rise.
+    let is_full = summary.open_fds.zip(summary.fd_limit).is_some_and(|(open, limit)| open >= limit);
+    let growth = summary.growth_per_min_milli.filter(|_| !is_full).map(|growth| {
         let rate = quantity::growth(Some(growth), summary.growth_is_reconstructed);
         // Says what is counted: the growth of a finding counts its connections.
         let rate = rate.replacen('/', " TCP fds/", 1);

@@ -48,8 +48,7 @@ fn a_process_at_its_limit_comes_first_and_its_findings_are_listed() {
             next: Watch for longer: sudo tracer audit --pid 4711 --for 3m --no-uprobes.
             A leak stays or grows; slow readers catch up and retries end.
 
-        api[4711]: 1,024 of 1,024 fds open (3 TCP, 700 of them in findings); +23 TCP
-        fds/min: limit reached in about 1d 22h
+        api[4711]: 1,024 of 1,024 fds open (3 TCP, 700 of them in findings)
         Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
         lost. Coverage is complete.
         Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
