@@ -186,6 +186,7 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
     let mut rounds = Vec::new();
     // Parts of equal size.
     let part = exhibits.len().div_ceil(exhibits.len().div_ceil(AT_A_TIME).max(1)).max(1);
+    let number_of_parts = exhibits.len().div_ceil(part);
     for round in chosen_rounds(arguments) {
         step::heading(&format!("the zoo, {}", round.name));
         let mut parts = Vec::new();
@@ -197,7 +198,11 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
                 is_scoped: arguments.scoped,
                 scratch: directory,
             };
-            parts.push(round::run(exhibits, &round, &setting)?);
+            let results = round::run(exhibits, &round, &setting)?;
+            // A round may take two hours, and be stopped.
+            println!("\npart {} of {number_of_parts} has ended", index + 1);
+            summary::show_mistakes_of(&results, &round);
+            parts.push(results);
         }
         let again_end = Instant::now() + round.length + AROUND_ROUND;
         let has_time = latest_end.is_none_or(|latest| again_end <= latest);

@@ -44,14 +44,21 @@ pub(crate) fn tally(rounds: &[OfRound]) -> Tally {
 /// Shows the mistakes and the accepted findings.
 pub(crate) fn show_mistakes(rounds: &[OfRound]) {
     for round in rounds {
-        for JudgedExhibit { name, outcome, .. } in round.judged() {
-            for mistake in outcome.mistakes() {
-                println!("\n{name}, {}: {mistake}", round.round.name);
-            }
-            if let Outcome::Healthy { accepted, .. } = outcome {
-                for accepted in accepted {
-                    println!("\n{name}, {}: {accepted}", round.round.name);
-                }
+        for part in &round.parts {
+            show_mistakes_of(part, &round.round);
+        }
+    }
+}
+
+/// Prints the mistakes, and what was accepted, in a part of a round.
+pub(crate) fn show_mistakes_of(part: &Results, round: &Round) {
+    for JudgedExhibit { name, outcome, .. } in &part.exhibits {
+        for mistake in outcome.mistakes() {
+            println!("\n{name}, {}: {mistake}", round.name);
+        }
+        if let Outcome::Healthy { accepted, .. } = outcome {
+            for accepted in accepted {
+                println!("\n{name}, {}: {accepted}", round.name);
             }
         }
     }
