@@ -15,11 +15,11 @@ pub(crate) fn is_repeated<R: Read>(task: &Task<R>, number: u32, session: u64) ->
     let files = task.address(offset!(task_files))?;
     let visit = [session, u64::from(number)];
     // SAFETY: the programs of an iterator do not run concurrently, so the value does not change.
-    match unsafe { SHARED_TABLES.get(&files) } {
+    match unsafe { SHARED_TABLES.get(files) } {
         Some(known) if known[0] == session => Some(known[1] != visit[1]),
         _ => {
             // If that fails, the table is visited again.
-            let _ = SHARED_TABLES.insert(&files, &visit, 0);
+            let _ = SHARED_TABLES.insert(files, visit, 0);
             Some(false)
         }
     }
