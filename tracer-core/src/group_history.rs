@@ -1,6 +1,8 @@
 //! The history of a group of connections while it was watched.
 
-use crate::{Options, Timestamp, group_size::GroupSize, history::History, turnover::Turnover};
+use crate::{
+    Direction, Options, Timestamp, group_size::GroupSize, history::History, turnover::Turnover,
+};
 
 /// The history of a group that has become small is kept for this many times `--idle`.
 const KEPT_IDLES: u64 = 10;
@@ -18,8 +20,12 @@ pub(crate) struct GroupHistory {
 
 impl GroupHistory {
     /// The history of a group that was first observed at `since`.
-    pub(crate) fn new(since: Timestamp) -> Self {
-        Self { counts: History::default(), turnover: Turnover::new(since), large_at: since }
+    pub(crate) fn new(direction: Direction, since: Timestamp) -> Self {
+        Self {
+            counts: History::default(),
+            turnover: Turnover::new(direction, since),
+            large_at: since,
+        }
     }
 
     /// Updates the history with the size of the group in a snapshot at `at`.

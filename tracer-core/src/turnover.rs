@@ -84,6 +84,8 @@ enum ClosedBy {
 /// The turnover of one group. Its size does not depend on the number of connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Turnover {
+    /// Who opened the connections of the group.
+    direction: Direction,
     /// When the group was first observed.
     pub(crate) since: Timestamp,
     /// The largest number of connections alive in one snapshot.
@@ -127,8 +129,9 @@ pub(crate) struct Turnover {
 }
 
 impl Turnover {
-    pub(crate) fn new(since: Timestamp) -> Self {
+    pub(crate) fn new(direction: Direction, since: Timestamp) -> Self {
         Self {
+            direction,
             since,
             alive_max: 0,
             peak: 0,
@@ -207,7 +210,7 @@ impl Turnover {
         cleaned: &[Cleaned],
         remaining: &Remaining,
         size: GroupSize,
-        (direction, options): (Direction, &Options),
+        options: &Options,
     ) {
         let gap_ms = options.gap_ms();
         if cleaned.iter().any(|cleaned| cleaned.was_used) && at.ms_since(self.raised_at) > gap_ms {
@@ -226,7 +229,7 @@ impl Turnover {
             |it: &&&Cleaned| it.was_seen_dead && it.at.ms_since(it.dead_since) > prompt_ms;
         let returned: Vec<&Cleaned> = closed.iter().filter(is_late).copied().collect();
         // A garbage collector closes in any order, which says nothing about the others.
-        let says_when = closed_by != ClosedBy::Collector || direction == Direction::Inbound;
+        let says_when = closed_by != ClosedBy::Collector || self.direction == Direction::Inbound;
         for cleaned in returned.iter().filter(|_| says_when) {
             self.closed_late = self.closed_late.saturating_add(1);
             self.wait_max_ms = self.wait_max_ms.max(cleaned.at.ms_since(cleaned.dead_since));
@@ -326,7 +329,6 @@ impl Turnover {
     /// that died well before one that was closed was passed over.
     pub(crate) fn may_still_close(
         &self,
-        direction: Direction,
         dead_since: Timestamp,
         now: Timestamp,
         options: &Options,
@@ -335,7 +337,7 @@ impl Turnover {
         let is_passed_over = self.closed_death_at.ms_since(dead_since) > options.gap_ms();
         self.closed_late >= CLEAN_UPS
             && now.ms_since(dead_since) <= wait_ms.saturating_mul(WAITS)
-            && (direction == Direction::Inbound || !is_passed_over)
+            && (self.direction == Direction::Inbound || !is_passed_over)
     }
 
     /// Whether there were enough clean-ups to conclude that the process returns to the connections

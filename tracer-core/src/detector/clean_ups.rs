@@ -207,12 +207,14 @@ impl Detector {
         cleaned.retain(|group, it| sizes.contains_key(group) && is_same_program(group, &it.comm));
         let mut remaining = self.remaining(&cleaned);
         for (group, size) in &sizes {
-            let history = self.histories.entry(*group).or_insert_with(|| GroupHistory::new(at));
+            let history = self
+                .histories
+                .entry(*group)
+                .or_insert_with(|| GroupHistory::new(group.direction, at));
             history.observe(at, *size, &self.options);
             if let Some(CleanedGroup { cleaned, .. }) = cleaned.get(group) {
                 let remaining = remaining.remove(group).unwrap_or_default();
-                let setting = (group.direction, &self.options);
-                history.turnover.clean_up(at, cleaned, &remaining, *size, setting);
+                history.turnover.clean_up(at, cleaned, &remaining, *size, &self.options);
             }
         }
         self.histories.retain(|_, history| history.is_kept(at, &self.options));

@@ -35,15 +35,18 @@ pub(super) fn cap(members: &mut [ConnectionView<'_>], turnover: &Turnover) {
 fn awaits_collection(view: &ConnectionView<'_>, turnover: &Turnover) -> bool {
     let (tracked, idle_ms) = (view.tracked, view.options.idle_ms);
     let is_awaited = |since| turnover.awaits_collection(since, view.now, idle_ms);
-    tracked.is_dead() && !is_response(view) && tracked.dead_since().is_some_and(is_awaited)
+    is_dead(view) && tracked.dead_since().is_some_and(is_awaited)
 }
 
 /// Whether the process may close the dead connection as late as it closed others of the group.
 fn may_be_closed(view: &ConnectionView<'_>, turnover: &Turnover) -> bool {
-    let tracked = view.tracked;
-    let may_still_close =
-        |since| turnover.may_still_close(view.direction, since, view.now, view.options);
-    tracked.is_dead() && !is_response(view) && tracked.dead_since().is_some_and(may_still_close)
+    let may_still_close = |since| turnover.may_still_close(since, view.now, view.options);
+    is_dead(view) && view.tracked.dead_since().is_some_and(may_still_close)
+}
+
+/// Whether the connection is dead, and has no HTTP response that says more.
+fn is_dead(view: &ConnectionView<'_>) -> bool {
+    view.tracked.is_dead() && !is_response(view)
 }
 
 /// Whether the connection has an HTTP response, which says more than its state.
@@ -60,8 +63,7 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
     if !turnover.has_clean_ups() {
         return BTreeSet::new();
     }
-    let mut dead: Vec<&ConnectionView<'_>> =
-        all.iter().filter(|view| view.tracked.is_dead() && !is_response(view)).collect();
+    let mut dead: Vec<&ConnectionView<'_>> = all.iter().filter(|view| is_dead(view)).collect();
     dead.sort_by_key(|view| {
         (Reverse(view.tracked.alive_max_since), view.tracked.dead_since(), view.tracked.id)
     });

@@ -112,17 +112,36 @@ impl<'a> Claimed<'_, 'a> {
         self.turnover.is_some_and(|turnover| turnover.excess_grew)
     }
 
-    /// See [`has_continued`].
+    /// Whether others were opened after `first`, when the first of them was last used: a pool is
+    /// bounded, a leak continues. The death of the first is not what counts, because a peer may take
+    /// so long to close that all were opened before that.
+    ///
+    /// One opening that was watched is enough if it was not in place of a dead connection, and there
+    /// are more connections than were ever alive at once: a pool replaces those that it finds dead,
+    /// while others stay below them. Otherwise, most must have been opened later: a pool may have
+    /// replaced a few, and a connection that it closed had perhaps died just before that.
     fn has_continued<'m>(
         &self,
-        members: impl Iterator<Item = &'m ConnectionView<'a>> + Clone,
+        members: impl Iterator<Item = &'m ConnectionView<'a>>,
         first: Timestamp,
     ) -> bool
     where
         'a: 'm,
     {
-        let is_more = self.turnover.is_none_or(|turnover| self.group.len() > turnover.peak);
-        has_continued(members, first, is_more)
+        let is_more_than_alive =
+            self.turnover.is_none_or(|turnover| self.group.len() > turnover.peak);
+        let (mut known, mut later) = (0_usize, 0_usize);
+        for member in members {
+            let Some(opened) = member.known_opening() else { continue };
+            let is_watched = !member.may_predate_tracing();
+            let is_later = opened > first && !(is_watched && member.tracked.is_replacement);
+            if is_watched && is_later && is_more_than_alive {
+                return true;
+            }
+            known += usize::from(!is_watched || !is_more_than_alive);
+            later += usize::from(is_later);
+        }
+        2 * later > known
     }
 
     /// Undecided until the required number of clusters has been watched, or until the latest series
@@ -210,31 +229,4 @@ impl<'a> Claimed<'_, 'a> {
             && count > 2 * turnover.peak
             && times.is_still_accumulating(self.options.idle_ms, self.now)
     }
-}
-
-/// Whether others were opened after `first`, when the first of them was last used: a pool is
-/// bounded, a leak continues. The death of the first is not what counts, because a peer may take so
-/// long to close that all were opened before that.
-///
-/// One opening that was watched is enough if it was not in place of a dead connection, and there
-/// are more connections than were ever alive at once (`is_more_than_alive`): a pool replaces those
-/// that it finds dead, while others stay below them. Otherwise, most must have been opened later: a
-/// pool may have replaced a few, and a connection that it closed had perhaps died just before that.
-fn has_continued<'m, 'a: 'm>(
-    members: impl Iterator<Item = &'m ConnectionView<'a>> + Clone,
-    first: Timestamp,
-    is_more_than_alive: bool,
-) -> bool {
-    let (mut known, mut later) = (0_usize, 0_usize);
-    for member in members {
-        let Some(opened) = member.known_opening() else { continue };
-        let is_watched = !member.may_predate_tracing();
-        let is_later = opened > first && !(is_watched && member.tracked.is_replacement);
-        if is_watched && is_later && is_more_than_alive {
-            return true;
-        }
-        known += usize::from(!is_watched || !is_more_than_alive);
-        later += usize::from(is_later);
-    }
-    2 * later > known
 }

@@ -7,30 +7,10 @@ use proptest::prelude::*;
 
 use super::{
     check,
-    patterns::{Script, any_pace, cases, check_healthy, check_leaking, pace},
+    patterns::{End, Script, any_pace, cases, check_healthy, check_leaking, end, pace},
     timeline,
 };
 use crate::Options;
-
-/// How a connection dies.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    PeerCloses,
-    PeerResets,
-    /// The response is not read.
-    Unread,
-    /// A request is not read, and the peer gives up.
-    NeverRead,
-}
-
-fn end() -> impl Strategy<Value = End> {
-    prop_oneof![
-        Just(End::PeerCloses),
-        Just(End::PeerResets),
-        Just(End::Unread),
-        Just(End::NeverRead),
-    ]
-}
 
 /// Adds a connection of process 10 that is opened at `at_ms` and dies `keep_ms` after its request.
 fn connection(script: &mut Script, one: &str, end: End, at_ms: u64, keep_ms: u64) {

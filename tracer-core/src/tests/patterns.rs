@@ -42,6 +42,26 @@ impl Script {
     }
 }
 
+/// How a leaked connection ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    PeerCloses,
+    PeerResets,
+    /// The response is not read.
+    Unread,
+    /// A request is not read.
+    NeverRead,
+}
+
+pub(super) fn end() -> impl Strategy<Value = End> {
+    prop_oneof![
+        Just(End::PeerCloses),
+        Just(End::PeerResets),
+        Just(End::Unread),
+        Just(End::NeverRead),
+    ]
+}
+
 /// When snapshots are taken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {

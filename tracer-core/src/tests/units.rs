@@ -164,7 +164,7 @@ fn in_use(in_use: usize, at_s: u64) -> GroupSize {
 
 #[test]
 fn numbers_near_the_largest_in_use_are_remembered_when_it_rises() {
-    let mut turnover = Turnover::new(Timestamp::default());
+    let mut turnover = Turnover::new(Direction::Outbound, Timestamp::default());
     let after = |at_s: u64| Timestamp::from_ms(at_s * 1_000);
     for (number, at_s) in [(48, 10), (50, 100), (50, 105), (49, 200), (48, 300)] {
         turnover.observe(in_use(number, at_s), 60_000);
@@ -198,15 +198,14 @@ fn cleaned(dead_s: u64, at_s: u64) -> Cleaned {
 fn what_died_lately_may_still_be_closed() {
     let options = Options::default();
     let after = |closed: &[(u64, u64)], direction: Direction, dead_s: u64, now_s: u64| {
-        let mut turnover = Turnover::new(Timestamp::default());
+        let mut turnover = Turnover::new(direction, Timestamp::default());
         for (dead_s, at_s) in closed {
             let cleaned = cleaned(*dead_s, *at_s);
-            let setting = (direction, &options);
             let size = in_use(1, *at_s);
-            turnover.clean_up(cleaned.at, &[cleaned], &Remaining::default(), size, setting);
+            turnover.clean_up(cleaned.at, &[cleaned], &Remaining::default(), size, &options);
         }
         let [dead_since, now] = [dead_s, now_s].map(|at_s| Timestamp::from_ms(at_s * 1_000));
-        turnover.may_still_close(direction, dead_since, now, &options)
+        turnover.may_still_close(dead_since, now, &options)
     };
     let closed = [(100, 140), (110, 150), (120, 160)];
     let [inbound, outbound] = [Direction::Inbound, Direction::Outbound];
@@ -226,15 +225,14 @@ fn what_died_lately_may_still_be_closed() {
 #[test]
 fn min_count_rises_with_each_use_and_falls_again() {
     let options = Options { idle_ms: 10_000, ..Options::default() };
-    let mut turnover = Turnover::new(Timestamp::default());
+    let mut turnover = Turnover::new(Direction::Outbound, Timestamp::default());
     let raises = |turnover: &Turnover, at_s: u64| {
         turnover.raises(Timestamp::from_ms(at_s * 1_000), options.idle_ms)
     };
     for at_s in [100, 110, 120, 130, 140] {
         let used = Cleaned { was_used: true, ..cleaned(at_s, at_s) };
         let at = used.at;
-        let setting = (Direction::Outbound, &options);
-        turnover.clean_up(at, &[used], &Remaining::default(), in_use(1, at_s), setting);
+        turnover.clean_up(at, &[used], &Remaining::default(), in_use(1, at_s), &options);
     }
     assert_eq!(raises(&turnover, 141), 4);
     assert_eq!(raises(&turnover, 239), 4);

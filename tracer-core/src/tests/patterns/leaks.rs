@@ -6,21 +6,10 @@ use std::{format, vec::Vec};
 use proptest::prelude::*;
 
 use super::{
-    Script, cases, check_leaking, pace, pace_up_to,
+    End, Script, cases, check_leaking, end, pace, pace_up_to,
     pools::{Job, Pool, Reuse},
     stops,
 };
-
-/// How a leaked connection ends.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    PeerCloses,
-    PeerResets,
-    /// The response is not read.
-    Unread,
-    /// A request is not read.
-    NeverRead,
-}
 
 /// Connections that are leaked one by one.
 #[derive(Clone, Debug)]
@@ -34,18 +23,12 @@ struct Leak {
 }
 
 fn leak(idle_ms: u64) -> impl Strategy<Value = Leak> {
-    let end = prop_oneof![
-        Just(End::PeerCloses),
-        Just(End::PeerResets),
-        Just(End::Unread),
-        Just(End::NeverRead),
-    ];
     // More than a twelfth of `--idle`, so that each is separate.
     let pauses = (12_u64..150).prop_flat_map(move |most| {
         let pause = (10..=most).prop_map(move |hundredths| idle_ms * hundredths / 100);
         proptest::collection::vec(pause, 20..50)
     });
-    (end, 0_u64..300, pauses, 0_u64..4).prop_map(move |(end, starts, pauses_ms, closed)| Leak {
+    (end(), 0_u64..300, pauses, 0_u64..4).prop_map(move |(end, starts, pauses_ms, closed)| Leak {
         end,
         starts_ms: idle_ms * starts / 100,
         pauses_ms,
