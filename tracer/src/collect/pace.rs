@@ -15,11 +15,14 @@ const COST_FACTOR: u32 = 105;
 /// Longest pause due to the cost.
 const COST_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Number of snapshots over which the CPU time of the tracer is averaged.
-const AVERAGED: u8 = 8;
-/// Number of snapshots over which the CPU time of inspections is averaged: the scan of a large
-/// process, and whatever a process does to make its inspection expensive, delays many snapshots
-/// slightly instead of a few for a long time.
-const INSPECTIONS_AVERAGED: u8 = 60;
+const AVERAGED: u32 = 8;
+/// Each snapshot pays this part of the CPU time that inspections have used and that is not paid
+/// yet.
+const PAID_PART: u32 = 60;
+/// What a snapshot may pay for inspections if it costs less itself.
+const PAID_MIN: Duration = Duration::from_millis(10);
+/// If more than this is unpaid, the pause is the longest one.
+const UNPAID_MAX: Duration = Duration::from_secs(30);
 
 /// The pauses of one run.
 #[derive(Clone, Debug)]
@@ -31,8 +34,8 @@ pub(crate) struct Pace {
     /// CPU time of the latest snapshots, each including the work that followed from it, without
     /// inspections.
     costs: VecDeque<Duration>,
-    /// CPU time of the inspections after each of the latest snapshots.
-    inspections: VecDeque<Duration>,
+    /// CPU time of inspections for which no pause has made up yet.
+    unpaid: Duration,
 }
 
 /// CPU time used since the previous snapshot.
@@ -50,21 +53,20 @@ impl Pace {
     pub(crate) fn new(interval: Option<Duration>, idle: Duration) -> Self {
         let calm = (idle / IDLE_DIVISOR).clamp(PAUSE, CALM_PAUSE);
         let (shortest, longest) = interval.map_or((PAUSE, calm), |interval| (interval, interval));
-        Self {
-            shortest,
-            longest,
-            pause: shortest,
-            costs: VecDeque::new(),
-            inspections: VecDeque::new(),
-        }
+        let (costs, unpaid) = Default::default();
+        Self { shortest, longest, pause: shortest, costs, unpaid }
     }
 
     /// Records a snapshot. Pauses grow by half while nothing changes.
     pub(crate) fn snapshot_taken(&mut self, cpu_time: CpuTime, has_changed: bool) {
+        let paid = (self.pause() / COST_FACTOR).saturating_sub(self.cost());
+        self.unpaid = self.unpaid.saturating_sub(paid).saturating_add(cpu_time.inspections);
         let grown = self.pause.saturating_add(self.pause / 2).min(self.longest);
         self.pause = if has_changed { self.shortest } else { grown };
-        keep(&mut self.costs, cpu_time.tracer, AVERAGED);
-        keep(&mut self.inspections, cpu_time.inspections, INSPECTIONS_AVERAGED);
+        if self.costs.len() == AVERAGED as usize {
+            self.costs.pop_front();
+        }
+        self.costs.push_back(cpu_time.tracer);
     }
 
     /// Records an event: the pause becomes short again.
@@ -73,20 +75,25 @@ impl Pace {
     }
 
     /// The time from the end of one snapshot to the start of the next.
+    ///
+    /// A process can make its inspection expensive, so inspections never more than double the
+    /// pause: they are paid for by many snapshots. Only if they have used far too much, all
+    /// inspections become rare, and snapshots with them.
     pub(crate) fn pause(&self) -> Duration {
-        // Later pauses compensate for the cost of the first snapshots.
-        let average = self.costs.iter().sum::<Duration>() / u32::from(AVERAGED)
-            + self.inspections.iter().sum::<Duration>() / u32::from(INSPECTIONS_AVERAGED);
-        self.pause.max(average.saturating_mul(COST_FACTOR).min(COST_PAUSE_MAX))
+        let cost = self.cost();
+        let for_cost = if self.unpaid > UNPAID_MAX {
+            COST_PAUSE_MAX
+        } else {
+            let for_inspections = (self.unpaid / PAID_PART).min(cost.max(PAID_MIN));
+            cost.saturating_add(for_inspections).saturating_mul(COST_FACTOR).min(COST_PAUSE_MAX)
+        };
+        self.pause.max(for_cost)
     }
-}
 
-/// Adds a value to the latest ones, of which `count` are kept.
-fn keep(latest: &mut VecDeque<Duration>, value: Duration, count: u8) {
-    if latest.len() == usize::from(count) {
-        latest.pop_front();
+    /// The average CPU time of a snapshot. Later pauses make up for the cost of the first snapshots.
+    fn cost(&self) -> Duration {
+        self.costs.iter().sum::<Duration>() / AVERAGED
     }
-    latest.push_back(value);
 }
 
 #[cfg(test)]
@@ -137,8 +144,13 @@ mod tests {
 
     /// The pauses after snapshots that cost this much.
     fn busy(pace: &mut Pace, tracer: Duration, snapshots: usize) -> Vec<Duration> {
+        inspecting(pace, CpuTime { tracer, ..CpuTime::default() }, snapshots)
+    }
+
+    /// The pauses after snapshots that cost this much, with the inspections that follow.
+    fn inspecting(pace: &mut Pace, cost: CpuTime, snapshots: usize) -> Vec<Duration> {
         let pauses = (0..snapshots).map(|_| {
-            pace.snapshot_taken(CpuTime { tracer, ..CpuTime::default() }, true);
+            pace.snapshot_taken(cost, true);
             pace.pause()
         });
         pauses.collect()
@@ -171,15 +183,45 @@ mod tests {
     }
 
     #[test]
-    fn an_expensive_inspection_delays_many_snapshots_less() {
+    fn inspections_that_cost_the_same_each_time_are_paid_for() {
         let mut pace = Pace::new(None, IDLE);
-        let inspections = Duration::from_secs(2);
-        pace.snapshot_taken(CpuTime { inspections, ..CpuTime::default() }, true);
-        let mut pauses = vec![pace.pause()];
-        pauses.extend(busy(&mut pace, Duration::ZERO, 60));
-        let delayed = Duration::from_millis(3_500);
-        assert_eq!(pauses.pop(), Some(PAUSE));
-        assert!(pauses.iter().all(|pause| pause.abs_diff(delayed) < PAUSE / 100), "{pauses:?}");
-        assert!(pauses.iter().sum::<Duration>() > inspections * 100, "less than one percent");
+        let [tracer, inspections] = [60, 30].map(Duration::from_millis);
+        let cost = CpuTime { tracer, inspections };
+        inspecting(&mut pace, cost, 500);
+        let pauses: Duration = inspecting(&mut pace, cost, 200).iter().sum();
+        assert!(pauses > 100 * 200 * (tracer + inspections), "{pauses:?}");
+        assert!(pauses < 110 * 200 * (tracer + inspections), "{pauses:?}");
+    }
+
+    #[test]
+    fn an_expensive_inspection_hardly_delays_snapshots() {
+        for (tracer, longest) in [(1, 1_155), (8, 1_890), (40, 8_400)] {
+            let mut pace = Pace::new(None, IDLE);
+            let tracer = Duration::from_millis(tracer);
+            busy(&mut pace, tracer, 8);
+            let before = pace.pause();
+            let inspections = Duration::from_secs(20);
+            let mut pauses = inspecting(&mut pace, CpuTime { tracer, inspections }, 1);
+            while pace.pause() > before && pauses.len() < 10_000 {
+                pauses.extend(busy(&mut pace, tracer, 1));
+            }
+            let longest = Duration::from_millis(longest);
+            assert_eq!(pauses.iter().max(), Some(&longest), "{tracer:?}");
+            let all = tracer * u32::try_from(pauses.len()).unwrap() + inspections;
+            let allowed = pauses.iter().sum::<Duration>() / 100;
+            let unpaid = pace.unpaid;
+            assert!(allowed + unpaid > all, "less than one percent: {allowed:?}, {all:?}");
+            assert!(unpaid < Duration::from_secs(1), "{unpaid:?}");
+        }
+    }
+
+    #[test]
+    fn inspections_that_use_far_too_much_become_rare() {
+        let mut pace = Pace::new(None, IDLE);
+        let cost = CpuTime { inspections: Duration::from_secs(2), ..CpuTime::default() };
+        let pauses = inspecting(&mut pace, cost, 20);
+        assert!(pauses[..15].iter().all(|pause| *pause < 2 * PAUSE), "{pauses:?}");
+        assert_eq!(pauses[19], COST_PAUSE_MAX);
+        assert!(busy(&mut pace, Duration::ZERO, 200).iter().any(|pause| *pause < 2 * PAUSE));
     }
 }
