@@ -356,10 +356,10 @@ impl Detector {
         }
     }
 
-    /// The processes in the findings, and those that the user named.
+    /// The processes in the findings, those that the user named, and those at their fd limit.
     fn reported_processes(&self) -> impl Iterator<Item = ProcessKey> {
         let named = self.processes.in_scope().filter(|_| self.options.scoped);
-        self.findings.processes().chain(named)
+        self.findings.processes().chain(named).chain(self.processes.at_fd_limit())
     }
 
     fn context(&self, now: Timestamp) -> JudgeContext<'_> {

@@ -31,19 +31,18 @@ impl FdUse {
         let (open, limit) = (facts.open_fds.unwrap_or(0).max(tcp_fds), facts.fd_limit?);
         let before = before.filter(|before| at.ms_since(before.at) <= gap_max_ms);
         let since = before.and_then(|before| before.full_since).unwrap_or(at);
-        let full_since = is_full(open, limit).then_some(since);
+        let full_since = is_at_fd_limit(open, limit).then_some(since);
         Some(Self { open, limit, at, full_since })
     }
 
-    /// Whether the process is at its limit: at least 95% of it are open. A program may need several
-    /// file descriptors to handle one request, so it may fail before the last one is open.
+    /// Whether the process is at its limit: see [`is_at_fd_limit`].
     pub(crate) const fn is_full(&self) -> bool {
         self.full_since.is_some()
     }
 
     /// Whether this many file descriptors alone are as close to the limit.
     pub(crate) const fn is_filled_by(&self, count: u64) -> bool {
-        is_full(count, self.limit)
+        is_at_fd_limit(count, self.limit)
     }
 
     /// For how long the process was seen at its limit, in milliseconds.
@@ -52,6 +51,9 @@ impl FdUse {
     }
 }
 
-const fn is_full(open: u64, limit: u64) -> bool {
+/// Whether a process with this many open file descriptors is at its limit, as far as `tracer` is
+/// concerned: at least 95% of it are open. A program may need several file descriptors to handle one
+/// request, so it may fail before the last one is open.
+pub const fn is_at_fd_limit(open: u64, limit: u64) -> bool {
     open.saturating_mul(20) >= limit.saturating_mul(19)
 }

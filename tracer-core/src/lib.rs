@@ -88,6 +88,7 @@ pub use detector::Detector;
 pub use direction::Direction;
 pub use event::{Actor, Event, EventKind};
 pub use evidence::{CountOf, Counted, DurationRange, Evidence, Occurrence, Recurrence};
+pub use fd_use::is_at_fd_limit;
 pub use finding_key::{Destination, FindingFamily, FindingKey};
 pub use input::{HostFacts, Input, Loss};
 pub use ledger::{CallSite, Goroutines, HttpStream, Ledger, OpenResponse, StackId};

@@ -150,10 +150,20 @@ impl Processes {
         self.holders.keys().copied()
     }
 
+    /// The processes that are at their fd limit, as far as that is known.
+    pub(crate) fn at_fd_limit(&self) -> impl Iterator<Item = ProcessKey> {
+        self.fd_uses.iter().filter(|(_, fd_use)| fd_use.is_full()).map(|(key, _)| *key)
+    }
+
     /// The processes in scope with their names.
     pub(crate) fn observed(&self) -> Vec<ObservedProcess> {
         let holders = self.holders.values();
-        holders.map(|it| ObservedProcess { key: it.key, comm: it.comm.clone() }).collect()
+        let observed = |it: &Holder| ObservedProcess {
+            key: it.key,
+            comm: it.comm.clone(),
+            script: self.facts.get(&it.key).and_then(|facts| facts.script.clone()),
+        };
+        holders.map(observed).collect()
     }
 
     /// Whether a note is still true. A process that has TCP sockets now is not one whose

@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use crate::{
     CallSiteReason, Caveat, Comm, Confidence, ConnectionId, Container, Counted, Direction,
     Evidence, FindingKey, Goroutines, Interval, Loss, Note, ObservedProcess, Options, Owner, Probe,
-    ProcessKey, Reader, Selection, SnapshotInterval, TcpState, Timestamp, Verdict,
+    ProcessKey, Reader, Selection, SnapshotInterval, TcpState, Timestamp, Verdict, is_at_fd_limit,
 };
 
 /// The state of all findings at the time of the report.
@@ -225,6 +225,12 @@ impl ProcessSummary {
     pub fn used_fds(&self) -> u64 {
         // The two were counted at different times.
         self.open_fds.unwrap_or(0).max(self.tcp_fds)
+    }
+
+    /// Whether the process is at its limit of open files: see
+    /// [`is_at_fd_limit`](crate::is_at_fd_limit).
+    pub fn is_at_fd_limit(&self) -> bool {
+        self.fd_limit.is_some_and(|limit| is_at_fd_limit(self.used_fds(), limit))
     }
 }
 

@@ -34,4 +34,6 @@ pub struct ObservedProcess {
     pub key: ProcessKey,
     /// Its name.
     pub comm: Comm,
+    /// File name of the script that it runs, if it is an interpreter and was inspected.
+    pub script: Option<String>,
 }

@@ -10,6 +10,6 @@ mod side;
 #[cfg(test)]
 pub(crate) use difference::NotCompared;
 pub(crate) use difference::{Below, Change, Difference, Row, Tally};
-pub(crate) use gap::{Gap, TooEarly};
+pub(crate) use gap::{Gap, ScriptUnknown, TooEarly};
 pub(crate) use selection::Selection;
 pub(crate) use side::{Note, Side};

@@ -19,6 +19,8 @@ pub(super) struct Finding {
     #[serde(default)]
     pub(super) start_time: Option<String>,
     pub(super) comm: String,
+    #[serde(default)]
+    pub(super) script: Option<String>,
     pub(super) direction: String,
     pub(super) remote: Option<String>,
     pub(super) remote_port: Option<u16>,
@@ -41,6 +43,7 @@ impl Finding {
             pid: finding.process.pid,
             start_time: Some(clock.start_time(finding.process)),
             comm: finding.comm.0.to_string(),
+            script: finding.script.clone(),
             direction: finding.direction.name().to_owned(),
             remote: finding.remote.map(|remote| remote.to_string()),
             remote_port: finding.remote_port,

@@ -22,10 +22,23 @@ pub(crate) enum Gap {
     ScopeUnknown,
     /// The later report is not about the leaking process, nor about one that may have replaced it.
     ProcessNotObserved,
+    /// The leaking process has ended, or has no TCP sockets any more, and no process that may have
+    /// replaced it has TCP sockets: it may not have been started again.
+    ProcessEnded,
+    /// It is unknown whether the processes that may have replaced it run the same script.
+    ScriptUnknown(ScriptUnknown),
     /// The later report is only about other connections.
     ConnectionsNotSelected,
     /// Every process that may have replaced the leaking one has run for too short a time.
     TooEarly(TooEarly),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ScriptUnknown {
+    /// The oldest of these processes.
+    pub(crate) pid: u32,
+    /// The script that the leaking process ran.
+    pub(crate) script: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,12 +92,18 @@ impl Successor<'_> {
         if observed.iter().any(|it| self.is_process_of(it, finding)) {
             return None;
         }
-        let named = observed.iter().filter(|it| it.comm == finding.comm);
-        let successors = named.filter(|it| self.is_new(it)).collect::<Vec<_>>();
-        let Some(oldest) = successors.iter().max_by_key(|it| self.age_ms(it)) else {
+        let named = observed.iter().filter(|it| it.comm == finding.comm && self.is_new(it));
+        // Interpreters of many programs have the same name.
+        let (same, unknown): (Vec<&Observed>, Vec<&Observed>) = named
+            .filter(|it| it.script.is_none() || is_same_script(it, finding))
+            .partition(|it| is_same_script(it, finding));
+        let Some(oldest) = self.oldest(&same) else {
+            if let Some((other, script)) = self.oldest(&unknown).zip(finding.script.clone()) {
+                return Some(Gap::ScriptUnknown(ScriptUnknown { pid: other.pid, script }));
+            }
             // On another host, it may never have run.
             let has_ended = self.is_same_host() && self.selection.has_all_named(&finding.comm);
-            return (!has_ended).then_some(Gap::ProcessNotObserved);
+            return Some(if has_ended { Gap::ProcessEnded } else { Gap::ProcessNotObserved });
         };
         let needed_ms = self.needed_ms();
         let age_ms = self.age_ms(oldest)?;
@@ -127,10 +146,19 @@ impl Successor<'_> {
         !self.is_same_host() || times.is_none_or(|(started, before)| started > before)
     }
 
+    fn oldest<'o>(&self, observed: &[&'o Observed]) -> Option<&'o Observed> {
+        observed.iter().copied().max_by_key(|it| self.age_ms(it))
+    }
+
     fn age_ms(&self, observed: &Observed) -> Option<i64> {
         let now = time_ms(&self.after.at)?;
         Some(now.saturating_sub(time_ms(&observed.start_time)?).max(0))
     }
+}
+
+/// Whether a process is known to run the same script as the leaking one, or that runs none.
+fn is_same_script(observed: &Observed, finding: &Finding) -> bool {
+    finding.script.is_none() || observed.script == finding.script
 }
 
 fn time_ms(text: &str) -> Option<i64> {

@@ -76,11 +76,19 @@ pub(super) struct Observed {
     /// RFC 3339.
     pub(super) start_time: String,
     pub(super) comm: String,
+    /// File name of the script that an interpreter runs, if known.
+    #[serde(default)]
+    pub(super) script: Option<String>,
 }
 
 impl Observed {
     pub(super) fn of(process: &ObservedProcess, clock: WallClock) -> Self {
-        let ObservedProcess { key, comm } = process;
-        Self { pid: key.pid, start_time: clock.start_time(*key), comm: comm.0.to_string() }
+        let ObservedProcess { key, comm, script } = process;
+        Self {
+            pid: key.pid,
+            start_time: clock.start_time(*key),
+            comm: comm.0.to_string(),
+            script: script.clone(),
+        }
     }
 }

@@ -14,9 +14,6 @@ use tracer_core::{
     Report, Verdict,
 };
 
-/// A process is at its limit of open files if it uses this much of it, in percent: its next
-/// connections fail, or soon will.
-const AT_LIMIT_PERCENT: u128 = 95;
 /// A process is near its limit of open files if it uses this much of it, in percent,
 const NEAR_LIMIT_PERCENT: u128 = 80;
 /// or if it will reach the limit within this many seconds at its measured growth. Estimated growth
@@ -252,7 +249,7 @@ pub(crate) fn processes<'a>(report: &'a Report, rows: &[Row<'_>]) -> Vec<&'a Pro
 /// The processes that are at their limit of open files, the one with the least left first.
 pub(crate) fn at_limit(report: &Report) -> Vec<&ProcessSummary> {
     let processes = report.processes.iter();
-    let mut processes: Vec<_> = processes.filter(|it| uses_percent(it, AT_LIMIT_PERCENT)).collect();
+    let mut processes: Vec<_> = processes.filter(|it| it.is_at_fd_limit()).collect();
     processes.sort_by_key(|it| (fds_left(it), it.key));
     processes
 }

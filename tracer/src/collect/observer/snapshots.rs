@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use tracer_common::SocketRecord;
 use tracer_core::{
-    ConnectionId, Holder, Input, Note, ProcessKey, Snapshot, decode::KernelConstants,
+    ConnectionId, Holder, Input, Note, ProcessKey, Question, Snapshot, decode::KernelConstants,
 };
 use tracer_inspect::{clock, process::cgroup};
 
@@ -54,6 +54,10 @@ impl Observer {
             // So that their file descriptors are shown.
             let without = targets.without_sockets(&snapshot.holders);
             snapshot.holders.extend(without);
+        }
+        let in_scope = snapshot.holders.iter().map(|holder| holder.key);
+        for key in self.process_answers.newly_at_fd_limit(in_scope) {
+            self.ask(&Question::Process(key));
         }
         Ok(snapshot)
     }

@@ -1,5 +1,8 @@
 use super::*;
 
+/// When every process started.
+const STARTED: &str = "2026-03-01T09:00:00.000Z";
+
 /// A report with findings, one per line: verdict, confidence, count, and other fields that differ
 /// from the default.
 fn side(findings: &str) -> Side {
@@ -13,7 +16,7 @@ fn side(findings: &str) -> Side {
                 "verdict": words.next(),
                 "confidence": words.next(),
                 "count": words.next().unwrap().parse::<u64>().unwrap(),
-                "pid": 1, "comm": "api", "direction": "outbound", "remote": "10.0.0.7:443",
+                "pid": 1, "start_time": STARTED, "comm": "api", "direction": "outbound", "remote": "10.0.0.7:443",
                 "remote_port": 443, "local_port": null, "call_site": null, "retracted_at": null,
                 "evidence": ["a field that does not matter here"],
             });
@@ -25,9 +28,12 @@ fn side(findings: &str) -> Side {
             finding
         })
         .collect();
+    let observed =
+        (1..20).map(|pid| serde_json::json!({ "pid": pid, "start_time": STARTED, "comm": "" }));
+    let observed: Vec<_> = observed.collect();
     let document = serde_json::json!({
         "schema": 1, "host": "web1", "at": "2026-03-01T12:00:00.000Z", "findings": findings,
-        "selection": {}, "coverage": { "complete": true },
+        "selection": {}, "coverage": { "complete": true, "observed": observed },
     });
     Side::parse(&document.to_string()).unwrap()
 }

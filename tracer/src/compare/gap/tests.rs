@@ -173,13 +173,14 @@ fn new_processes_of_the_selection_show_that_a_leak_is_gone() {
     }
 }
 
-/// For example after a rename: the leak of the new name is new.
+/// For example a service that was not started again.
 #[test]
-fn a_name_that_no_process_has_is_gone_from_the_whole_host() {
+fn a_process_that_nothing_has_replaced_shows_nothing() {
     for selection in [json!({}), json!({"comms": ["python3"]}), json!({"comms": ["a", "python3"]})]
     {
         let after = report(10, &[], selection, &[(9, 5, "worker")]);
-        check(&before(&[PYTHON]), &after, Change::Gone);
+        let ended = [(Change::NotObserved, Some(Gap::ProcessEnded))];
+        assert_eq!(changes(&before(&[PYTHON]), &after), ended);
     }
     let mut elsewhere = report(10, &[], json!({}), &[(9, 5, "worker")]);
     elsewhere["host"] = "web2".into();
@@ -189,6 +190,31 @@ fn a_name_that_no_process_has_is_gone_from_the_whole_host() {
     // Another host may have started it earlier.
     elsewhere["coverage"]["observed"][0]["start_time"] = time(-5_000).into();
     check(&before(&[PYTHON]), &elsewhere, Change::Gone);
+}
+
+#[test]
+fn another_script_of_the_same_interpreter_shows_nothing() {
+    let after = |scripts: &[Option<&str>]| {
+        let pids = 9..;
+        let new: Vec<Process> = pids.zip(scripts).map(|(pid, _)| (pid, 100, "python3")).collect();
+        let mut after = report(5_000, &[], json!({}), &new);
+        for (index, script) in scripts.iter().enumerate() {
+            after["coverage"]["observed"][index]["script"] = json!(script);
+        }
+        after
+    };
+    let mut billing = before(&[PYTHON]);
+    billing["findings"][0]["script"] = "billing.py".into();
+    let change = |scripts: &[Option<&str>]| changes(&billing, &after(scripts)).remove(0);
+    let unknown = Gap::ScriptUnknown(ScriptUnknown { pid: 9, script: "billing.py".to_owned() });
+    assert_eq!(change(&[Some("billing.py")]), (Change::Gone, None));
+    assert_eq!(change(&[Some("mail.py"), Some("billing.py")]), (Change::Gone, None));
+    assert_eq!(change(&[Some("mail.py")]), (Change::NotObserved, Some(Gap::ProcessEnded)));
+    assert_eq!(change(&[None]), (Change::NotObserved, Some(unknown)));
+    assert_eq!(change(&[None, Some("billing.py")]), (Change::Gone, None));
+    // A program that is no interpreter, or an earlier version of tracer.
+    check(&before(&[PYTHON]), &after(&[Some("mail.py")]), Change::Gone);
+    check(&before(&[PYTHON]), &after(&[None]), Change::Gone);
 }
 
 #[test]

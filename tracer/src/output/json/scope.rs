@@ -42,11 +42,13 @@ pub(super) struct ObservedObject<'a> {
     pid: u32,
     start_time: String,
     comm: &'a str,
+    script: Option<&'a str>,
 }
 
 impl<'a> ObservedObject<'a> {
     pub(super) fn new(process: &'a ObservedProcess, clock: WallClock) -> Self {
-        let ObservedProcess { key, comm } = process;
-        Self { pid: key.pid, start_time: clock.start_time(*key), comm: &comm.0 }
+        let ObservedProcess { key, comm, script } = process;
+        let start_time = clock.start_time(*key);
+        Self { pid: key.pid, start_time, comm: &comm.0, script: script.as_deref() }
     }
 }

@@ -36,7 +36,7 @@ fn line(report: &Report, rows: &[Row<'_>], summary: &ProcessSummary) -> String {
     } else {
         connections(parts, summary.key)
     };
-    words::at_fd_limit(summary, count, &listed)
+    words::at_fd_limit(summary, count, &listed, report.options.idle_ms)
 }
 
 /// How many connections of a process are in these findings.

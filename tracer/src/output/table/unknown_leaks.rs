@@ -1,7 +1,7 @@
 //! The leaks of an earlier report about which a later one says nothing, in words.
 
 use crate::{
-    compare::{Difference, Gap, Row, Selection, TooEarly},
+    compare::{Difference, Gap, Row, ScriptUnknown, Selection, TooEarly},
     output::{escape, quantity},
 };
 
@@ -31,6 +31,25 @@ pub(super) fn sentences(difference: &Difference) -> Vec<String> {
              same name that started later is part of that; make it again for the process that \
              replaced it, or for the whole host.",
             names(&not_observed)
+        ));
+    }
+    let ended = of_reason(|gap| *gap == Gap::ProcessEnded);
+    if !ended.is_empty() {
+        sentences.push(format!(
+            "Not observed: {}. When {file} was made, no process had replaced it, or the one that \
+             did had no TCP sockets; check that it runs, and make {file} again.",
+            names(&ended)
+        ));
+    }
+    let other_script = of_reason(|gap| matches!(gap, Gap::ScriptUnknown(_)));
+    if let Some((row, Gap::ScriptUnknown(ScriptUnknown { pid, script }))) =
+        other_script.first().and_then(|row| Some((row, row.reason.as_ref()?)))
+    {
+        let (comm, script) = (escape::visible(&row.comm), escape::visible(script));
+        sentences.push(format!(
+            "Not observed: {}. {file} does not say whether {comm}[{pid}] runs {script}; make it \
+             again with --pid and the process that does.",
+            names(&other_script)
         ));
     }
     let not_selected = of_reason(|gap| *gap == Gap::ConnectionsNotSelected);
@@ -223,6 +242,26 @@ mod tests {
             vec![row("api", &[9], Some(Gap::ScopeUnknown))],
             &expect![[r#"
             Not observed: api[9]. b\x1b.json does not say which processes it is about, because an earlier version of tracer made it; make it again with this version.
+        "#]],
+        );
+    }
+
+    #[test]
+    fn processes_that_were_not_replaced_are_named() {
+        check(
+            Some(Selection::default()),
+            vec![row("api", &[9], Some(Gap::ProcessEnded))],
+            &expect![[r#"
+                Not observed: api[9]. When b\x1b.json was made, no process had replaced it, or the one that did had no TCP sockets; check that it runs, and make b\x1b.json again.
+            "#]],
+        );
+        let script = "bill\u{1b}ing.py".to_owned();
+        let gap = Gap::ScriptUnknown(ScriptUnknown { pid: 12, script });
+        check(
+            Some(Selection::default()),
+            vec![row("python3", &[9], Some(gap))],
+            &expect![[r#"
+            Not observed: python3[9]. b\x1b.json does not say whether python3[12] runs bill\x1bing.py; make it again with --pid and the process that does.
         "#]],
         );
     }

@@ -62,7 +62,11 @@ fn a_process_at_its_limit_comes_first_and_its_findings_are_listed() {
     assert_eq!(first_line(&report, Confidence::Likely), expected);
     assert!(first_line(&report, Confidence::Possible).ends_with("400 are in finding #1"));
     report.findings.clear();
-    assert!(first_line(&report, Confidence::Likely).ends_with("none are in findings"));
+    let expected = "AT ITS FD LIMIT: api[4711] has 1,024 of 1,024 fds open; only 3 of them TCP, so";
+    assert_eq!(first_line(&report, Confidence::Likely), expected);
+    report.processes[0].tcp_fds = 1_000;
+    let expected = "AT ITS FD LIMIT: api[4711] has 1,024 of 1,024 fds open; 1,000 of them TCP, not";
+    assert_eq!(first_line(&report, Confidence::Likely), expected);
 }
 
 #[test]
