@@ -64,6 +64,7 @@ mod process_index;
 mod processes;
 mod question;
 mod reader;
+mod recently_closed;
 mod repetition;
 mod report;
 pub mod rules;
@@ -101,6 +102,7 @@ pub use probe::{
 pub use process::{Comm, Container, ProcessFacts, ProcessKey};
 pub use question::{Asked, NoAnswer, Question, QuestionKind, Subject};
 pub use reader::{Held, HttpConnection, HttpStage, Reader, ReaderFacts, Readers};
+pub use recently_closed::RecentlyClosed;
 pub use report::{
     Change, ChangeKind, Connection, Coverage, Finding, Flag, Origin, ProcessSummary, Report,
 };

@@ -6,7 +6,8 @@ use core::net::SocketAddr;
 use crate::{
     CallSiteReason, Caveat, Comm, Confidence, ConnectionId, Container, Counted, Direction,
     Evidence, FindingKey, Goroutines, Interval, Loss, Note, ObservedProcess, Options, Owner, Probe,
-    ProcessKey, Reader, Selection, SnapshotInterval, TcpState, Timestamp, Verdict, is_at_fd_limit,
+    ProcessKey, Reader, RecentlyClosed, Selection, SnapshotInterval, TcpState, Timestamp, Verdict,
+    is_at_fd_limit,
 };
 
 /// The state of all findings at the time of the report.
@@ -263,6 +264,8 @@ pub struct Coverage {
     /// File descriptors in scope of TCP sockets that are not connected, and so not judged, in the
     /// latest snapshot.
     pub fds_not_connected: u64,
+    /// The process with the most connections that look like a leak and are too young to be judged.
+    pub recently_closed: Option<RecentlyClosed>,
     /// What the user selected; `None` if that is not known, as in recordings before format 9.
     pub selection: Option<Selection>,
     /// The processes in scope that held TCP sockets in the latest snapshot, and those named with

@@ -30,6 +30,7 @@ mod pools;
 mod process_summaries;
 mod properties;
 mod readers;
+mod recently_closed;
 mod render;
 mod response_lists;
 mod scan_subsets;

@@ -1,12 +1,15 @@
 //! What the run could and could not see.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{
     Detector,
     questions::{INSPECTIONS_MAX, PROCESSES_MAX},
 };
-use crate::{Coverage, Loss, Note, QuestionKind, call_sites, table::FactsLost};
+use crate::{
+    Comm, Coverage, Loss, Note, ProcessKey, QuestionKind, RecentlyClosed, call_sites,
+    table::FactsLost, tracked::Tracked,
+};
 
 impl Detector {
     pub(super) fn coverage(&self) -> Coverage {
@@ -39,6 +42,7 @@ impl Detector {
             outside_hidden,
             not_judged: self.not_judged.clone(),
             fds_not_connected: self.processes.not_connected.total(),
+            recently_closed: self.recently_closed(),
             selection: self.processes.selection.clone(),
             observed: self.processes.observed(),
             sockets: self.sockets,
@@ -89,6 +93,28 @@ impl Detector {
         notes.extend(self.facts_lost());
         notes.extend(self.processes.limit_notes());
         notes
+    }
+
+    /// The process that has the most connections that died less than `--idle` ago and have no
+    /// verdict; the one that started first, if several have as many.
+    fn recently_closed(&self) -> Option<RecentlyClosed> {
+        let is_recent = |tracked: &&Tracked| {
+            let since = tracked.dead_since().filter(|_| tracked.flag().is_none());
+            since.is_some_and(|since| self.now.ms_since(since) < self.options.idle_ms)
+        };
+        let mut counts: BTreeMap<ProcessKey, (u64, &Comm)> = BTreeMap::new();
+        for owner in self.table.open().filter(is_recent).filter_map(Tracked::owner) {
+            counts.entry(owner.key).or_insert((0, &owner.comm)).0 += 1;
+        }
+        let total = counts.values().map(|(count, _)| count).sum();
+        let (process, (count, comm)) =
+            counts.into_iter().rev().max_by_key(|(_, (count, _))| *count)?;
+        (count >= self::count(self.options.count_min)).then(|| RecentlyClosed {
+            process,
+            comm: comm.clone(),
+            count,
+            total,
+        })
     }
 
     /// What the loss of events and stacks means for the open connections; `None` if it means

@@ -1,4 +1,4 @@
-//! Whether all threads of a process share one file descriptor table.
+//! The file descriptor tables of a process.
 
 use std::{fs, io};
 
@@ -6,6 +6,11 @@ use std::{fs, io};
 const THREADS_MAX: usize = 4_096;
 /// `include/uapi/linux/kcmp.h`: compares the file descriptor tables of two tasks.
 const KCMP_FILES: libc::c_long = 2;
+
+/// Whether the file descriptors of a process can be read, which takes the privilege to trace it.
+pub fn is_readable(pid: u32) -> bool {
+    fs::read_dir(format!("/proc/{pid}/fd")).is_ok()
+}
 
 /// Whether all threads of a process share the file descriptor table that `/proc/PID/fd` shows.
 /// `false` if that is unknown. A thread can have its own table (`unshare`, `clone`), and a main

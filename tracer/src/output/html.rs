@@ -19,7 +19,10 @@ mod timeline;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::incident::{self, Incident};
+use super::{
+    incident::{self, Incident},
+    words,
+};
 use text::{FINDINGS_MAX, visible};
 
 /// Colors, light and dark, on the screen and on paper.
@@ -59,7 +62,7 @@ fn content(incident: &Incident<'_>, headline: &str) -> Markup {
         header {
             p.kicker { (origin(incident)) }
             h1 { (headline) }
-            @if let lede = incident.lede() && !lede.is_empty() {
+            @if let lede = incident.lede(words::others_below) && !lede.is_empty() {
                 p.lede { (lede.join(" ")) }
             }
         }

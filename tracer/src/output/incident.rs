@@ -120,15 +120,15 @@ impl Incident<'_> {
         format!("{before}{}", self.time(finding.oldest_age_ms))
     }
 
-    /// The sentences below the headline.
-    pub(crate) fn lede(&self) -> Vec<String> {
+    /// The sentences below the headline. `others` says where the other findings are.
+    pub(crate) fn lede(&self, others_are: fn(usize) -> String) -> Vec<String> {
         let mut sentences = Vec::new();
         let rows = self.leak_rows();
         if let Some((leak, others)) = rows.split_first() {
             sentences.push(words::meaning(leak.finding.verdict).to_owned());
             sentences.extend(self.growth(leak));
             if !others.is_empty() {
-                sentences.push(words::others_below(others.len()));
+                sentences.push(others_are(others.len()));
             }
             let possible = self.possible_not_listed();
             if possible > 0 {

@@ -70,8 +70,10 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style, least: Conf
     let rows = listing::rows(listing::listed(report, least));
 
     let mut sections = vec![at_limit::lines(report, &rows, width, paint)];
-    if !rows.iter().any(|row| row.finding.confidence > Confidence::Info) {
-        sections.push(vec![nothing_found(report, least, !rows.is_empty())]);
+    let has_leaks = rows.iter().any(|row| row.finding.confidence > Confidence::Info);
+    if !has_leaks {
+        let first = nothing_found(report, least, !rows.is_empty());
+        sections.push(wrap("", &first, width));
     }
     if !rows.is_empty() {
         sections.push(findings::lines(&rows, style, paint));
@@ -96,7 +98,7 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style, least: Conf
     let mut footer: Vec<String> =
         legend.into_iter().flatten().map(|line| paint.dim(&line)).collect();
     footer.extend(processes.iter().cloned());
-    footer.extend(footer::lines(report, context, width, paint));
+    footer.extend(footer::lines(report, context, has_leaks, width, paint));
     if rows.len() > ROWS_ON_SCREEN_MAX {
         let totals = wrap("", &words::totals(&rows), width);
         footer.extend(totals.iter().map(|line| paint.bold(line)));
@@ -158,7 +160,11 @@ fn nothing_found(report: &Report, least: Confidence, has_information: bool) -> S
     let has_possible =
         listing::folded(report, least).iter().any(|it| it.confidence > Confidence::Info);
     let first = words::nothing_listed(has_possible, report.coverage.complete);
-    if has_information { format!("{first} For information:") } else { first.to_owned() }
+    let young = report.coverage.recently_closed.as_ref();
+    let young = young.map(|it| words::recently_closed(it, report.options.idle_ms));
+    let information = has_information.then(|| "For information:".to_owned());
+    let sentences = [Some(first.to_owned()), young, information];
+    sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

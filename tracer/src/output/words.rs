@@ -31,12 +31,12 @@ pub(crate) use caveats_heading::caveats_heading;
 pub(crate) use evidence::evidence;
 pub(crate) use fd_limit::{at_fd_limit, more_at_fd_limit};
 pub(crate) use incident::{
-    growth, leak_headline, limit_forecast, others_below, retracted_headline,
+    growth, leak_headline, limit_forecast, others_below, others_in_replay, retracted_headline,
 };
 pub(crate) use limit::limit;
 pub(crate) use listing::{
-    details_omitted, folded_retracted, nothing_listed, possible_leaks, show_option, totals,
-    uprobes_left,
+    details_omitted, folded_retracted, nothing_listed, possible_leaks, recently_closed,
+    show_option, totals, uprobes_left,
 };
 pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};

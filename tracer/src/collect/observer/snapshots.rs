@@ -12,7 +12,10 @@ use tracer_common::SocketRecord;
 use tracer_core::{
     ConnectionId, Holder, Input, Note, ProcessKey, Question, Snapshot, decode::KernelConstants,
 };
-use tracer_inspect::{clock, process::cgroup};
+use tracer_inspect::{
+    clock,
+    process::{cgroup, fd_tables},
+};
 
 use super::Observer;
 use crate::collect::{
@@ -52,7 +55,11 @@ impl Observer {
         }
         if let Some(targets) = &self.targets {
             // So that their file descriptors are shown.
-            let without = targets.without_sockets(&snapshot.holders);
+            let mut without = targets.without_sockets(&snapshot.holders);
+            if matches!(self.backend, Backend::SockDiag(_)) {
+                // Those that cannot be read may have some.
+                without.retain(|holder| fd_tables::is_readable(holder.key.pid));
+            }
             snapshot.holders.extend(without);
         }
         let in_scope = snapshot.holders.iter().map(|holder| holder.key);

@@ -13,7 +13,7 @@ use super::{
     coded::Coded,
     coverage::{ProbeObject, call_site_reason, note},
     evidence::{caveat, evidence},
-    scope::{OBSERVED_MAX, ObservedObject, SelectionObject},
+    scope::{OBSERVED_MAX, ObservedObject, RecentlyClosedObject, SelectionObject},
 };
 use crate::{
     output::{Context, coverage, quantity::Thousandths, words},
@@ -336,6 +336,7 @@ struct CoverageObject<'a> {
     processes_unreadable: u64,
     not_judged: &'a BTreeMap<String, u64>,
     fds_not_connected: u64,
+    recently_closed: Option<RecentlyClosedObject<'a>>,
     sockets: u64,
     processes: u64,
     snapshots: u64,
@@ -359,6 +360,7 @@ impl<'a> CoverageObject<'a> {
             processes_unreadable: coverage.processes_unreadable,
             not_judged: &coverage.not_judged,
             fds_not_connected: coverage.fds_not_connected,
+            recently_closed: coverage.recently_closed.as_ref().map(RecentlyClosedObject::new),
             sockets: coverage.sockets,
             processes: coverage.processes,
             snapshots: coverage.snapshots,

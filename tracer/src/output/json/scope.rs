@@ -1,7 +1,7 @@
 //! What a run was about, in JSON: the user's selection, and the processes that it includes.
 
 use serde::Serialize;
-use tracer_core::{ObservedProcess, Selection};
+use tracer_core::{ObservedProcess, RecentlyClosed, Selection};
 
 use crate::wall_clock::WallClock;
 
@@ -33,6 +33,22 @@ impl<'a> SelectionObject<'a> {
             remote_ports: &selection.remote_ports,
             remotes: &selection.remotes,
         }
+    }
+}
+
+/// The process with the most connections that are too young to be judged.
+#[derive(Serialize)]
+pub(super) struct RecentlyClosedObject<'a> {
+    pid: u32,
+    comm: &'a str,
+    count: u64,
+    total: u64,
+}
+
+impl<'a> RecentlyClosedObject<'a> {
+    pub(super) fn new(recently_closed: &'a RecentlyClosed) -> Self {
+        let RecentlyClosed { process, comm, count, total } = recently_closed;
+        Self { pid: process.pid, comm: &comm.0, count: *count, total: *total }
     }
 }
 

@@ -10,9 +10,20 @@ use crate::{
 };
 
 /// Notes, then the line that says whether everything was seen, then how, when and where it ran.
-pub(super) fn lines(report: &Report, context: &Context, width: usize, paint: Paint) -> Vec<String> {
+/// `has_leaks`: some are listed, so the first line does not say what is too early to tell.
+pub(super) fn lines(
+    report: &Report,
+    context: &Context,
+    has_leaks: bool,
+    width: usize,
+    paint: Paint,
+) -> Vec<String> {
     let coverage = &report.coverage;
     let mut lines = Vec::new();
+    if let Some(recently_closed) = coverage.recently_closed.as_ref().filter(|_| has_leaks) {
+        let text = words::recently_closed(recently_closed, report.options.idle_ms);
+        lines.extend(wrap("Note: ", &text, width));
+    }
     let probes = coverage::probes_missing(coverage).map(words::probe);
     for note in probes.chain(coverage.notes.iter().map(words::note)) {
         lines.extend(wrap("Note: ", &escape::sentence(&note), width));

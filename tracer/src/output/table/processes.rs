@@ -23,10 +23,8 @@ pub(super) fn lines(report: &Report, shown: &[&ProcessSummary], style: Style) ->
         wrap("", &text, width)
     };
     let mut nearest = shown.to_vec();
-    if nearest.len() > PROCESSES_MAX {
-        nearest.sort_by_key(|it| listing::distance_to_limit(it));
-        nearest.truncate(PROCESSES_MAX);
-    }
+    nearest.sort_by_key(|it| listing::distance_to_limit(it));
+    nearest.truncate(PROCESSES_MAX);
     let mut lines: Vec<String> = nearest.iter().flat_map(line).collect();
     if let Some(omitted @ 1..) = shown.len().checked_sub(PROCESSES_MAX) {
         let more = counted(omitted as u64, "more process", "more processes");

@@ -8,6 +8,7 @@ use super::{
 use crate::output::{
     incident::{self, Incident},
     quantity::plain,
+    words,
 };
 
 /// The headline, what to do next, and what could be seen.
@@ -18,12 +19,12 @@ pub(crate) fn summary(incident: &Incident<'_>, style: Style) -> String {
     for line in &mut lines {
         *line = paint.bold(line);
     }
-    lines.extend(wrap("", &incident.lede().join(" "), width));
+    lines.extend(wrap("", &incident.lede(words::others_in_replay).join(" "), width));
     lines.push(String::new());
     for (number, step) in (1..).zip(incident::steps(incident)) {
         lines.extend(wrap(&format!("{number}. "), &step, width));
     }
     lines.push(String::new());
-    lines.extend(footer::lines(incident.report, incident.context, width, paint));
+    lines.extend(footer::lines(incident.report, incident.context, true, width, paint));
     plain(&lines.join("\n")).replace("\n\n\n", "\n\n")
 }

@@ -1,7 +1,7 @@
 #![allow(clippy::needless_raw_string_hashes, reason = "that is how expect-test writes them")]
 
 use expect_test::{Expect, expect};
-use tracer_core::{Evidence, Finding, Report, TcpState, Verdict};
+use tracer_core::{Comm, Evidence, Finding, RecentlyClosed, Report, TcpState, Verdict};
 
 use super::*;
 use crate::output::fixture;
@@ -67,8 +67,8 @@ fn mixed_at_80() {
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A
-                leak stays or grows; slow readers catch up and retries end.
+                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --show possible
+                --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
@@ -117,7 +117,7 @@ fn mixed_at_200() {
                 call site unknown: 11 connections were opened before tracing began; 1 was opened while tracing, but only runs with --pid or --go record stacks
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
+                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --show possible --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
@@ -165,7 +165,7 @@ fn wide_at_200() {
                 call site unknown: 11 connections were opened before tracing began; 1 was opened while tracing, but only runs with --pid or --go record stacks
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
+                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --show possible --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
 
             ~ = estimated from the times at which connections went idle; > = at least, opened before tracing began
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
@@ -247,8 +247,8 @@ fn colored() {
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or unseen; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A
-                leak stays or grows; slow readers catch up and retries end.
+                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --show possible
+                --no-uprobes. A leak stays or grows; slow readers catch up and retries end.
 
             ^[[1m#2  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT^[[0m
                 the peer closed 2 connections 50m ago; the process has sent nothing since
@@ -339,8 +339,8 @@ fn all_holders_and_states() {
                 least 51m
                 also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806] fd
                 5; and 4 more processes
-                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch
-                up and retries end.
+                next: Watch for longer: sudo tracer audit --pid 801 --for 3m --show possible --no-uprobes. A leak stays or grows;
+                slow readers catch up and retries end.
 
             > = at least, opened before tracing began
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.

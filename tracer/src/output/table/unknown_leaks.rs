@@ -36,8 +36,8 @@ pub(super) fn sentences(difference: &Difference) -> Vec<String> {
     let ended = of_reason(|gap| *gap == Gap::ProcessEnded);
     if !ended.is_empty() {
         sentences.push(format!(
-            "Not observed: {}. When {file} was made, no process had replaced it, or the one that \
-             did had no TCP sockets; check that it runs, and make {file} again.",
+            "Not observed: {}. When {file} was made, no process of this name had TCP sockets; \
+             check that it runs, and make {file} again.",
             names(&ended)
         ));
     }
@@ -252,7 +252,7 @@ mod tests {
             Some(Selection::default()),
             vec![row("api", &[9], Some(Gap::ProcessEnded))],
             &expect![[r#"
-                Not observed: api[9]. When b\x1b.json was made, no process had replaced it, or the one that did had no TCP sockets; check that it runs, and make b\x1b.json again.
+                Not observed: api[9]. When b\x1b.json was made, no process of this name had TCP sockets; check that it runs, and make b\x1b.json again.
             "#]],
         );
         let script = "bill\u{1b}ing.py".to_owned();

@@ -15,6 +15,10 @@ pub(crate) struct Printed {
     /// By the number of the finding.
     findings: BTreeMap<u64, Facts>,
     at_limit: Vec<ProcessKey>,
+    /// Whether findings that may be leaks are counted, but not listed.
+    has_folded: bool,
+    /// Whether connections are too young to be judged.
+    has_young: bool,
 }
 
 /// The shown parts of a finding that do not change with time alone.
@@ -37,7 +41,13 @@ impl Printed {
         let findings = listing::listed(report, least).chain(retracted);
         let mut at_limit: Vec<_> = listing::at_limit(report).iter().map(|it| it.key).collect();
         at_limit.sort_unstable();
-        Self { findings: findings.map(|it| (it.id, Facts::of(it))).collect(), at_limit }
+        let mut folded = listing::folded(report, least).into_iter();
+        Self {
+            findings: findings.map(|it| (it.id, Facts::of(it))).collect(),
+            at_limit,
+            has_folded: folded.any(|it| it.confidence > Confidence::Info),
+            has_young: report.coverage.recently_closed.is_some(),
+        }
     }
 
     /// Whether this report has news for someone who has read an `earlier` one: something other than
@@ -46,7 +56,9 @@ impl Printed {
         let is_same = |id, facts: &Facts| {
             earlier.findings.get(id).is_some_and(|earlier| !facts.has_news_since(earlier))
         };
+        let first_line = |it: &Self| (it.findings.is_empty(), it.has_folded, it.has_young);
         self.at_limit != earlier.at_limit
+            || (self.findings.is_empty() && first_line(self) != first_line(earlier))
             || self.findings.len() != earlier.findings.len()
             || !self.findings.iter().all(|(id, facts)| is_same(id, facts))
     }
@@ -92,6 +104,21 @@ mod tests {
         assert!(!has_news(|report| report.findings[0].oldest_age_ms += 9_000));
         assert!(!has_news(|report| report.findings.reverse()));
         assert!(!has_news(|report| report.findings[2].count = 999), "it is not listed");
+    }
+
+    #[test]
+    fn another_first_line_is_news() {
+        let mut report = fixture::mixed();
+        let possible = report.findings.remove(2);
+        report.findings.clear();
+        let printed = |report: &Report| Printed::of(report, Confidence::Likely);
+        let nothing = printed(&report);
+        report.findings.push(possible);
+        let with_possible = printed(&report);
+        assert!(with_possible.has_news_since(&nothing));
+        assert!(nothing.has_news_since(&with_possible));
+        report.findings[0].count += 1_000;
+        assert!(!printed(&report).has_news_since(&with_possible));
     }
 
     #[test]

@@ -3,9 +3,12 @@
 use tracer_core::{CallSiteReason, Confidence, Finding, ProcessSummary};
 
 use super::subject::{amount, call_site, destination, process, processes};
-use crate::output::{
-    listing::Row,
-    quantity::{self, counted, grouped},
+use crate::{
+    output::{
+        listing::Row,
+        quantity::{self, counted, grouped},
+    },
+    program,
 };
 
 /// `api[4711] leaks 1,204 connections to 10.0.3.7:443 (certain), the oldest opened ...; requested at
@@ -53,6 +56,13 @@ pub(crate) fn retracted_headline(retracted: usize, worst: &Finding, until: &str)
 /// `2 other findings are below.`
 pub(crate) fn others_below(others: usize) -> String {
     format!("{} below.", counted(others as u64, "other finding is", "other findings are"))
+}
+
+/// `2 other findings: tracer replay lists them.`
+pub(crate) fn others_in_replay(others: usize) -> String {
+    let them = if others == 1 { "it" } else { "them" };
+    let findings = counted(others as u64, "other finding", "other findings");
+    format!("{findings}: {} replay lists {them}.", program::name())
 }
 
 /// How fast a finding grows; `None` if it does not.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use tracer_core::Confidence;
+use tracer_core::{Confidence, RecentlyClosed};
 
 use crate::output::{
+    escape,
     listing::Row,
-    quantity::{counted, duration_ms, plain},
+    quantity::{counted, duration_ms, grouped, plain},
 };
 
 /// The option that lists findings of this confidence.
@@ -26,6 +27,19 @@ pub(crate) const fn nothing_listed(has_possible: bool, is_complete: bool) -> &'s
         (false, true) => "No leaked connections found.",
         (false, false) => "No leaked connections found, but coverage is incomplete.",
     }
+}
+
+/// That some connections are too young to be judged. `idle_ms` is `--idle`.
+pub(crate) fn recently_closed(recently_closed: &RecentlyClosed, idle_ms: u64) -> String {
+    let RecentlyClosed { process, comm, count, total } = recently_closed;
+    let part = if total > count { format!("{} of ", grouped(*count)) } else { String::new() };
+    format!(
+        "{}[{}] has {part}{} that the peer closed less than {} ago (--idle): too early to tell.",
+        escape::visible(&comm.0),
+        process.pid,
+        counted(*total, "open connection", "open connections"),
+        duration_ms(idle_ms),
+    )
 }
 
 /// What to do about possible leaks that are not listed.

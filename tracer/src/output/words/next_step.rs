@@ -2,7 +2,7 @@
 
 use tracer_core::{Caveat, Confidence, Evidence, Finding, Options, Verdict};
 
-use super::thresholds::threshold_arguments;
+use super::{listing::show_option, thresholds::threshold_arguments};
 use crate::{output::quantity::argument, program};
 
 /// The fix, as one sentence.
@@ -95,6 +95,7 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     };
     // With other thresholds, the finding may be missing or mean something else.
     let arguments = format!("{uprobes}{}", threshold_arguments(options));
+    let show = show_option(Confidence::Possible);
     if let Some(limit) = filled_limit(finding) {
         return Some(format!(
             "The process is at its fd limit, so their number cannot grow. Save the evidence: sudo \
@@ -125,16 +126,23 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     Some(match finding.verdict {
         Verdict::Abandoned | Verdict::NeverReused | Verdict::UnsharedPool => format!(
             "Compare with the pool size in the configuration: a pool stops at its limit; a leak \
-             does not. Watch it: sudo {tracer} audit --pid {pid} --for {growth}{arguments}."
+             does not. Watch it: sudo {tracer} audit --pid {pid} --for {growth} {show}{arguments}."
         ),
         Verdict::Growing => format!(
             "Compare with the load: connections needed for traffic are closed when it falls. \
-             Watch it: sudo {tracer} audit --pid {pid} --for {growth}{arguments}."
+             Watch it: sudo {tracer} audit --pid {pid} --for {growth} {show}{arguments}."
         ),
-        _ => format!(
-            "Watch for longer: sudo {tracer} audit --pid {pid} --for {longer}{arguments}. A leak \
-             stays or grows; slow readers catch up and retries end."
-        ),
+        _ => {
+            let result = if undecided.is_some() {
+                "A leak grows; a pool keeps these connections or closes them."
+            } else {
+                "A leak stays or grows; slow readers catch up and retries end."
+            };
+            format!(
+                "Watch for longer: sudo {tracer} audit --pid {pid} --for {longer} \
+                 {show}{arguments}. {result}"
+            )
+        }
     })
 }
 

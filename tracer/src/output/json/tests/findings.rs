@@ -161,6 +161,7 @@ fn an_outbound_finding() {
                 "processes_unreadable": 0,
                 "not_judged": {},
                 "fds_not_connected": 0,
+                "recently_closed": null,
                 "sockets": 10234,
                 "processes": 14,
                 "snapshots": 3,
@@ -286,7 +287,7 @@ fn an_inbound_finding() {
                       "text": "a single cause, such as a restart of the peer or a burst of load, may explain all of them"
                     }
                   ],
-                  "next_step": "Watch for longer: sudo tracer audit --pid 801 --for 3m --no-uprobes. A leak stays or grows; slow readers catch up and retries end.",
+                  "next_step": "Watch for longer: sudo tracer audit --pid 801 --for 3m --show possible --no-uprobes. A leak stays or grows; slow readers catch up and retries end.",
                   "retracted_at": null,
                   "stood_s": 2940,
                   "connections": [
@@ -342,6 +343,7 @@ fn an_inbound_finding() {
                 "processes_unreadable": 0,
                 "not_judged": {},
                 "fds_not_connected": 0,
+                "recently_closed": null,
                 "sockets": 10234,
                 "processes": 14,
                 "snapshots": 3,

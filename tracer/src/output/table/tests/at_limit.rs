@@ -30,30 +30,31 @@ fn a_process_at_its_limit_comes_first_and_its_findings_are_listed() {
         &report,
         PLAIN,
         &expect![[r#"
-        AT ITS FD LIMIT: api[4711] has 1,024 of 1,024 fds open; 700 are in finding #1
+            AT ITS FD LIMIT: api[4711] has 1,024 of 1,024 fds open; 700 are in finding #1
 
-        #   PID  COMM  REMOTE        COUNT  OLDEST   GROWTH  VERDICT
-        1  4711  api   10.0.0.7:443    700     51m  +23/min  close-wait (possible)
+            #   PID  COMM  REMOTE        COUNT  OLDEST   GROWTH  VERDICT
+            1  4711  api   10.0.0.7:443    700     51m  +23/min  close-wait (possible)
 
-        #1  api[4711] -> 10.0.0.7:443: close-wait (possible), 700 CLOSE_WAIT
-            the peer closed 700 connections 1m to 50m ago; the process has sent nothing
-            since
-            the peer closed them one by one (at 37 separate times over 49m), the latest
-            1m ago
-            only possible: a healthy program can show the same timing and counts
-            call site unknown: no stack was recorded; only runs with --pid or --go
-            record the stacks of new connections
-            fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +690 more; all opened while tracing;
-            oldest open for 51m
-            next: Watch for longer: sudo tracer audit --pid 4711 --for 3m --no-uprobes.
-            A leak stays or grows; slow readers catch up and retries end.
+            #1  api[4711] -> 10.0.0.7:443: close-wait (possible), 700 CLOSE_WAIT
+                the peer closed 700 connections 1m to 50m ago; the process has sent nothing
+                since
+                the peer closed them one by one (at 37 separate times over 49m), the latest
+                1m ago
+                only possible: a healthy program can show the same timing and counts
+                call site unknown: no stack was recorded; only runs with --pid or --go
+                record the stacks of new connections
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +690 more; all opened while tracing;
+                oldest open for 51m
+                next: Watch for longer: sudo tracer audit --pid 4711 --for 3m --show
+                possible --no-uprobes. A leak stays or grows; slow readers catch up and
+                retries end.
 
-        api[4711]: 1,024 of 1,024 fds open (3 TCP, 700 of them in findings)
-        Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
-        lost. Coverage is complete.
-        Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
-    "#]],
+            api[4711]: 1,024 of 1,024 fds open (3 TCP, 700 of them in findings)
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
+            lost. Coverage is complete.
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
+        "#]],
     );
     report.findings[0].count = 400;
     report.findings[0].connections.truncate(400);

@@ -121,7 +121,7 @@ fn possible_ones_are_listed_on_request() {
     for listed in ["\n20           801  nginx", "\n#22 nginx[801]", "undrained (possible)"] {
         assert!(text.contains(listed), "{listed}: {text}");
     }
-    assert!(!text.contains("--show possible") && text.contains("stale-pool (info)"), "{text}");
+    assert!(!text.contains("  --show possible") && text.contains("stale-pool"), "{text}");
     assert!(text.contains("#31 undrained"), "{text}");
 }
 

@@ -42,6 +42,32 @@ fn no_findings_and_incomplete_coverage() {
 }
 
 #[test]
+fn what_is_too_early_to_tell_is_said_first() {
+    let mut report = fixture::report(Vec::new());
+    let process = fixture::mixed().processes[0].key;
+    report.coverage.recently_closed =
+        Some(RecentlyClosed { process, comm: Comm("ap\u{1b}i".into()), count: 96, total: 1_101 });
+    check(
+        &report,
+        PLAIN,
+        &expect![[r#"
+            No leaked connections found. ap\x1bi[4711] has 96 of 1,101 open connections that
+            the peer closed less than 1m ago (--idle): too early to tell.
+
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
+            lost. Coverage is complete.
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
+        "#]],
+    );
+    report.findings = fixture::mixed().findings;
+    let text = page(&report, &fixture::context(), PLAIN, Confidence::Likely).to_string();
+    let note = text.lines().position(|line| line.starts_with("Note: ap")).unwrap();
+    let observed = text.lines().position(|line| line.starts_with("Observed")).unwrap();
+    assert!(note < observed, "{text}");
+}
+
+#[test]
 fn only_information() {
     let mut report = fixture::report(vec![fixture::stale_pool(1)]);
     report.started_at = report.at;
