@@ -5,6 +5,7 @@ mod code;
 mod compiled;
 mod go;
 mod host;
+mod launcher;
 mod leak;
 mod memory;
 mod program;
@@ -22,6 +23,7 @@ pub(crate) use self::{
     compiled::{call_site_source, compile_c, compile_rust},
     go::{Form, Go, go_source},
     host::{found, lacks_ipv6},
+    launcher::{children, is_running, launcher_of, worker_of},
     leak::{Kind, Leak, leak_within, one_by_one},
     memory::Memory,
     program::Program,
