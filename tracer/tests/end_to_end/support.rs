@@ -12,6 +12,7 @@ mod program;
 mod puppet;
 mod report;
 mod rows;
+mod section;
 mod source_line;
 mod tracer;
 #[path = "../schema/validator.rs"]
@@ -30,6 +31,7 @@ pub(crate) use self::{
     puppet::{Fd, Listener, Puppet, listed},
     report::{Finding, Report, is_slow_host},
     rows::Rows,
+    section::{replace_by_compressed, replace_section},
     source_line::line_of,
     tracer::{NOBODY, Outcome, Tracer, command, program_for_all, run_in},
 };
