@@ -4,6 +4,7 @@ mod audit;
 mod burst;
 mod busy;
 mod churn;
+mod ctrl_c;
 mod helper;
 mod holders;
 mod idle;
@@ -42,6 +43,8 @@ enum Part {
     Idle,
     /// Many programs that open new connections continuously: does tracer keep up?
     Busy,
+    /// Ctrl-C in a run with uprobes in many Go programs.
+    CtrlC,
 }
 
 #[derive(Args)]
@@ -58,9 +61,12 @@ pub(crate) struct Arguments {
     /// Audit this many sockets in ten processes, instead of various numbers.
     #[arg(long, value_name = "N")]
     sockets: Option<usize>,
+    /// Start this many Go programs before Ctrl-C [default: 80, or 4 with --short].
+    #[arg(long, value_name = "N")]
+    go_programs: Option<usize>,
     /// Write the results to docs/benchmark.md, and the summary to the pages that show it. This
     /// takes half an hour, most of it for ss with a million sockets.
-    #[arg(long, conflicts_with_all = ["parts", "short", "sockets"])]
+    #[arg(long, conflicts_with_all = ["parts", "short", "sockets", "go_programs"])]
     write: bool,
 }
 
@@ -76,6 +82,7 @@ struct Size<'a> {
     idle: (usize, Duration),
     busy: busy::Size,
     busy_rounds: usize,
+    go_programs: usize,
 }
 
 const WHOLE: Size<'_> = Size {
@@ -106,6 +113,7 @@ const WHOLE: Size<'_> = Size {
     busy: busy::Size { processes: 1_450, opened_per_s: 200, duration: Duration::from_mins(10) },
     // One run measures many intervals.
     busy_rounds: 2,
+    go_programs: 80,
 };
 
 const SHORT: Size<'_> = Size {
@@ -118,6 +126,7 @@ const SHORT: Size<'_> = Size {
     idle: (1_000, Duration::from_secs(3)),
     busy: busy::Size { processes: 50, opened_per_s: 50, duration: Duration::from_secs(6) },
     busy_rounds: 1,
+    go_programs: 4,
 };
 
 /// Measures, and prints medians, ranges and ratios.
@@ -134,7 +143,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn measure_with(programs: &Programs, arguments: &Arguments) -> Result<()> {
     let cell = arguments.sockets.map(|sockets| [(sockets, 10)]);
     let size = if arguments.short { SHORT } else { WHOLE };
-    let size = Size { audits: cell.as_ref().map_or(size.audits, |cell| cell), ..size };
+    let audits = cell.as_ref().map_or(size.audits, |cell| cell);
+    let go_programs = arguments.go_programs.unwrap_or(size.go_programs);
+    let size = Size { audits, go_programs, ..size };
     let rounds = arguments.rounds.unwrap_or(size.rounds).max(1);
     let parts = if arguments.parts.is_empty() { Part::value_variants() } else { &arguments.parts };
     let mut report = BenchReport::new();
@@ -153,8 +164,14 @@ pub(crate) fn test(access: Access) -> Tally {
     if access != Access::Direct {
         return step::skipped("the benchmark runs only as root, not through sudo");
     }
-    let arguments =
-        Arguments { parts: Vec::new(), short: true, rounds: None, sockets: None, write: false };
+    let arguments = Arguments {
+        parts: Vec::new(),
+        short: true,
+        rounds: None,
+        sockets: None,
+        go_programs: None,
+        write: false,
+    };
     let programs = build::for_system_tests();
     step::checked(programs.and_then(|it| measure_with(&it.programs, &arguments)))
 }
@@ -176,5 +193,6 @@ fn measure(
         Part::Burst => burst::run(programs, report, size.burst.0, size.burst.1),
         Part::Idle => idle::run(programs, report, size.idle.0, size.idle.1),
         Part::Busy => busy::run(programs, report, size.busy, rounds.min(size.busy_rounds)),
+        Part::CtrlC => ctrl_c::run(programs, report, size.go_programs, rounds),
     }
 }

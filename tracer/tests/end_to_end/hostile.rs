@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     Kind, Leak, Listener, Memory, Program, Puppet, Report, Tracer, compile_c, one_by_one,
+    replace_by_compressed, replace_section,
 };
 
 /// How many connections each process leaks.
@@ -193,28 +194,23 @@ fn enlarge(program: &Path, name: &str) {
     replace_section(program, name, &[], 8 << 30);
 }
 
-/// Moves a section to the end of the file, with this content and zeros up to this size.
-fn replace_section(program: &Path, name: &str, content: &[u8], size: u64) {
-    let bytes = fs::read(program).unwrap();
-    let number = |at: usize, length: usize| {
-        let digits = bytes[at..at + length].iter().rev();
-        digits.fold(0, |number, byte| number << 8 | usize::from(*byte))
-    };
-    // `Elf64_Ehdr` and `Elf64_Shdr` of elf(5).
-    let (sections, header_size) = (number(0x28, 8), number(0x3a, 2));
-    let names = number(sections + header_size * number(0x3e, 2) + 0x18, 8);
-    let of_name = |section: &usize| {
-        let start = names + number(*section, 4);
-        bytes[start..].starts_with(format!("{name}\0").as_bytes())
-    };
-    let mut headers = (0..number(0x3c, 2)).map(|index| sections + header_size * index);
-    let header = headers.find(of_name).expect("it has the section") as u64;
-    let file = File::options().write(true).open(program).unwrap();
-    let end = bytes.len() as u64;
-    file.write_all_at(&end.to_le_bytes(), header + 0x18).unwrap();
-    file.write_all_at(&size.to_le_bytes(), header + 0x20).unwrap();
-    file.write_all_at(content, end).unwrap();
-    file.set_len(end + size).unwrap();
+/// The sizes in the headers are within all limits, and not true. The functions are still named.
+#[test]
+fn debug_information_whose_compressed_size_lies() {
+    let directories = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [small, large] = directories.each_ref().map(|directory| compile(directory.path(), "-g"));
+    // It inflates to 4 GiB, and to 1 MiB.
+    replace_by_compressed(&small, ".debug_info", 4 << 10, 4 << 10);
+    replace_by_compressed(&large, ".debug_info", 63 << 20, 1);
+    let hostile = [small, large].map(|program| Hostile::start(&program, "connect"));
+    let pids = hostile.each_ref().map(Hostile::pid);
+
+    let report = Siege::of(hostile.into()).check();
+
+    for pid in pids {
+        let leak = report.leak_of(pid);
+        assert!(leak.text("call_site").contains("leak_one"), "{report}");
+    }
 }
 
 /// An entry of `.eh_frame`, whose CIE is this many bytes before its second field.

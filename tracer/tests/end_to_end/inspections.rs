@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Cgroup, Kind, Leak, NOBODY, Tracer};
+use crate::support::{Cgroup, Kind, Leak, NOBODY, Tracer, is_running, launcher_of, worker_of};
 
 /// Longest wait for something that takes a short time.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -19,36 +19,6 @@ const BUSY: &str = "while :; do :; done";
 const DAC_READ_SEARCH: u64 = 1 << 2;
 const SYS_PTRACE: u64 = 1 << 19;
 const CHECKPOINT_RESTORE: u64 = 1 << 40;
-
-fn children(pid: u32) -> Vec<u32> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    children.unwrap_or_default().split_whitespace().map(|pid| pid.parse().unwrap()).collect()
-}
-
-fn is_running(pid: u32, command: &str) -> bool {
-    let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    arguments.split('\0').any(|argument| argument == command)
-}
-
-/// The launcher of a tracer.
-fn launcher_of(tracer: &Tracer) -> u32 {
-    let mut launchers = children(tracer.id()).into_iter();
-    launchers.find(|pid| is_running(*pid, "__launch-inspection")).expect("it is a child")
-}
-
-/// The worker that a launcher has, once it has one that is not `other`.
-fn worker_of(launcher: u32, other: Option<u32>) -> u32 {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        let mut workers = children(launcher).into_iter();
-        if let Some(pid) = workers.find(|pid| is_running(*pid, "__inspect") && Some(*pid) != other)
-        {
-            return pid;
-        }
-        assert!(Instant::now() < deadline, "there is no worker");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
 
 /// A line of `/proc/PID/status`, without its name.
 fn status(pid: u32, name: &str) -> String {

@@ -37,3 +37,5 @@ mod not_seen;
 mod output;
 mod privileges;
 mod recordings;
+#[cfg(target_arch = "x86_64")]
+mod uninterruptible;

@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Kind, Leak, NOBODY, Report, Tracer, found, program_for_all};
+use crate::support::{
+    Kind, Leak, NOBODY, Report, Tracer, found, launcher_of, program_for_all, worker_of,
+};
 
 /// Sufficient for everything except uprobes and mounting file systems.
 const STATED: &str = "+bpf,+perfmon,+sys_ptrace,+dac_read_search";
@@ -169,4 +171,51 @@ fn the_process_that_outlives_the_tracer_has_no_capabilities() {
         assert!(Instant::now() < deadline, "{}", of(keeper, "status"));
         thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// What `tracer doctor` suggests, on a file that an ordinary user runs.
+#[test]
+fn with_file_capabilities_an_ordinary_user_sees_other_users_leaks_and_an_exec_gains_nothing() {
+    let Some(setpriv) = found("setpriv", &["--version"]) else { return };
+    let Some(setcap) = found("setcap", &["-h"]) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let program = program_for_all(directory.path());
+    let granted = DAC_READ_SEARCH | SYS_PTRACE | PERFMON | BPF;
+    let stated = "cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep";
+    assert!(Command::new(setcap).arg(stated).arg(&program).status().unwrap().success());
+    let mut leak = Leak::of(Kind::Undrained, 5);
+    let mut command = Command::new(setpriv);
+    command.arg(format!("--reuid={NOBODY}")).arg(format!("--regid={NOBODY}"));
+    command.args(["--clear-groups", "--inh-caps=-all"]).arg(&program);
+    command.args(["--pid", &leak.pid().to_string(), "--idle", "2s", "-o", "json"]);
+
+    let mut tracer = Tracer::spawn(command);
+    // Its call sites are those of connections that are opened while the run lasts.
+    tracer.wait_for_first_report();
+    leak.grow(5);
+    let report = tracer.wait_until(|report| {
+        report.leaked_by(leak.pid()) == 10 && !report.leak_of(leak.pid()).is_null("exe")
+    });
+
+    assert!(!report.is_degraded(), "{report}");
+    leak.assert_reported_by(&report);
+    assert_eq!(report.member("coverage")["complete"], true, "{report}");
+    let worker = worker_of(launcher_of(&tracer), None);
+    let reading = DAC_READ_SEARCH | SYS_PTRACE;
+    for (pid, allowed) in [(tracer.id(), granted), (worker, reading)] {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let value = |name| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+        let set = |name| u64::from_str_radix(value(name), 16).unwrap();
+        assert_eq!(set("CapPrm:") & !allowed, 0, "{status}");
+        assert_eq!(set("CapEff:") & !allowed, 0, "{status}");
+        // An ordinary user without inheritable and ambient capabilities gains only those of the
+        // file, which `no_new_privs` prevents. The bounding set cannot be emptied without
+        // `CAP_SETPCAP`, and does not matter then.
+        assert_eq!(set("CapInh:") | set("CapAmb:"), 0, "{status}");
+        assert_eq!(value("NoNewPrivs:"), "1", "{status}");
+        let nobody = [(); 4].map(|()| NOBODY.to_string());
+        assert_eq!(value("Uid:").split_whitespace().collect::<Vec<_>>(), nobody, "{status}");
+        assert_eq!(value("Groups:"), "", "{status}");
+    }
+    tracer.interrupt();
 }

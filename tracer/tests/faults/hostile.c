@@ -11,12 +11,17 @@
  *     end-main-thread 0        goes on in another thread
  *     scribble NUMBER          starts threads in poll(), whose arrays change all the time
  *     hide-tmp                 mounts a file system that never responds over /tmp, for this process
+ *     hang-tmp                 does so with an overlay on top of it: who opens a file waits, and cannot
+ *                              be killed
+ *     user NUMBER              changes to this user
  *
  * With -DLIBRARY it is that library; with -DRECURSING its debug information refers to itself.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -24,6 +29,8 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "../loopback.h"
@@ -160,13 +167,72 @@ static int start_threads(int count, void *(*function)(void *))
 static int hide_tmp(void)
 {
 	char options[100];
-	int fuse = open("/dev/fuse", O_RDWR);
+	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	check(fuse, "/dev/fuse");
 	check(unshare(CLONE_NEWNS), "unshare");
 	check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), "mount /");
 	sprintf(options, "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse);
 	check(mount("hang", "/tmp", "fuse.hang", MS_NOSUID | MS_NODEV, options), "mount /tmp");
+	return fuse;
+}
+
+/* Responds to what mounting an overlay takes. It reads other requests and never responds to them:
+ * from then on, the kernel waits for the response even if the process is killed. It exits when the
+ * other end of the pipe is closed; a signal from a parent with another user would be refused. */
+static void serve_directory(int fuse, int lifeline)
+{
+	static char request[1 << 18] __attribute__((aligned(8)));
+	const struct fuse_in_header *in = (const struct fuse_in_header *)request;
+	struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION };
+	struct fuse_statfs_out statfs = { .st = { .bsize = 4096, .namelen = 255 } };
+	struct fuse_attr_out attr = { .attr = { .ino = 1, .nlink = 1, .mode = S_IFDIR | 0755 } };
+	struct pollfd ready[] = { { .fd = fuse, .events = POLLIN }, { .fd = lifeline } };
+	init.max_write = 4096;
+	while (poll(ready, 2, -1) > 0 && !ready[1].revents && read(fuse, request, sizeof request) > 0) {
+		struct fuse_out_header out = { .unique = in->unique };
+		struct iovec parts[] = { { &out, sizeof out }, { NULL, 0 } };
+		switch (in->opcode) {
+		case FUSE_INIT:
+			parts[1] = (struct iovec){ &init, sizeof init };
+			break;
+		case FUSE_STATFS:
+			parts[1] = (struct iovec){ &statfs, sizeof statfs };
+			break;
+		case FUSE_GETATTR:
+			parts[1] = (struct iovec){ &attr, sizeof attr };
+			break;
+		case FUSE_GETXATTR:
+			out.error = -ENOSYS;
+			break;
+		default:
+			continue;
+		}
+		out.len = sizeof out + parts[1].iov_len;
+		check(writev(fuse, parts, 2), "write");
+	}
+	_exit(0);
+}
+
+static int hang_tmp(void)
+{
+	int fuse = hide_tmp(), lifeline[2];
+	check(pipe(lifeline), "pipe");
+	pid_t server = fork();
+	check(server, "fork");
+	if (server == 0) {
+		close(lifeline[1]);
+		serve_directory(fuse, lifeline[0]);
+	}
+	close(lifeline[0]);
+	/* An overlay without an upper directory takes two lower ones. */
+	check(mount("overlay", "/tmp", "overlay", MS_RDONLY, "lowerdir=/tmp:/dev"), "mount overlay");
 	return 0;
+}
+
+static int change_user(int user)
+{
+	check(setresuid(user, user, user), "setresuid");
+	return user;
 }
 
 static int duplicate(int count)
@@ -201,6 +267,10 @@ static int perform(const char *command, const char *argument)
 		return duplicate(number);
 	if (strcmp(command, "hide-tmp") == 0)
 		return hide_tmp();
+	if (strcmp(command, "hang-tmp") == 0)
+		return hang_tmp();
+	if (strcmp(command, "user") == 0)
+		return change_user(number);
 	fprintf(stderr, "not a command: %s\n", command);
 	exit(1);
 }

@@ -51,8 +51,7 @@ pub(super) fn run(
     duration: Duration,
     rounds: usize,
 ) -> Result<()> {
-    let go = env::var_os("TRACER_TEST_GO").map(PathBuf::from).or_else(|| command::find("go"));
-    let Some(go) = go else {
+    let Some(go) = go() else {
         report.text("Requests were not measured, because Go is missing: apt-get install golang-go");
         return Ok(());
     };
@@ -160,8 +159,16 @@ fn percent(share: f64) -> String {
     format!("{:.4}%", 100.0 * share)
 }
 
+/// The Go command, if there is one.
+pub(super) fn go() -> Option<PathBuf> {
+    env::var_os("TRACER_TEST_GO").map(PathBuf::from).or_else(|| command::find("go"))
+}
+
 /// Builds the client of the tests.
-fn build(go: &PathBuf) -> Result<PathBuf> {
+///
+/// # Errors
+/// If it does not build.
+pub(super) fn build(go: &PathBuf) -> Result<PathBuf> {
     let directory = workspace::target()?.join("tmp");
     let program = directory.join("pace");
     let mut build = Command::new(go);

@@ -9,9 +9,11 @@ use tracer_inspect::protocol::{Task, TaskKind};
 /// is forgotten first.
 const REMEMBERED_MAX: usize = 4_096;
 
-/// After this many requests of one kind about processes of one user during which workers could not
-/// be killed, no more requests of this kind are made about that user's processes. There are few
-/// such workers at a time, and the rest is for other users.
+/// After this many requests about processes of one user during which workers could not be killed,
+/// no more requests are made about that user's processes. There may be few such workers at a time,
+/// and the rest is for other users: a limit for each kind would let one user reach the limit for
+/// all. Processes are still identified if no worker was lost in doing that, because nothing is
+/// found in a process that is not identified.
 const HANGING_MAX: usize = 2;
 
 /// A program that several processes may run, and the user who runs it.
@@ -109,7 +111,7 @@ impl Failed {
         }
         // Processes are identified only if that may matter.
         let is_kind = |(_, kind): &(Program, TaskKind)| *kind == task.kind();
-        self.of_programs.iter().any(is_kind)
+        (self.hanging.len() >= HANGING_MAX || self.of_programs.iter().any(is_kind))
             && self.identify.and_then(|identify| identify(task.process())).is_some_and(|program| {
                 self.of_programs.contains(&(program, task.kind()))
                     || self.hangs_for(program.user, task.kind())
@@ -117,8 +119,9 @@ impl Failed {
     }
 
     fn hangs_for(&self, user: u32, kind: TaskKind) -> bool {
-        let is_such =
-            |(program, other): &&(Program, TaskKind)| program.user == user && *other == kind;
-        self.hanging.iter().filter(is_such).count() >= HANGING_MAX
+        let of_user = self.hanging.iter().filter(|(program, _)| program.user == user);
+        let is_identifying = |(_, kind): &(Program, TaskKind)| *kind == TaskKind::Process;
+        of_user.clone().count() >= HANGING_MAX
+            && (kind != TaskKind::Process || of_user.clone().any(is_identifying))
     }
 }

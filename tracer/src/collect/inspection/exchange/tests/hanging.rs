@@ -31,11 +31,31 @@ fn a_request_at_which_a_worker_cannot_be_killed_is_not_made_again() {
     hang(&mut play);
     assert_eq!(play.take(), [(2, false)]);
 
-    // The same kind about other programs of the user, another kind, and another user.
+    // Any kind about other programs of the user, and another user.
     play.ask(task(3));
-    assert_eq!(play.take(), [(3, false)]);
     play.ask(Task::Entries(process(3)));
+    assert_eq!(play.take(), [(3, false), (3, false)]);
     play.ask(task(10));
     play.start();
-    assert_eq!(play.send(), [3, 10]);
+    assert_eq!(play.send(), [10]);
+}
+
+/// Two kinds about one program of a user count like one kind about two programs.
+#[test]
+fn a_user_has_as_many_workers_that_cannot_be_killed_whatever_the_kind() {
+    let exchange = Exchange::new(of_users);
+    let mut play = Play { exchange, ..Play::default() };
+    play.ask(call_site(1, true));
+    hang(&mut play);
+    assert_eq!(play.take(), [], "it is asked for without debug information");
+    hang(&mut play);
+    assert_eq!(play.take(), [(1, false)]);
+
+    play.ask(Task::Entries(process(2)));
+    assert_eq!(play.take(), [(2, false)]);
+    play.ask(Task::Entries(process(10)));
+    // Nothing is found in a process that is not identified, and no worker was lost in doing that.
+    play.ask(task(2));
+    play.start();
+    assert_eq!(play.send(), [10, 2]);
 }
