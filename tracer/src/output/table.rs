@@ -23,7 +23,7 @@ use std::fmt;
 use tracer_core::{Confidence, Finding, ProcessSummary, Report};
 
 use super::{
-    Context,
+    Context, escape,
     listing::{self, Row},
     quantity::plain,
     words,
@@ -162,9 +162,11 @@ fn nothing_found(report: &Report, least: Confidence, has_information: bool) -> S
     let first = words::nothing_listed(has_possible, report.coverage.complete);
     let young = report.coverage.recently_closed.as_ref();
     let young = young.map(|it| words::recently_closed(it, report.options.idle_ms));
+    let omitted = report.coverage.notes.iter().filter(|note| footer::explains_nothing_found(note));
+    let omitted = omitted.map(|note| format!("{}.", escape::sentence(&words::note(note))));
     let information = has_information.then(|| "For information:".to_owned());
-    let sentences = [Some(first.to_owned()), young, information];
-    sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let sentences = [first.to_owned()].into_iter().chain(young).chain(omitted).chain(information);
+    sentences.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

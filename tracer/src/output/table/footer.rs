@@ -1,7 +1,7 @@
 //! The lines below the table: what the run could see, the thresholds in force, and when and where it
 //! ran.
 
-use tracer_core::Report;
+use tracer_core::{Note, Report};
 
 use super::text::{Paint, wrap};
 use crate::{
@@ -25,7 +25,8 @@ pub(super) fn lines(
         lines.extend(wrap("Note: ", &text, width));
     }
     let probes = coverage::probes_missing(coverage).map(words::probe);
-    for note in probes.chain(coverage.notes.iter().map(words::note)) {
+    let notes = coverage.notes.iter().filter(|note| has_leaks || !explains_nothing_found(note));
+    for note in probes.chain(notes.map(words::note)) {
         lines.extend(wrap("Note: ", &escape::sentence(&note), width));
     }
     let observed = [coverage::observed(report), coverage::completeness(coverage)];
@@ -41,6 +42,12 @@ pub(super) fn lines(
         lines.extend(wrap("", &text, width).iter().map(|line| paint.dim(line)));
     }
     lines
+}
+
+/// Whether the first line of a report without leaks has the note: the run may have been about the
+/// wrong process.
+pub(super) const fn explains_nothing_found(note: &Note) -> bool {
+    matches!(note, Note::DescendantsNotObserved { .. })
 }
 
 /// `Thresholds: --idle 1m, --min-count 5. Command: tracer audit --pid 4711`.

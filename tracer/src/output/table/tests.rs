@@ -1,7 +1,7 @@
 #![allow(clippy::needless_raw_string_hashes, reason = "that is how expect-test writes them")]
 
 use expect_test::{Expect, expect};
-use tracer_core::{Comm, Evidence, Finding, RecentlyClosed, Report, TcpState, Verdict};
+use tracer_core::{Comm, Evidence, Finding, Note, RecentlyClosed, Report, TcpState, Verdict};
 
 use super::*;
 use crate::output::fixture;
