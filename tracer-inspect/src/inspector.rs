@@ -9,7 +9,10 @@ use crate::{
     call_sites::CallSites,
     frames::rules::Rules,
     go::{Entries, GoPrograms, HttpObject, ResolvedConnection, prologue::at_cheapest_instructions},
-    process::{facts::FactsCache, user_stack::UserStack},
+    process::{
+        facts::{FactsCache, Memory},
+        user_stack::UserStack,
+    },
     protocol::Task,
     readers::ReaderInspections,
 };
@@ -52,7 +55,7 @@ impl Inspector {
     pub fn answer(&mut self, question: &Question, stack: Option<&UserStack>) -> Option<Input> {
         let budget = Budget::new(self.allowance);
         let answer = match question {
-            Question::Process(key) => self.facts.answer(*key),
+            Question::Process(key) => self.facts.answer(*key, Memory::Read),
             Question::CallSite(process, number) => {
                 self.call_site(*process, *number, stack, &budget)
             }
@@ -67,7 +70,8 @@ impl Inspector {
         let with_debug_info = !matches!(task, Task::CallSite { with_debug_info: false, .. });
         let budget = Budget::new(Allowance { with_debug_info, ..self.allowance });
         let answer = match task {
-            Task::Process(key) => self.facts.answer(*key),
+            Task::Process(key) => self.facts.answer(*key, Memory::Read),
+            Task::ProcessInKernel(key) => self.facts.answer(*key, Memory::NotRead),
             Task::CallSite { process, stack, recorded, .. } => {
                 self.call_site(*process, *stack, recorded.as_ref(), &budget)
             }

@@ -82,9 +82,10 @@ fn answer(inspector: &mut Inspector, task: &Task) -> (Answer, Option<File>) {
         Task::Resolve { process, objects } => {
             (Answer::Resolved(inspector.resolve(*process, objects)), None)
         }
-        Task::Process(_) | Task::CallSite { .. } | Task::Readers { .. } => {
-            (Answer::of(inspector.find_out(task)), None)
-        }
+        Task::Process(_)
+        | Task::ProcessInKernel(_)
+        | Task::CallSite { .. }
+        | Task::Readers { .. } => (Answer::of(inspector.find_out(task)), None),
     }
 }
 

@@ -58,14 +58,24 @@ impl Image {
     }
 }
 
+/// Whether the command line, which is in the memory of the process, is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// It is.
+    Read,
+    /// It is not: a worker may have failed on it.
+    NotRead,
+}
+
 /// Reads everything. `None` if the pid has been reused by another process. Fields that this user
 /// may not read, or that a kernel thread does not have, are `None`.
-fn read_all(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<Reading>> {
+fn read_all(key: ProcessKey, memory: Memory, with_cmdline: bool) -> ProcResult<Option<Reading>> {
     let (process, stat) = look_up(key.pid)?;
     if !is_of(key, &stat) {
         return Ok(None);
     }
     let cgroups = cgroups(&process);
+    let is_read = memory == Memory::Read;
     let cmdline = || {
         let bytes = cmdline(key.pid).ok()?;
         let text = String::from_utf8_lossy(&bytes);
@@ -74,9 +84,9 @@ fn read_all(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<Reading>> 
     let exe = process.exe().ok().map(|path| path.to_string_lossy().into_owned());
     let facts = ProcessFacts {
         key,
-        script: exe.as_deref().and_then(|exe| script(key.pid, exe)),
+        script: exe.as_deref().filter(|_| is_read).and_then(|exe| script(key.pid, exe)),
         exe,
-        cmdline: if with_cmdline { cmdline() } else { None },
+        cmdline: if with_cmdline && is_read { cmdline() } else { None },
         uid: status_field(key.pid, "Uid:"),
         container: cgroups.iter().find_map(|group| container(&group.pathname)),
         inner_pid: innermost_pid(key.pid).filter(|pid| *pid != key.pid),
@@ -138,7 +148,7 @@ mod tests {
     fn a_program_has_executed_and_a_fork_has_not() {
         let has_executed = |pid| {
             let start_time_ns = started(pid).unwrap() * TICK_NS;
-            match FactsCache::new(false).answer(ProcessKey { start_time_ns, pid }) {
+            match FactsCache::new(false).answer(ProcessKey { start_time_ns, pid }, Memory::Read) {
                 Some(Input::Process(facts)) => facts.has_executed,
                 other => panic!("{other:?}"),
             }
@@ -165,6 +175,20 @@ mod tests {
     }
 
     #[test]
+    fn without_memory_the_command_line_is_unknown_and_the_rest_is_not() {
+        let pid = std::process::id();
+        let key = ProcessKey { start_time_ns: started(pid).unwrap() * TICK_NS, pid };
+        let facts = |memory| match FactsCache::new(true).answer(key, memory) {
+            Some(Input::Process(facts)) => facts,
+            other => panic!("{other:?}"),
+        };
+        let (all, without) = (facts(Memory::Read), facts(Memory::NotRead));
+        assert!(all.cmdline.is_some() && all.exe.is_some());
+        let open_fds = without.open_fds;
+        assert_eq!(without, ProcessFacts { cmdline: None, script: None, open_fds, ..all });
+    }
+
+    #[test]
     fn the_limit_of_open_files_is_the_soft_one() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
                       Max open files            20000                524288               files\n";
@@ -176,6 +200,6 @@ mod tests {
     #[test]
     fn a_pid_that_was_reused_is_another_process() {
         let key = ProcessKey { start_time_ns: 1, pid: std::process::id() };
-        assert_eq!(FactsCache::new(false).answer(key), None);
+        assert_eq!(FactsCache::new(false).answer(key, Memory::Read), None);
     }
 }

@@ -40,9 +40,11 @@ impl Reply {
         }
         let is_same = match (&request.task, &self.answer) {
             (_, Answer::Ended | Answer::TooLong)
-            | (Task::Process(_), Answer::ProcessUnreadable)
+            | (Task::Process(_) | Task::ProcessInKernel(_), Answer::ProcessUnreadable)
             | (Task::Entries(_), Answer::Entries(_)) => true,
-            (Task::Process(key), Answer::Process(facts)) => facts.key == *key,
+            (Task::Process(key) | Task::ProcessInKernel(key), Answer::Process(facts)) => {
+                facts.key == *key
+            }
             (Task::CallSite { process, stack, .. }, Answer::CallSite(answer)) => {
                 (answer.process, answer.stack) == (*process, *stack)
             }

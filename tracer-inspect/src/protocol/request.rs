@@ -38,6 +38,9 @@ pub struct Request {
 pub enum Task {
     /// [`Question::Process`].
     Process(ProcessKey),
+    /// The same without the command line, which is in the memory of the process: only what the
+    /// kernel has.
+    ProcessInKernel(ProcessKey),
     /// [`Question::CallSite`], with the stack if it was kept.
     CallSite {
         /// The process.
@@ -72,6 +75,8 @@ pub enum Task {
 pub enum TaskKind {
     /// [`Task::Process`].
     Process,
+    /// [`Task::ProcessInKernel`].
+    ProcessInKernel,
     /// [`Task::CallSite`] with debug information.
     CallSite,
     /// [`Task::CallSite`] without.
@@ -92,6 +97,7 @@ wire_enum!(Task {
     2 = Readers { process, asked },
     3 = Entries(process),
     4 = Resolve { process, objects },
+    5 = ProcessInKernel(process),
 });
 
 impl Setup {
@@ -128,7 +134,10 @@ impl Request {
         let facts = match &self.task {
             Task::Readers { asked, .. } => asked.len(),
             Task::Resolve { objects, .. } => objects.len(),
-            Task::Process(_) | Task::CallSite { .. } | Task::Entries(_) => 0,
+            Task::Process(_)
+            | Task::ProcessInKernel(_)
+            | Task::CallSite { .. }
+            | Task::Entries(_) => 0,
         };
         facts.saturating_mul(FACTS_MAX).saturating_add(REPLY_MAX).min(MESSAGE_MAX)
     }
@@ -149,10 +158,12 @@ impl Task {
         }
     }
 
-    /// What remains if this task cannot be done: a call site without debug information.
+    /// What remains if this task cannot be done: a call site without debug information, a process
+    /// without its command line.
     #[must_use]
     pub fn reduced(self) -> Self {
         match self {
+            Self::Process(process) => Self::ProcessInKernel(process),
             Self::CallSite { process, stack, recorded, .. } => {
                 Self::CallSite { process, stack, recorded, with_debug_info: false }
             }
@@ -162,13 +173,14 @@ impl Task {
 
     /// Whether [`reduced`](Self::reduced) returns another task.
     pub const fn is_reducible(&self) -> bool {
-        matches!(self, Self::CallSite { with_debug_info: true, .. })
+        matches!(self, Self::Process(_) | Self::CallSite { with_debug_info: true, .. })
     }
 
     /// The kind of the task.
     pub const fn kind(&self) -> TaskKind {
         match self {
             Self::Process(_) => TaskKind::Process,
+            Self::ProcessInKernel(_) => TaskKind::ProcessInKernel,
             Self::CallSite { with_debug_info: true, .. } => TaskKind::CallSite,
             Self::CallSite { with_debug_info: false, .. } => TaskKind::CallSiteBySymbols,
             Self::Readers { .. } => TaskKind::Readers,
@@ -181,6 +193,7 @@ impl Task {
     pub const fn process(&self) -> ProcessKey {
         match self {
             Self::Process(process)
+            | Self::ProcessInKernel(process)
             | Self::Entries(process)
             | Self::CallSite { process, .. }
             | Self::Readers { process, .. }

@@ -357,7 +357,7 @@ pub(crate) enum Arrived {
 
 fn arrived(outcome: Outcome) -> Arrived {
     let subject = match &outcome.task {
-        Task::Process(process) => Subject::Process(*process),
+        Task::Process(process) | Task::ProcessInKernel(process) => Subject::Process(*process),
         Task::Readers { process, .. } => Subject::Readers(*process),
         Task::CallSite { process, stack, .. } => Subject::CallSite(*process, *stack),
         Task::Entries(_) | Task::Resolve { .. } => return Arrived::Outcome(outcome),

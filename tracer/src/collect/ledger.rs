@@ -189,7 +189,10 @@ impl Ledgers {
             Task::Resolve { process, objects } => {
                 self.take_resolved(kernel, process, &objects, result, ask)
             }
-            Task::Process(_) | Task::CallSite { .. } | Task::Readers { .. } => None,
+            Task::Process(_)
+            | Task::ProcessInKernel(_)
+            | Task::CallSite { .. }
+            | Task::Readers { .. } => None,
         }
     }
 

@@ -100,7 +100,7 @@ fn interrupted(tracer: &Path, codes: &[Code]) -> Result<Ended> {
     let mut output = tracer.0.stdout.take().context("no pipe")?;
     // When the latest output was read.
     let reader = thread::spawn(move || {
-        let (mut buffer, mut latest) = ([0; 64 << 10], Instant::now());
+        let (mut buffer, mut latest) = ([0; 4 << 10], Instant::now());
         while output.read(&mut buffer).is_ok_and(|length| length > 0) {
             latest = Instant::now();
         }

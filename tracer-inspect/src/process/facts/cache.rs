@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use procfs::{ProcResult, ProcessCGroup};
 use tracer_core::{Input, ProcessFacts, ProcessKey, Timestamp};
 
-use super::{Image, Reading, is_of, is_stopped, open_fds, read_all};
+use super::{Image, Memory, Reading, is_of, is_stopped, open_fds, read_all};
 use crate::{
     cache::BoundedCache,
     clock,
@@ -52,8 +52,8 @@ impl FactsCache {
     }
 
     /// The answer to a question about a process; `None` if it has exited.
-    pub(crate) fn answer(&mut self, key: ProcessKey) -> Option<Input> {
-        match self.facts(key, clock::now()) {
+    pub(crate) fn answer(&mut self, key: ProcessKey, memory: Memory) -> Option<Input> {
+        match self.facts(key, memory, clock::now()) {
             Ok(facts) => facts.map(Input::Process),
             // A process can exit while a file of it is open: ESRCH.
             Err(_) if !exists(key.pid) => None,
@@ -65,7 +65,12 @@ impl FactsCache {
     }
 
     /// `None` if the pid has been reused by another process.
-    fn facts(&mut self, key: ProcessKey, now: Timestamp) -> ProcResult<Option<ProcessFacts>> {
+    fn facts(
+        &mut self,
+        key: ProcessKey,
+        memory: Memory,
+        now: Timestamp,
+    ) -> ProcResult<Option<ProcessFacts>> {
         if let Some(known) = self.known.get_mut(&key)
             && now.ms_since(known.read_at) < lasts_ms(key)
         {
@@ -78,7 +83,7 @@ impl FactsCache {
             }
         }
         self.known.remove(&key);
-        let Some(reading) = read_all(key, self.with_cmdline)? else { return Ok(None) };
+        let Some(reading) = read_all(key, memory, self.with_cmdline)? else { return Ok(None) };
         let facts = reading.facts.clone();
         self.known.insert(key, Known { reading, read_at: now });
         Ok(Some(facts))
@@ -138,7 +143,7 @@ mod tests {
     fn expect(cache: &mut FactsCache, key: ProcessKey, is_it: impl Fn(&ProcessFacts) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            let facts = cache.facts(key, clock::now()).unwrap().unwrap();
+            let facts = cache.facts(key, Memory::Read, clock::now()).unwrap().unwrap();
             if is_it(&facts) {
                 return;
             }
@@ -154,7 +159,7 @@ mod tests {
         let key = key(child.id());
         let mut cache = FactsCache::new(false);
         expect(&mut cache, key, |facts| !facts.stopped && facts.has_executed == Some(true));
-        let before = cache.facts(key, clock::now()).unwrap().unwrap();
+        let before = cache.facts(key, Memory::Read, clock::now()).unwrap().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(b"exec 7</dev/null; kill -STOP $$\n").unwrap();
         expect(&mut cache, key, |facts| facts.stopped);
@@ -165,6 +170,6 @@ mod tests {
         expect(&mut cache, key, |facts| !facts.stopped && facts.exe != before.exe);
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(cache.answer(key), None);
+        assert_eq!(cache.answer(key, Memory::Read), None);
     }
 }

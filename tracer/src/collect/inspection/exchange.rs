@@ -6,7 +6,7 @@
 //! that request is treated as the cause. It is sent once more, alone, to a fresh worker, after all
 //! others and with more time. If that fails too, no request of this kind is made again about any
 //! process of the same user that runs the same program; a call site is asked for without debug
-//! information.
+//! information, and a process without its command line.
 
 mod outcome;
 mod received;

@@ -12,8 +12,8 @@ const REMEMBERED_MAX: usize = 4_096;
 /// After this many requests about processes of one user during which workers could not be killed,
 /// no more requests are made about that user's processes. There may be few such workers at a time,
 /// and the rest is for other users: a limit for each kind would let one user reach the limit for
-/// all. Processes are still identified if no worker was lost in doing that, because nothing is
-/// found in a process that is not identified.
+/// all. The kernel's facts are still asked for, because nothing is found in a process that is not
+/// identified, and no process can delay them.
 const HANGING_MAX: usize = 2;
 
 /// A program that several processes may run, and the user who runs it.
@@ -120,8 +120,6 @@ impl Failed {
 
     fn hangs_for(&self, user: u32, kind: TaskKind) -> bool {
         let of_user = self.hanging.iter().filter(|(program, _)| program.user == user);
-        let is_identifying = |(_, kind): &(Program, TaskKind)| *kind == TaskKind::Process;
-        of_user.clone().count() >= HANGING_MAX
-            && (kind != TaskKind::Process || of_user.clone().any(is_identifying))
+        kind != TaskKind::ProcessInKernel && of_user.count() >= HANGING_MAX
     }
 }

@@ -3,6 +3,7 @@
 mod busy_host;
 mod files;
 mod hanging;
+mod reduced;
 
 use tracer_core::{ConnectionId, Limit, Reader, ReaderFacts, Readers, StackId};
 use tracer_inspect::protocol::frame::{FrameBuffer, MESSAGE_MAX};
@@ -26,7 +27,7 @@ fn process(pid: u32) -> ProcessKey {
 }
 
 fn task(pid: u32) -> Task {
-    Task::Process(process(pid))
+    Task::ProcessInKernel(process(pid))
 }
 
 impl Play {
@@ -309,37 +310,6 @@ fn of_parity(process: ProcessKey) -> Option<Program> {
 fn call_site(pid: u32, with_debug_info: bool) -> Task {
     let stack = StackId(1);
     Task::CallSite { process: process(pid), stack, recorded: None, with_debug_info }
-}
-
-/// Makes two workers fail on the next request.
-fn fail_twice(play: &mut Play) {
-    play.exchange.worker_ended();
-    for _ in 0..2 {
-        play.start();
-        play.send();
-        play.fail();
-    }
-    play.start();
-}
-
-#[test]
-fn a_call_site_is_searched_with_debug_information_then_without_then_not_at_all() {
-    let mut play = Play::default();
-    play.ask(call_site(1, true));
-    fail_twice(&mut play);
-    assert_eq!(play.take(), []);
-    assert_eq!(play.send(), [1]);
-    assert_eq!(play.requests[0].task, call_site(1, false));
-    play.answer();
-    assert_eq!(play.take(), [(1, true)]);
-    play.ask(call_site(1, true));
-    fail_twice(&mut play);
-    assert_eq!(play.take(), [(1, false)]);
-    play.ask(call_site(1, true));
-    assert_eq!(play.take(), [(1, false)]);
-    play.ask(call_site(2, true));
-    assert_eq!(play.send(), [2]);
-    assert_eq!(play.requests[0].task, call_site(2, true));
 }
 
 #[test]

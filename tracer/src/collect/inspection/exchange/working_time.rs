@@ -11,7 +11,7 @@ use tracer_inspect::protocol::TaskKind;
 /// How long a worker may take to answer a request while others are waiting.
 pub(super) const fn first_time_max(kind: TaskKind) -> Duration {
     Duration::from_secs(match kind {
-        TaskKind::Process => 1,
+        TaskKind::Process | TaskKind::ProcessInKernel => 1,
         TaskKind::CallSite
         | TaskKind::CallSiteBySymbols
         | TaskKind::Entries

@@ -19,28 +19,33 @@ fn hang(play: &mut Play) {
     play.exchange.next_hangs(&mut play.outcomes);
 }
 
+fn entries(pid: u32) -> Task {
+    Task::Entries(process(pid))
+}
+
 #[test]
 fn a_request_at_which_a_worker_cannot_be_killed_is_not_made_again() {
     let exchange = Exchange::new(of_users);
     let mut play = Play { exchange, ..Play::default() };
-    play.ask(task(1));
+    play.ask(entries(1));
     hang(&mut play);
     assert_eq!(play.take(), [(1, false)]);
-    play.ask(task(2));
+    play.ask(entries(2));
     assert_eq!(play.exchange.next_second(), None);
     hang(&mut play);
     assert_eq!(play.take(), [(2, false)]);
 
     // Any kind about other programs of the user, and another user.
-    play.ask(task(3));
-    play.ask(Task::Entries(process(3)));
+    play.ask(entries(3));
+    play.ask(call_site(3, false));
     assert_eq!(play.take(), [(3, false), (3, false)]);
-    play.ask(task(10));
+    play.ask(entries(10));
     play.start();
     assert_eq!(play.send(), [10]);
 }
 
-/// Two kinds about one program of a user count like one kind about two programs.
+/// Two kinds about one program of a user count like one kind about two programs. What the kernel
+/// knows is still asked for: nothing is found in a process that is not identified.
 #[test]
 fn a_user_has_as_many_workers_that_cannot_be_killed_whatever_the_kind() {
     let exchange = Exchange::new(of_users);
@@ -51,11 +56,11 @@ fn a_user_has_as_many_workers_that_cannot_be_killed_whatever_the_kind() {
     hang(&mut play);
     assert_eq!(play.take(), [(1, false)]);
 
-    play.ask(Task::Entries(process(2)));
+    play.ask(entries(2));
     assert_eq!(play.take(), [(2, false)]);
-    play.ask(Task::Entries(process(10)));
-    // Nothing is found in a process that is not identified, and no worker was lost in doing that.
-    play.ask(task(2));
+    play.ask(entries(10));
+    play.ask(Task::Process(process(2)));
     play.start();
     assert_eq!(play.send(), [10, 2]);
+    assert_eq!(play.requests[1].task, task(2));
 }
