@@ -11,6 +11,9 @@ use crate::{
     table::FactsLost, tracked::Tracked,
 };
 
+/// A process with this many TCP file descriptors may be near the usual limit of 1,024.
+const FDS_MANY: u64 = 256;
+
 impl Detector {
     pub(super) fn coverage(&self) -> Coverage {
         let unreadable = count(self.processes.unreadable.len()).saturating_add(self.unreadable);
@@ -95,17 +98,10 @@ impl Detector {
         notes
     }
 
-    /// The process that has the most connections that died less than `--idle` ago and have no
-    /// verdict; the one that started first, if several have as many.
+    /// The process that has the most of [`recently_closed_by_process`](Self::recently_closed_by_process),
+    /// if they are enough; the one that started first, if several have as many.
     fn recently_closed(&self) -> Option<RecentlyClosed> {
-        let is_recent = |tracked: &&Tracked| {
-            let since = tracked.dead_since().filter(|_| tracked.flag().is_none());
-            since.is_some_and(|since| self.now.ms_since(since) < self.options.idle_ms)
-        };
-        let mut counts: BTreeMap<ProcessKey, (u64, &Comm)> = BTreeMap::new();
-        for owner in self.table.open().filter(is_recent).filter_map(Tracked::owner) {
-            counts.entry(owner.key).or_insert((0, &owner.comm)).0 += 1;
-        }
+        let counts = self.recently_closed_by_process();
         let total = counts.values().map(|(count, _)| count).sum();
         let (process, (count, comm)) =
             counts.into_iter().rev().max_by_key(|(_, (count, _))| *count)?;
@@ -115,6 +111,31 @@ impl Detector {
             count,
             total,
         })
+    }
+
+    /// The number of connections of each process that died less than `--idle` ago and have no
+    /// verdict.
+    fn recently_closed_by_process(&self) -> BTreeMap<ProcessKey, (u64, &Comm)> {
+        let is_recent = |tracked: &&Tracked| {
+            let since = tracked.dead_since().filter(|_| tracked.flag().is_none());
+            since.is_some_and(|since| self.now.ms_since(since) < self.options.idle_ms)
+        };
+        let mut counts: BTreeMap<ProcessKey, (u64, &Comm)> = BTreeMap::new();
+        for owner in self.table.open().filter(is_recent).filter_map(Tracked::owner) {
+            counts.entry(owner.key).or_insert((0, &owner.comm)).0 += 1;
+        }
+        counts
+    }
+
+    /// The processes that may be at their fd limit although they have no finding. Whether they are
+    /// is part of what is known about a process, so it has to be asked for.
+    pub(super) fn may_be_at_fd_limit(&self) -> impl Iterator<Item = ProcessKey> {
+        let count_min = count(self.options.count_min);
+        let closed = self.recently_closed_by_process().into_iter();
+        let closed = closed.filter(move |(_, (count, _))| *count >= count_min);
+        let holders = self.processes.holders.values();
+        let many = holders.filter(|holder| holder.tcp_fds >= FDS_MANY).map(|holder| holder.key);
+        closed.map(|(key, _)| key).chain(many)
     }
 
     /// What the loss of events and stacks means for the open connections; `None` if it means

@@ -22,7 +22,7 @@ pub(super) const INSPECTIONS_MAX: usize = 256;
 
 impl Detector {
     /// The questions that follow from the latest snapshot: the identity of processes that some
-    /// rule suspects or that the user named, the readers of suspicious connections, and their call
+    /// rule suspects, that the user named or that may be at their fd limit, the readers of suspicious connections, and their call
     /// sites. At most 1,024 processes, 256 inspections and 64 stacks at a time. A process is not
     /// judged until each question about it is answered, or `Input::NoAnswer` or `Input::Unanswered`
     /// says that there will be no answer.
@@ -37,6 +37,7 @@ impl Detector {
             stacks.extend(&answered.stacks);
         }
         suspected.extend(readers.keys());
+        suspected.extend(self.may_be_at_fd_limit());
         self.outstanding.forget_unanswered(|subject| match subject {
             Subject::Process(process) => suspected.contains(&process),
             Subject::Readers(process) => readers.contains_key(&process),

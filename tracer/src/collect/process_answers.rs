@@ -5,11 +5,9 @@
 //! stopped, its number of file descriptors, its limit) and whether anything else may have changed:
 //! then the worker is asked again.
 
-use std::collections::BTreeSet;
-
 use foldhash::HashMap;
 use tracer_common::RawProcess;
-use tracer_core::{ProcessFacts, ProcessKey, Timestamp, is_at_fd_limit as uses_limit};
+use tracer_core::{ProcessFacts, ProcessKey, Timestamp};
 
 /// `__TASK_STOPPED`, `__TASK_TRACED` and `TASK_FROZEN` of `include/linux/sched.h`. The last one is
 /// set by the freezer of cgroup v1.
@@ -37,8 +35,6 @@ pub(crate) struct ProcessAnswers {
     facts: HashMap<ProcessKey, Known>,
     /// The processes about which the worker was asked, as they were when it was asked.
     asked: HashMap<ProcessKey, Marks>,
-    /// The processes that [`newly_at_fd_limit`](Self::newly_at_fd_limit) has found at their limit.
-    at_fd_limit: BTreeSet<ProcessKey>,
 }
 
 /// An answer of the worker.
@@ -100,20 +96,6 @@ impl ProcessAnswers {
         })
     }
 
-    /// Those of `in_scope` that have come to their limit of open files since the last call. The
-    /// detector asks only about processes with suspicious connections, but an operator has to know
-    /// about these.
-    pub(crate) fn newly_at_fd_limit(
-        &mut self,
-        in_scope: impl Iterator<Item = ProcessKey>,
-    ) -> Vec<ProcessKey> {
-        let is_full = |key: &ProcessKey| self.latest.get(key).is_some_and(is_at_fd_limit);
-        let full: BTreeSet<ProcessKey> = in_scope.filter(is_full).collect();
-        let new = full.difference(&self.at_fd_limit).copied().collect();
-        self.at_fd_limit = full;
-        new
-    }
-
     /// Stores an answer of the worker for later questions.
     pub(crate) fn keep(&mut self, facts: &ProcessFacts, now: Timestamp) {
         let Some(marks) = self.asked.remove(&facts.key) else { return };
@@ -134,10 +116,6 @@ const fn is_stopped(process: &RawProcess) -> bool {
     process.state & STOPPED_STATES != 0
         || process.flags & FROZEN != 0
         || process.job_control & TRAP_FREEZE != 0
-}
-
-fn is_at_fd_limit(process: &RawProcess) -> bool {
-    process.fd_limit != u64::MAX && uses_limit(process.open_fds.into(), process.fd_limit)
 }
 
 fn lasts_ms(pid: u32) -> u64 {
@@ -210,23 +188,6 @@ mod tests {
             answers.observe(&[stopped]);
             assert!(answers.answer(KEY, at(4)).unwrap().stopped, "{stopped:?}");
         }
-    }
-
-    #[test]
-    fn a_process_that_comes_to_its_fd_limit_is_reported_once() {
-        let mut answers = ProcessAnswers::default();
-        let mut new = |open_fds, fd_limit, is_in_scope: bool| {
-            answers.observe(&[RawProcess { open_fds, fd_limit, ..PROCESS }]);
-            let in_scope = is_in_scope.then_some(KEY);
-            !answers.newly_at_fd_limit(in_scope.into_iter()).is_empty()
-        };
-        assert!(!new(94, 100, true));
-        assert!(!new(95, 100, false), "not in scope");
-        assert!(new(95, 100, true));
-        assert!(!new(100, 100, true), "is known");
-        assert!(!new(90, 100, true));
-        assert!(new(96, 100, true), "again");
-        assert!(!new(u32::MAX, u64::MAX, true), "without a limit");
     }
 
     #[test]

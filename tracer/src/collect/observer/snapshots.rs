@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use tracer_common::SocketRecord;
 use tracer_core::{
-    ConnectionId, Holder, Input, Note, ProcessKey, Question, Snapshot, decode::KernelConstants,
+    ConnectionId, Holder, Input, Note, ProcessKey, Snapshot, decode::KernelConstants,
 };
 use tracer_inspect::{
     clock,
@@ -61,10 +61,6 @@ impl Observer {
                 without.retain(|holder| fd_tables::is_readable(holder.key.pid));
             }
             snapshot.holders.extend(without);
-        }
-        let in_scope = snapshot.holders.iter().map(|holder| holder.key);
-        for key in self.process_answers.newly_at_fd_limit(in_scope) {
-            self.ask(&Question::Process(key));
         }
         Ok(snapshot)
     }

@@ -72,7 +72,10 @@ fn a_run_about_a_process_without_sockets_says_so_first() {
     let mut report = fixture::report(Vec::new());
     let (process, comm) = (fixture::mixed().processes[0].key, Comm("sh".into()));
     report.coverage.notes.push(Note::DescendantsNotObserved { process, comm, descendants: 2 });
-    check(&report, PLAIN, &expect![[r#"
+    check(
+        &report,
+        PLAIN,
+        &expect![[r#"
         No leaked connections found. sh[4711] has had no TCP sockets so far, and its 2
         descendants are not observed; add --children to include descendants.
 
@@ -80,7 +83,8 @@ fn a_run_about_a_process_without_sockets_says_so_first() {
         lost. Coverage is complete.
         Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
