@@ -41,8 +41,8 @@ pub fn symbol_names(bytes: &[u8]) {
                 module: Cow::Borrowed(name),
             };
             frame.place();
-            rules.judge(&frame);
+            rules.classify(&frame);
         }
-        rules.judge_module(name);
+        rules.classify_module(name);
     }
 }

@@ -23,7 +23,7 @@ pub enum Caveat {
     ThreadPoolPossible,
     /// The idle pool of a database or cache driver looks the same.
     IdlePoolPossible,
-    /// Silent streams, such as WebSocket or long polling, look the same.
+    /// Idle streams, such as WebSocket or long polling, look the same.
     StreamPossible,
     /// Unread small responses and a new client for each request look the same from outside.
     CauseAmbiguous,
@@ -32,14 +32,14 @@ pub enum Caveat {
     /// Go's HTTP client is waiting for the response to be read or closed and no reader is waiting,
     /// but not all stacks could be scanned for references.
     ScanIncomplete(CountOf),
-    /// A goroutine, thread or epoll is waiting to read.
+    /// A goroutine, a thread or an epoll instance is waiting to read.
     ReaderWaiting(CountOf),
     /// Whether a reader is waiting is unknown.
     ReaderUnknown(CountOf),
     /// The process is itself blocked sending on `connections` connections: it may be forwarding
-    /// data at their pace.
+    /// data to slow clients.
     SendBlocked { connections: usize },
-    /// EOF was forwarded to `connections` peers, which have not closed yet: the process may be
+    /// The process forwarded EOF to `connections` peers, which have not closed yet: it may be
     /// waiting for them.
     HalfClosedPeers { connections: usize },
     /// The process is stopped by a signal, a debugger or the cgroup freezer.
@@ -82,14 +82,14 @@ pub enum Caveat {
     UsedAgain { count_min: usize },
     /// A run of `watch_ms` would show whether connections continue to accumulate.
     Undecided { watch_ms: u64 },
-    /// The connections are a single series without a pause, which goes on: a burst of load looks
-    /// the same. So far, it has lasted `lasted_ms`; a series that has lasted `needed_ms` is not a
-    /// burst, and a run of `watch_ms` would show whether this one does.
+    /// The connections are a single series without a pause, which continues and has lasted
+    /// `lasted_ms` so far. A burst of load looks the same, but does not last `needed_ms`. A run of
+    /// `watch_ms` would show whether this one does.
     ShortSeries { lasted_ms: u64, needed_ms: u64, watch_ms: u64 },
     /// The process is at its fd limit, so the number of connections cannot grow.
     CannotGrow,
-    /// `alive_max` connections of the group were alive at one time: a pool that large looks the
-    /// same.
+    /// `alive_max` connections of the group may have been in use at one time: a pool that large
+    /// looks the same.
     AliveTogether { alive_max: usize },
     /// Whether this process has called `execve` is unknown.
     ExecUnknown,

@@ -276,7 +276,7 @@ impl<'a> ConnectionView<'a> {
     /// Whether `milliseconds` exceed `--idle`, or the connection already has a verdict of its own:
     /// a connection that goes from one suspicious state to the next is not retracted in between. A
     /// connection that was used again after a pause of at least `--idle` is suspected only after
-    /// three times that pause, at most an hour.
+    /// three times that pause, but after an hour at the latest.
     pub(crate) fn is_overdue(&self, milliseconds: u64) -> bool {
         self.has_own_verdict() || milliseconds >= self.suspect_after_ms()
     }

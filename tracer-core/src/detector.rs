@@ -57,8 +57,8 @@ pub struct Detector {
     changed: bool,
     now: Timestamp,
     loss: Loss,
-    /// The part of `loss` for which the latest snapshot has compensated.
-    healed: Loss,
+    /// The part of `loss` that the latest snapshot has corrected.
+    corrected: Loss,
     snapshots: u64,
     intervals: SnapshotIntervals,
     sockets: u64,
@@ -90,7 +90,7 @@ impl Detector {
             changed: false,
             now: Timestamp::default(),
             loss: Loss::default(),
-            healed: Loss::default(),
+            corrected: Loss::default(),
             snapshots: 0,
             intervals: SnapshotIntervals::default(),
             sockets: 0,
@@ -151,7 +151,7 @@ impl Detector {
         self.snapshots += 1;
         self.intervals.observe(snapshot.started_at);
         let has_lost = self.uncorrected() != Loss::default();
-        self.healed = self.loss.correctable();
+        self.corrected = self.loss.correctable();
         self.sockets = u64::try_from(snapshot.sockets.len()).unwrap_or(u64::MAX);
         self.undecodable = snapshot.undecodable;
         self.unreadable = snapshot.unreadable;
@@ -172,9 +172,9 @@ impl Detector {
         self.observe_groups(at);
     }
 
-    /// The losses for which no later snapshot has compensated.
+    /// The losses that no later snapshot has corrected yet.
     fn uncorrected(&self) -> Loss {
-        self.loss.correctable().since(self.healed)
+        self.loss.correctable().since(self.corrected)
     }
 
     /// Retracts the verdict of a connection that was closed or used again.

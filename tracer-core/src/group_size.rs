@@ -45,9 +45,9 @@ impl GroupSize {
 }
 
 /// Until when a connection was in use: a little longer than until its last use, because a pool that
-/// is about to use others at the same time may first have to replace them. `None` if it may still
-/// be in use, because a request is unanswered, or if its opening is unknown, so that earlier uses
-/// are as well.
+/// is about to use other connections at the same time may first have to replace them. `None` if it
+/// may still be in use, because a request is unanswered, or if its opening is unknown, and so are
+/// its earlier uses.
 pub(crate) fn in_use_until(tracked: &Tracked) -> Option<Timestamp> {
     let facts = tracked.facts.as_deref()?;
     let (sent_at, received_at) = (facts.last_sent_at, facts.last_received_at);

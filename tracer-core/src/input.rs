@@ -74,7 +74,7 @@ pub struct Loss {
     /// User stacks that were not kept. Only their call sites are missing.
     pub stacks_lost: u64,
     /// Open responses lost because the kernel's map of them (the ledger) was full. No later
-    /// snapshot compensates for them.
+    /// snapshot corrects them.
     pub ledger_full: u64,
 }
 

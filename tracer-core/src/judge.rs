@@ -1,4 +1,5 @@
-//! From the open connections to findings: groups connections, applies the rules, weighs growth.
+//! From open connections to findings: groups the connections, applies the rules, and takes growth
+//! into account.
 //!
 //! Connections are grouped by process, network namespace, direction and destination. Within a
 //! group, every rule assesses the connections that it claims. The assessment with the highest
@@ -166,8 +167,8 @@ impl<'a> JudgeContext<'a> {
         self.is_neglected(tracked).then_some(tracked.unread_since)
     }
 
-    /// Whether data has been unread for too long to be on its way to the application. A forgotten
-    /// connection is not in use from then on, and is dead only once it has a verdict.
+    /// Whether data has been unread for too long to be on its way to the application. Such a
+    /// connection does not count as alive, although it is dead only once it has a verdict.
     fn is_neglected(&self, tracked: &Tracked) -> bool {
         let has_unread = tracked.facts.as_ref().is_some_and(|facts| facts.unread_bytes > 0);
         has_unread && self.now.ms_since(tracked.unread_since) > self.options.gap_ms()

@@ -64,7 +64,7 @@ pub enum Note {
     /// HTTP responses are tracked in `processes_max` processes, and in no others.
     FollowedProcessesFull { processes_max: usize },
 
-    /// The recording was analyzed with thresholds other than the recorded ones; `unanswered` of the
+    /// The recording was judged with thresholds other than the recorded ones; `unanswered` of the
     /// questions that these lead to have no recorded answer.
     OtherThresholds { unanswered: usize },
     /// The recording is truncated: its end is missing.
@@ -96,8 +96,8 @@ pub enum Note {
     /// opener of `openers` is unknown, and the call site of `call_sites` is unknown.
     FactsLost { ages: u64, openers: u64, call_sites: u64 },
 
-    /// `tracer` runs inside a pid namespace, and processes outside, which are not seen, were asked
-    /// for too.
+    /// `tracer` runs inside a pid namespace, and processes outside, which are not seen, are in scope
+    /// too.
     OutsideNotVisible,
     /// Questions about `count` processes were not answered; questions about call sites are counted
     /// by stack.

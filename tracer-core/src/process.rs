@@ -75,10 +75,11 @@ pub struct ProcessFacts {
     pub open_fds: Option<u64>,
     /// Soft limit of open files (`RLIMIT_NOFILE`).
     pub fd_limit: Option<u64>,
-    /// Whether it is stopped by a signal, a debugger or the cgroup freezer, so that it cannot read
-    /// or close anything.
+    /// Whether the process is stopped by a signal, a debugger or the cgroup freezer, so that it
+    /// cannot read or close anything.
     pub stopped: bool,
-    /// Whether it has called `execve` since it was forked, so that it runs a different program than
-    /// its parent (`PF_FORKNOEXEC` is clear in the flags of `/proc/PID/stat`). `None` if unknown.
+    /// Whether the process has called `execve` since it was forked, so that it runs a different
+    /// program than its parent (`PF_FORKNOEXEC` is clear in the flags of `/proc/PID/stat`). `None`
+    /// if unknown.
     pub has_executed: Option<bool>,
 }

@@ -238,12 +238,12 @@ impl ProcessSummary {
 /// What the run could and could not see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Whether nothing that matters is missing: every loss was compensated for by a later snapshot,
-    /// every process could be read, and no limit was reached.
+    /// Whether nothing that matters is missing: a later snapshot has corrected every loss, every
+    /// process could be read, and no limit was reached.
     pub complete: bool,
     /// Running totals of what was lost.
     pub loss: Loss,
-    /// The part of the loss since the latest snapshot began, for which nothing has compensated yet.
+    /// The part of the loss since the latest snapshot began, which no snapshot has corrected yet.
     pub uncorrected: Loss,
     /// Connections for which the connection table had no room at the latest snapshot.
     pub table_full: u64,

@@ -1,4 +1,4 @@
-//! The rules: one small pure file for each verdict.
+//! The rules: one file per verdict, and what the verdicts share.
 //!
 //! A rule *claims* connections one by one and then *assesses* the claimed connections of one group
 //! together. Each rule's module documents what it claims, what each confidence requires, and which
@@ -8,8 +8,7 @@
 //!
 //! # Groups
 //! Connections that share the process, the network namespace, the direction and the destination are
-//! analyzed together. Outbound connections without a settled finding are analyzed again by remote
-//! port.
+//! judged together. Outbound connections without a settled finding are judged again by remote port.
 //! A finding by address is settled if it is *certain*, or if it is at least *possible* and has
 //! [`count_min`](crate::Options::count_min) connections.
 //!
@@ -19,6 +18,7 @@
 //! - *cluster*: a series of occurrences (such as the peer's FIN) without a pause of more than a
 //!   twelfth of `--idle`. A series that lasts longer than `--idle` counts as one cluster per
 //!   `--idle`.
+//! - *dead*, *alive*, *clean-up*: see [`turnover`](crate::turnover).
 //! - *at separate times*: in at least three clusters that are certainly separate and span at least
 //!   `--idle`.
 //! - *still accumulating*: the latest of those is no longer ago than twice their span or
@@ -30,26 +30,31 @@
 //!
 //! # What is capped
 //! A healthy program could explain a *capped* connection. Its confidence is at most *possible*, or
-//! what it was before, and it is analyzed separately from the others. Exceptions:
+//! what it was before, and it is judged separately from the others. Exceptions:
 //! [`orphaned`], [`growing`] and [`peer_not_reading`], which do not depend on what the process
 //! does.
 //!
-//! - *A process that waits for peers*, one connection for each peer. Each peer that accepted less
-//!   than the process wrote within `--idle` caps one connection with unread data or a response,
-//!   else one that the peer closed; first those that were last used at about the time when a peer
-//!   stalled. Each half-closed connection (FIN_WAIT_2: the process has sent its FIN, the peer has
-//!   not) caps one that the peer closed, if the two FINs may have been within 2 s of each other;
-//!   one that is left over caps one connection that is confirmed by goroutine scan. A connection
-//!   that was *likely* before is not capped: it was not waiting for a peer that became slow later.
-//! - *A process that is stopped*; and, after it resumes, for as long as it was stopped (at most
-//!   `--idle`).
+//! - *A connection of a process that may be waiting for other peers*: one for each such peer.
+//!   - A *slow peer* accepted less than the process wrote within `--idle`. It caps another
+//!     connection with unread data or a response or, if there is none, one whose peer has closed;
+//!     the one that was last used at about the time when the process last wrote to the slow peer.
+//!   - A *half-closed connection* (FIN_WAIT_2: the process has sent its FIN, the peer has not) caps
+//!     a connection whose peer has closed, if the two FINs may have been within 2 s of each other.
+//!     If there is none, it caps one that is confirmed by goroutine scan.
+//!   - A connection that was *likely* before is not capped: it was not waiting for a peer that
+//!     became slow later.
+//! - *A connection whose request may still be answered*: the peer has sent a FIN after it.
+//! - *A connection that a pool may keep or a garbage collector may close*: see
+//!   [`turnover`](crate::turnover). Its confidence falls to *possible* even if it was higher.
+//! - *A connection of a process that is stopped* or frozen, and for an equal time after the process
+//!   resumes (at most `--idle`).
 //! - *A connection that was not inspected*: an answer about its reader is valid for at most
 //!   `--idle`, as long as holders and byte counters have not changed since the inspection. An
 //!   inspection that found out nothing counts as an answer.
 //!
 //! A process that is not yet known to be running gets no new findings. A connection that is used
-//! again after a pause of at least `--idle` is claimed again only after three times that pause, at
-//! most an hour. Growth ([`growing`]) raises the confidence of most findings by one level.
+//! again after a pause of at least `--idle` is claimed again only after three times that pause, but
+//! after an hour at the latest. Growth ([`growing`]) raises most *possible* findings to *likely*.
 #![allow(clippy::unnecessary_wraps, reason = "all rules have the same signature")]
 
 pub mod abandoned;
@@ -101,7 +106,7 @@ pub(crate) enum RuleId {
 }
 
 impl RuleId {
-    /// Whether the rule analyzes the responses of each call site separately.
+    /// Whether the rule judges the responses of each call site separately.
     pub(crate) const fn is_by_call_site(self) -> bool {
         matches!(self, Self::BodyNotClosed)
     }

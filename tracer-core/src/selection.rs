@@ -6,7 +6,7 @@ use crate::{Comm, ProcessKey};
 
 /// The processes and connections that the user selected. An empty field selects everything.
 ///
-/// It is not used to judge: it says what a report is about, for a comparison with another one.
+/// The judge does not use it: it says what a report covers, for a comparison with another one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Process ids in the pid namespace of `tracer` (`--pid`).
@@ -32,7 +32,7 @@ pub struct Selection {
 pub struct ObservedProcess {
     /// Which process.
     pub key: ProcessKey,
-    /// Its name.
+    /// The name of the process.
     pub comm: Comm,
     /// File name of the script that it runs, if it is an interpreter and was inspected.
     pub script: Option<String>,

@@ -4,8 +4,12 @@
 //! accumulated one by one, and connections that went idle together probably had one cause, such
 //! as a restart or the end of a burst.
 //!
-//! A *cluster* is a series of occurrences without a pause of more than a twelfth of `--idle`. A
-//! series that lasts longer than `--idle` counts as one cluster per `--idle`.
+//! A *series*, or run, is a sequence of occurrences without a pause of more than a twelfth of
+//! `--idle` between one and the next. It is one *cluster*; if it lasts longer than `--idle`, it
+//! counts as one cluster per `--idle`.
+//!
+//! A time may be known only as an interval. Two occurrences are separate only if their intervals
+//! are certainly far enough apart.
 
 use alloc::vec::Vec;
 
@@ -16,47 +20,47 @@ use crate::{Interval, Timestamp};
 pub(crate) struct SeparateTimes {
     /// The number of clusters that are certainly separate.
     pub(crate) count: usize,
-    /// From the first cluster to the last, at least, in milliseconds.
+    /// The shortest possible time from the first cluster to the last, in milliseconds.
     pub(crate) span_ms: u64,
     /// The latest time at which the first cluster can have begun.
     pub(crate) first: Timestamp,
     /// The latest possible time of any occurrence.
     pub(crate) latest: Timestamp,
-    /// The largest number of occurrences in one cluster; on average, if a series counts as several.
+    /// The largest number of occurrences in one cluster. If a series counts as several clusters,
+    /// their average.
     pub(crate) largest: usize,
     /// The number of clusters that the longest series counts as.
     pub(crate) longest_run: usize,
     /// The only series, if no occurrence is outside of it.
     pub(crate) series: Option<Series>,
-    /// The number of series, of one occurrence or more.
+    /// The number of series; a single occurrence is one too.
     pub(crate) runs: usize,
     /// How long the latest series lasted, in milliseconds; 0 if the times are not known well enough.
     latest_run_ms: u64,
 }
 
-/// Occurrences without a pause that would make them several clusters.
+/// A single series that has all occurrences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Series {
     /// How many there were.
     pub(crate) count: usize,
-    /// From the first occurrence to the last, at least, in milliseconds.
+    /// The shortest possible time from the first occurrence to the last, in milliseconds.
     pub(crate) span_ms: u64,
     /// The longest possible time between two of them, in milliseconds.
     pub(crate) pause_max_ms: u64,
 }
 
-/// Fewer occurrences, or within a shorter time, are not called a series: a restart may take that
-/// long.
+/// Fewer occurrences, or a shorter time, are not reported as a series: a restart may take that long.
 const SERIES_MIN: usize = 3;
 const SERIES_MIN_MS: u64 = 5_000;
 
 /// A series of occurrences without a pause.
 struct Run {
-    /// The first occurrence, at the latest.
+    /// The latest possible time of the first occurrence.
     first: Timestamp,
-    /// The last occurrence, at the earliest.
+    /// The earliest possible time of the last occurrence.
     last: Timestamp,
-    /// No occurrence was later.
+    /// The latest possible time of any occurrence.
     latest: Timestamp,
     occurrences: usize,
     /// The longest possible time between two occurrences, in milliseconds.
@@ -138,8 +142,9 @@ impl SeparateTimes {
         self.is_at_separate_times(idle_ms) && now.ms_since(self.latest) <= recent_ms
     }
 
-    /// How long the latest series lasted, in milliseconds, if it goes on: only connections that have
-    /// been idle for `idle_ms` are suspicious, so the latest occurrence is always that long ago.
+    /// How long the latest series has lasted, in milliseconds, if it still continues. Its latest
+    /// occurrence is always at least `idle_ms` ago, because only connections that have been idle for
+    /// that long are suspicious.
     pub(crate) fn continuing_ms(&self, idle_ms: u64, now: Timestamp) -> Option<u64> {
         let is_recent = now.ms_since(self.latest) <= idle_ms.saturating_add(idle_ms / 4);
         (is_recent && self.latest_run_ms > SERIES_MIN_MS).then_some(self.latest_run_ms)
@@ -171,7 +176,7 @@ fn apart(mut intervals: Vec<Interval>, gap_ms: u64) -> SeparateTimes {
         span_ms: last.earliest.ms_since(first.latest),
         first: first.latest,
         latest: last.latest,
-        // It is unknown how many share a cluster, so it may be all of them.
+        // It is unknown how many are in one cluster: it may be all of them.
         largest: intervals.len(),
         longest_run: 1,
         series: None,

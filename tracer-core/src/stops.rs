@@ -43,7 +43,7 @@ impl Stops {
     }
 
     /// Why the process cannot have acted on its connections. After it resumes, its connections are
-    /// capped for as long as it was stopped, at most `idle_ms`.
+    /// capped for an equal time, but at most for `idle_ms`.
     pub(crate) fn stop(&self, now: Timestamp, idle_ms: u64) -> Option<Stop> {
         if self.stopped_since.is_some() {
             return Some(Stop::Stopped);

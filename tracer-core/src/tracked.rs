@@ -348,14 +348,14 @@ impl Tracked {
         })
     }
 
-    /// Whether the peer has closed it, it is in CLOSE, or it has a verdict for being unread.
+    /// Whether it is dead: closed by its peer, in CLOSE, or with a verdict for unread data.
     pub(crate) fn is_dead(&self) -> bool {
         let is_over =
             |facts: &SocketFacts| matches!(facts.state, TcpState::CloseWait | TcpState::Closed);
         self.facts.as_deref().is_some_and(is_over) || self.dead_flag().is_some()
     }
 
-    /// The time since which it has been dead; `None` if it is not known to be dead.
+    /// The time since which the connection has been dead; `None` if it is not known to be dead.
     pub(crate) fn dead_since(&self) -> Option<Timestamp> {
         let closed = self.peer_closed.or(self.died).map(|closed| closed.latest);
         closed.or_else(|| self.dead_flag().map(|_| self.unread_since))

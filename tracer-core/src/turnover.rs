@@ -1,19 +1,23 @@
-//! Whether a process returns to the dead connections of a group, and how many connections it uses
-//! at once.
+//! What a process does with the dead connections of a group, and how many connections it uses at
+//! once: whether it has a pool, or a garbage collector closes its connections.
 //!
-//! A connection is *dead* if it appears to be of no further use: closed by its peer, or unread for
-//! so long that it has a verdict. In a *clean-up*, the process closes a connection that has been
-//! dead for longer than a quarter of `--idle` and was seen dead by a snapshot. Pools do so when
-//! they are about to reuse such a connection. So in a group with clean-ups, only the dead
-//! connections beyond the largest number alive at once are evidence, and only if their number grew
-//! across three clean-ups: each time it was larger than it had ever been, and it was never smaller
-//! in between. If the process *uses* a dead connection, only that connection loses its verdict, and
-//! `--min-count` is raised for the group for a while.
+//! A connection is *dead* if it is of no further use to the process: its peer has closed it, it is
+//! in CLOSE, or it has a verdict because its data is unread. It is *alive* otherwise.
 //!
-//! A garbage collector closes several connections at once and leaves others that died before and
-//! after them, and the program opens no new ones in their place. That is not a clean-up. After such
-//! a collection, or if the process has closed several at once for another reason, connections that
-//! died later are not evidence until the next collection is overdue.
+//! In a *clean-up*, the process closes a connection that has been dead for longer than a quarter of
+//! `--idle` and that a snapshot showed dead. A pool does so when it is about to use the connection
+//! again. In a group with three clean-ups, only the dead connections that a pool cannot keep are
+//! evidence. They are beyond a pool if the *excess*, which is the number of connections beyond the
+//! largest number ever alive at once, grew across three clean-ups: each time it was larger than
+//! before, and it was never smaller in between.
+//!
+//! If the process *uses* a dead connection, that is no clean-up: only that connection loses its
+//! verdict, and `--min-count` is raised for the group for a while.
+//!
+//! A garbage collection is no clean-up either. It closes several connections at once and leaves
+//! others that died before and after them, and the program opens no new ones in their place. After
+//! a collection, or if the process has closed several connections at once for another reason,
+//! connections that died later are not evidence until the next collection is overdue.
 
 use alloc::vec::Vec;
 
@@ -24,22 +28,25 @@ use crate::{
 
 /// The number of clean-ups across which the excess must grow.
 const CLEAN_UPS: usize = 3;
-/// The minimum number of simultaneous closes by which a garbage collector is recognized for the
-/// first time.
+/// A garbage collector is recognized for the first time only if it closes at least this many
+/// connections at once.
 const COLLECTED_MIN: usize = 2;
-/// One in this many connections that a collector closes may look like a clean-up.
+/// Up to one in this many connections that a collector closes may look like a clean-up, because
+/// another one is opened at that time.
 const COINCIDENCE: usize = 4;
-/// A collector is overdue after `COLLECTOR_PAUSES` times its longest pause, or after
-/// `COLLECTOR_IDLES` times `--idle`, whichever is shorter.
+/// A collection is overdue after `COLLECTOR_PAUSES` times the longest time between two collections,
+/// or after `COLLECTOR_IDLES` times `--idle`, whichever is shorter.
 const COLLECTOR_PAUSES: u64 = 2;
 const COLLECTOR_IDLES: u64 = 4;
-/// A process may close a dead connection after up to `WAITS` times the longest time after which it
-/// closed another one. Of that time, at most `WAIT_IDLES` times `--idle` counts.
+/// A process may still close a connection that has been dead for up to `WAITS` times as long as the
+/// one that it closed the latest after its death. At most `WAIT_IDLES` times `--idle` counts as the
+/// time of that one.
 const WAITS: u64 = 2;
 const WAIT_IDLES: u64 = 10;
 /// A dead connection is closed promptly if it is closed within `--idle` divided by this number.
 const PROMPT: u64 = 4;
-/// The maximum number of leaked connections in use when the largest number was.
+/// How far below the largest number in use a later burst may be and still count as equal: the
+/// largest number of leaked connections that may have been among those in use.
 pub(crate) const LESSER: usize = 5;
 /// The maximum number of times that `--min-count` is raised for one group.
 const RAISES_MAX: u64 = 4;
@@ -94,26 +101,26 @@ pub(crate) struct Turnover {
     pub(crate) peak: usize,
     /// The largest number of connections in use at once, and when that was last reached.
     pub(crate) in_use_max: (usize, Timestamp),
-    /// For each number that is at most `LESSER` below `in_use_max`: the latest two times, at least
-    /// `--idle` apart, at which at least that many were in use.
+    /// For `less` from 1 to `LESSER`: the latest two times, at least `--idle` apart, at which at
+    /// least (the largest number in use - `less`) connections were in use.
     lesser: [[Timestamp; 2]; LESSER],
     /// The number of dead connections closed by clean-ups.
     cleaned: usize,
     /// The number of dead connections closed by a garbage collector.
     collected: usize,
-    /// The number of connections that the process closed long after they had died, whatever closed
-    /// them.
+    /// The number of connections that were closed long after they had died. Those that the garbage
+    /// collector of a client closed are not counted.
     closed_late: usize,
-    /// The longest time from a death to such a close, in milliseconds.
+    /// The longest time that one of these had been dead, in milliseconds.
     wait_max_ms: u64,
-    /// The latest death of a connection that was closed late.
+    /// The latest time at which one of these had died.
     closed_death_at: Timestamp,
     /// Whether the process closed or used a dead connection.
     pub(crate) has_returned: bool,
-    /// Whether the number of dead connections beyond `peak` grew across three clean-ups.
+    /// Whether the excess, the number of connections beyond `peak`, grew across three clean-ups.
     pub(crate) excess_grew: bool,
-    /// The growing excess after clean-ups: each entry is larger than the one before, and the excess
-    /// has not been smaller since.
+    /// The excess after each of the latest clean-ups. Each entry is larger than the one before, and
+    /// the excess has not been smaller since.
     excesses: [usize; CLEAN_UPS],
     /// The number of valid entries in `excesses`.
     measured: usize,
@@ -159,7 +166,7 @@ impl Turnover {
         self.alive_max = self.alive_max.max(size.alive);
         self.peak = self.peak.max(size.alive).max(size.peak.0);
         self.observe_in_use(size.in_use, idle_ms);
-        // More connections were used at once than was known, or the dead ones were closed.
+        // Either more connections were alive at once than before, or the dead ones were closed.
         self.excess_grew &= size.count > self.peak;
     }
 
@@ -171,7 +178,8 @@ impl Turnover {
         if in_use > max {
             let before = self.lesser;
             for (less, times) in (1..).zip(&mut self.lesser) {
-                // What was this much less than the new maximum was so much less than the old one.
+                // The distances are now from the new maximum: `less` below it is
+                // `less + max - in_use` below the old one.
                 *times = match (less + max).checked_sub(in_use) {
                     None => Default::default(),
                     Some(0) => [Timestamp::default(), max_at],
@@ -196,8 +204,8 @@ impl Turnover {
         (max > 0).then_some(at)
     }
 
-    /// Whether twice since `since`, at least `--idle` apart, as many were in use at once as the
-    /// largest number less `less`.
+    /// Whether at least (the largest number in use - `less`) connections were in use at two times
+    /// since `since`, at least `--idle` apart.
     pub(crate) fn was_nearly_reached_twice(&self, less: usize, since: Timestamp) -> bool {
         let times = less.checked_sub(1).and_then(|index| self.lesser.get(index));
         times.is_some_and(|[second, _]| *second > since)
@@ -228,7 +236,8 @@ impl Turnover {
         let is_late =
             |it: &&&Cleaned| it.was_seen_dead && it.at.ms_since(it.dead_since) > prompt_ms;
         let returned: Vec<&Cleaned> = closed.iter().filter(is_late).copied().collect();
-        // A garbage collector closes in any order, which says nothing about the others.
+        // How long a connection that a garbage collector closes had been dead says nothing about
+        // how long the process takes to close the others.
         let says_when = closed_by != ClosedBy::Collector || self.direction == Direction::Inbound;
         for cleaned in returned.iter().filter(|_| says_when) {
             self.closed_late = self.closed_late.saturating_add(1);
@@ -252,7 +261,8 @@ impl Turnover {
         }
         let is_continued = self.cleaned > 0 && at.ms_since(self.cleaned_at) <= gap_ms;
         (self.cleaned, self.cleaned_at) = (self.cleaned.saturating_add(returned.len()), at);
-        // The process returned to a connection beyond the number that it uses at once.
+        // A connection that was already beyond the largest number alive at once was closed: the
+        // process closes such connections too, so the excess is not evidence.
         if returned.iter().any(|cleaned| cleaned.alive_max_since >= self.alive_max.max(1)) {
             (self.measured, self.excess_grew) = (0, false);
             return;
@@ -280,15 +290,15 @@ impl Turnover {
         self.excess_grew |= self.measured == CLEAN_UPS;
     }
 
-    /// What closed these connections. `left` are the times since which the remaining connections
-    /// have been dead, and `is_replaced` says whether new connections took the place of all closed
-    /// ones.
+    /// What closed these connections. `left` has the time since which each remaining connection has
+    /// been dead, and `is_replaced` says whether a new connection took the place of each closed one.
     fn closed_by(&self, closed: &[&Cleaned], left: &[Timestamp], is_replaced: bool) -> ClosedBy {
         let times = || closed.iter().map(|closed| closed.dead_since);
         let (Some(first), Some(last)) = (times().min(), times().max()) else {
             return ClosedBy::Pool;
         };
-        // The oldest were closed, as by a pool that closes what has been idle for long.
+        // Those that had been dead for the longest were closed, as by a pool that closes what has
+        // been idle for long.
         if !left.iter().any(|left| *left < last) {
             return ClosedBy::Pool;
         }
@@ -324,9 +334,10 @@ impl Turnover {
     }
 
     /// Whether the process may still close a connection of the group that died at `dead_since`,
-    /// because it closed others after such a time. A server closes each connection when its request
-    /// has been handled, in any order; a pool closes those that died last first, so a connection
-    /// that died well before one that was closed was passed over.
+    /// because it closed others after they had been dead for as long. A server closes each
+    /// connection when its request has been handled, in any order. A client's pool closes the
+    /// connections that died most recently first, so once it has closed one that died later, it has
+    /// passed this one over.
     pub(crate) fn may_still_close(
         &self,
         dead_since: Timestamp,
@@ -342,12 +353,12 @@ impl Turnover {
 
     /// Whether there were enough clean-ups to conclude that the process returns to the connections
     /// of the group. If a garbage collector closes many connections, a few apparent clean-ups are
-    /// coincidences: a connection was opened just when it ran.
+    /// coincidences: another connection was opened when it ran.
     pub(crate) const fn has_clean_ups(&self) -> bool {
         self.cleaned >= CLEAN_UPS && self.cleaned.saturating_mul(COINCIDENCE) >= self.collected
     }
 
-    /// Whether the process did something with dead connections that affects later ones.
+    /// Whether the process did anything with dead connections that matters for later ones.
     pub(crate) const fn is_eventful(&self) -> bool {
         self.has_returned || self.collected_at.is_some()
     }

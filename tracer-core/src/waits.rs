@@ -1,6 +1,6 @@
-//! What a socket shows about waiting: whether the process is waiting for a peer that reads slowly
-//! or not at all, or that was sent a FIN and has not sent its own; and how long the connection has
-//! been waiting for the application.
+//! What a socket shows about waiting: whether the process is waiting for a peer (one that reads
+//! slowly or not at all, or that received a FIN and has not sent its own), and how long the
+//! connection has been waiting for the application.
 
 use crate::{Interval, SocketFacts, TcpState, Timer, Timestamp, time::JIFFIES_MARGIN_MS};
 
@@ -20,7 +20,7 @@ pub(crate) struct Waits {
     pub(crate) fin_sent: Option<Interval>,
 }
 
-/// Whether it is waiting for the peer to read what was sent.
+/// Whether the socket is waiting for the peer to read what was sent.
 pub(crate) fn is_stalled(facts: &SocketFacts) -> bool {
     matches!(facts.state, TcpState::Established | TcpState::CloseWait)
         && facts.unsent_bytes > 0

@@ -44,7 +44,7 @@ pub(crate) struct CallSites {
 }
 
 /// What a frame means for the search.
-enum Verdict<'a> {
+enum Meaning<'a> {
     /// The frame belongs to the application: its call site.
     Application(String),
     /// The application's frame may be further out. The explanation applies if none is found.
@@ -120,17 +120,17 @@ impl CallSites {
         let mut walk = Walk { rules, pid, previous: None, explanation: None, has_names: false };
         for (number, &address) in addresses.iter().enumerate() {
             let mapping = mappings.code_at(address).ok_or_else(|| walk.lost())?;
-            let ruling = mapping.path().and_then(|path| rules.judge_module(path));
+            let ruling = mapping.path().and_then(|path| rules.classify_module(path));
             // A return address is the instruction after the call.
             let call = if number == 0 { address } else { address.wrapping_sub(1) };
-            let (verdict, is_native) = match (go.get(number), &mapping.source, ruling) {
+            let (meaning, is_native) = match (go.get(number), &mapping.source, ruling) {
                 (Some(GoCode::Frames(frames)), ..) => {
-                    (judge(rules, frames.iter().map(of_go).collect()), false)
+                    (classify(rules, frames.iter().map(of_go).collect()), false)
                 }
                 (Some(GoCode::Inconsistent), ..) => {
-                    (Verdict::Unknown(CallSiteReason::GoLinesInconsistent), false)
+                    (Meaning::Unknown(CallSiteReason::GoLinesInconsistent), false)
                 }
-                (_, Source::Kernel, _) => (Verdict::Further(None), true),
+                (_, Source::Kernel, _) => (Meaning::Further(None), true),
                 (_, Source::Generated, _) => {
                     if perf_map.is_none() {
                         // Return addresses, and the calls before them.
@@ -140,31 +140,31 @@ impl CallSites {
                     }
                     let frame = perf_map.flatten().and_then(|map| map.frame(call));
                     walk.has_names |= frame.is_some();
-                    (judge(rules, frame.into_iter().collect()), false)
+                    (classify(rules, frame.into_iter().collect()), false)
                 }
                 (_, _, Some(ruling)) if ruling.kind != Kind::Application => {
-                    (meaning(ruling), ruling.kind != Kind::Engine)
+                    (meaning_of(ruling), ruling.kind != Kind::Engine)
                 }
                 (_, Source::File { .. }, _) => {
                     let frames = modules.frames(pid, mapping, call, budget);
-                    (judge(rules, frames.map_err(CallSiteReason::Process)?), true)
+                    (classify(rules, frames.map_err(CallSiteReason::Process)?), true)
                 }
             };
-            let is_ended = matches!(verdict, Verdict::Ended);
+            let is_ended = matches!(meaning, Meaning::Ended);
             // The caller that the unwind tables located need not keep a frame pointer.
             let is_native = is_native && !(is_unwound && number == 1);
             if number > 0 && !is_ended && !return_address::is_plausible(&memory, address, is_native)
             {
                 return Err(walk.lost());
             }
-            match verdict {
-                Verdict::Application(call_site) => return Ok(Some(call_site)),
-                Verdict::Further(explanation) => {
+            match meaning {
+                Meaning::Application(call_site) => return Ok(Some(call_site)),
+                Meaning::Further(explanation) => {
                     walk.explanation = walk.explanation.or(explanation);
                 }
-                Verdict::Ended => return walk.ended(),
-                Verdict::Nameless => return Err(walk.nameless(mapping)),
-                Verdict::Unknown(reason) => return Err(reason),
+                Meaning::Ended => return walk.ended(),
+                Meaning::Nameless => return Err(walk.nameless(mapping)),
+                Meaning::Unknown(reason) => return Err(reason),
             }
             walk.previous = Some(mapping);
         }
@@ -217,7 +217,7 @@ impl Walk<'_> {
     fn explanation(&self) -> Option<&str> {
         let of_program = || {
             let program = fs::read_link(format!("/proc/{}/exe", self.pid)).ok()?;
-            self.rules.judge_module(&program.to_string_lossy())?.explanation
+            self.rules.classify_module(&program.to_string_lossy())?.explanation
         };
         if self.has_names { None } else { self.explanation.or_else(of_program) }
     }
@@ -252,33 +252,33 @@ impl Walk<'_> {
 
 /// What the calls at one address mean, innermost first: a function and the functions that it is
 /// inlined into.
-fn judge<'a>(rules: &'a Rules, frames: Vec<Frame>) -> Verdict<'a> {
+fn classify<'a>(rules: &'a Rules, frames: Vec<Frame>) -> Meaning<'a> {
     let mut explanation = None;
     if frames.is_empty() {
-        return Verdict::Nameless;
+        return Meaning::Nameless;
     }
     for frame in frames {
         if frame.function.is_empty() {
-            return Verdict::Nameless;
+            return Meaning::Nameless;
         }
-        let ruling = rules.judge(&frame);
+        let ruling = rules.classify(&frame);
         if ruling.kind == Kind::Application {
-            return Verdict::Application(frame.place());
+            return Meaning::Application(frame.place());
         }
-        match meaning(ruling) {
-            Verdict::Further(text) => explanation = explanation.or(text),
-            verdict => return verdict,
+        match meaning_of(ruling) {
+            Meaning::Further(text) => explanation = explanation.or(text),
+            meaning => return meaning,
         }
     }
-    Verdict::Further(explanation)
+    Meaning::Further(explanation)
 }
 
-/// The verdict for a frame that a rule assigns to a library or a runtime.
-fn meaning(ruling: Ruling) -> Verdict {
+/// The meaning for a frame that a rule assigns to a library or a runtime.
+fn meaning_of(ruling: Ruling) -> Meaning {
     match ruling.kind {
-        Kind::Library | Kind::Engine | Kind::Application => Verdict::Further(ruling.explanation),
-        Kind::Loop => Verdict::Ended,
-        Kind::Hidden => Verdict::Unknown(match ruling.explanation {
+        Kind::Library | Kind::Engine | Kind::Application => Meaning::Further(ruling.explanation),
+        Kind::Loop => Meaning::Ended,
+        Kind::Hidden => Meaning::Unknown(match ruling.explanation {
             Some(text) => CallSiteReason::HiddenByRuntime { explanation: text.to_owned() },
             None => CallSiteReason::HiddenFrame,
         }),

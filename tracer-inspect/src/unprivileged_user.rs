@@ -15,8 +15,8 @@ const UNUSED: u32 = 2_100_000_000;
 /// namespace usually has these, but not those above.
 const DYNAMIC: (u32, u32) = (61_184, 4_336);
 
-/// If the calling thread runs as root, changes its user and group for good to a user that no other
-/// process has, so that no file is its own and no other process may signal it, and leaves all
+/// If the calling thread runs as root, permanently changes its user and group to a user that no
+/// other process has, so that no file is its own and no other process may signal it, and leaves all
 /// supplementary groups. Permitted capabilities are kept; effective ones have to be set again.
 /// Returns whether the user was changed.
 ///

@@ -13,7 +13,7 @@ mod watch;
 use std::path::PathBuf;
 
 use clap::{
-    ArgAction, Args, Command as ClapCommand, CommandFactory as _, FromArgMatches as _, Parser,
+    Arg, ArgAction, Args, Command as ClapCommand, CommandFactory as _, FromArgMatches as _, Parser,
     Subcommand,
 };
 
@@ -89,15 +89,15 @@ Leaks are matched by process name, destination, kind of leak and function; pids
 and line numbers may differ. A leak that AFTER does not show is
   gone          AFTER observed the process, or one that started later
   not observed  AFTER did not: other pids, container, ports (see Selection)
-  too early     it had not run for as long as the leak took to begin in BEFORE
-                (if known), plus twice --idle
+  too early     the process had run for less than twice --idle plus the time
+                that the leak took to begin in BEFORE (if known)
 
 Exit codes: 0 no new leaks (those in both may have grown), 1 new leaks, 2 error,
 3 no new leaks, but some not observed or too early, or coverage is incomplete";
 
 const DOCTOR_EXIT_CODES: &str = "\
 Exit codes: 0 everything is available, 2 tracer cannot run here, 3 tracer runs
-in degraded mode";
+with restrictions";
 
 /// Find leaked TCP connections: the process, the destination, the line of code.
 #[derive(Debug, Parser)]
@@ -145,13 +145,22 @@ fn with_program(command: ClapCommand, program: &str) -> ClapCommand {
     })
 }
 
+/// The option as it is in an audit, which attaches uprobes only if it is long.
+fn of_audit(option: Arg) -> Arg {
+    match option.get_id().as_str() {
+        "pids" => option.help("Audit only these processes (no uprobes by default)"),
+        "go" => option.help("Attach uprobes to Go programs, if --for is over --idle"),
+        _ => option,
+    }
+}
+
 /// What to do; without a subcommand, watch live.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Observe for a few seconds, report leaks and exit.
     ///
     /// Connections that were opened before the audit are included.
-    #[command(after_help = AUDIT_EXAMPLES)]
+    #[command(after_help = AUDIT_EXAMPLES, mut_args(of_audit))]
     Audit(Box<Watch>),
     /// Watch live and record everything that is observed.
     Record(Box<Record>),

@@ -132,7 +132,7 @@ const SHORT: Size<'_> = Size {
 /// Measures, and prints medians, ranges and ratios.
 ///
 /// # Errors
-/// If it is not run as root, or a command fails.
+/// The benchmark is not run as root, or a command fails.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !privileges::is_root() {
         bail!("the benchmark loads BPF programs: run it as root");
@@ -159,7 +159,7 @@ fn measure_with(programs: &Programs, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Runs the short form as a step of the tests: it shows that everything runs.
+/// Runs the short form as a step of `cargo xtask test`, to show that every measurement runs.
 pub(crate) fn test(access: Access) -> Tally {
     if access != Access::Direct {
         return step::skipped("the benchmark runs only as root, not through sudo");

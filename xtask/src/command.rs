@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 /// Runs `command` with this program's terminal.
 ///
 /// # Errors
-/// If it cannot be started or does not succeed.
+/// The command cannot be started or does not succeed.
 pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     let status =
         command.status().with_context(|| format!("cannot start `{}`", describe(command)))?;
@@ -32,7 +32,7 @@ pub(crate) fn announce(command: &mut Command) -> Result<()> {
 /// Standard output of `command`, without white space at its ends.
 ///
 /// # Errors
-/// If it cannot be started, does not succeed or does not write UTF-8.
+/// The command cannot be started, does not succeed or does not write UTF-8.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stderr(Stdio::null())

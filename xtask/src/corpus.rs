@@ -76,7 +76,7 @@ pub(crate) struct Arguments {
 /// Runs the corpus; the exit code is 1 if a case differs from its label.
 ///
 /// # Errors
-/// If it cannot run.
+/// The corpus cannot run.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let access = match privileges::kernel_access() {
         Ok(access) => access,
@@ -89,7 +89,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if summary.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs it as a step of the tests. The reduced set does not install Debian packages.
+/// Runs the corpus as a step of `cargo xtask test`. The reduced set does not install Debian
+/// packages.
 pub(crate) fn test(access: Access, extent: Extent) -> Tally {
     let arguments = Arguments {
         scale: SCALE,

@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     test_on(&kernels::chosen(&arguments.kernel, extent)?, extent)
 }
 
-/// Runs it as a step of the tests.
+/// Runs the virtual machines as a step of `cargo xtask test`.
 ///
 /// # Errors
 /// If the workspace's build directory cannot be found.

@@ -101,7 +101,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// Runs the zoo; the exit code is 1 if something healthy was flagged or a leak was not found.
 ///
 /// # Errors
-/// If it cannot run.
+/// The zoo cannot run.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if let Some(file) = &arguments.supervise {
         return supervisor::run(file).map(|()| ExitCode::SUCCESS);
@@ -122,7 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
 }
 
-/// Runs it as a step of the tests.
+/// Runs the zoo as a step of `cargo xtask test`.
 pub(crate) fn test(access: Access, extent: Extent) -> Tally {
     let arguments = Arguments { short: extent == Extent::Reduced, ..Arguments::default() };
     let result = match access {

@@ -1,4 +1,5 @@
-//! What processes did to dead connections, by group.
+//! What processes did to dead connections, by group. [`turnover`](crate::turnover) draws the
+//! conclusions.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +21,8 @@ use crate::{
     turnover::{Cleaned, Remaining, replacements},
 };
 
-/// The maximum number of clean-ups kept per group until the next snapshot; more would add nothing.
+/// The maximum number of clean-ups kept per group until the next snapshot. More of them would not
+/// change the conclusion.
 const CLEANED_MAX: usize = 4_096;
 /// A new connection replaces a dead one only if the dead one had been dead for this long, in
 /// milliseconds. A process that closes a connection as soon as it receives EOF replaces nothing.
@@ -32,7 +34,7 @@ pub(super) struct CleanedGroups {
     groups: BTreeMap<GroupKey, CleanedGroup>,
     /// The half-closed connections that were closed, and when the process had sent their FINs.
     half_closed: BTreeMap<ProcessKey, Vec<(Interval, ConnectionId)>>,
-    /// When dead connections that new ones may have replaced were closed.
+    /// The times at which dead connections were closed; a new one may have replaced each.
     replaced: BTreeMap<GroupKey, Vec<Timestamp>>,
 }
 
@@ -157,7 +159,7 @@ impl Detector {
         if cap_reason.is_some_and(CapReason::is_temporary) {
             return None;
         }
-        // A request was answered.
+        // The process was still working on a request.
         let facts = tracked.facts.as_deref()?;
         if close_wait::may_be_answered(self.table.direction(tracked), facts) {
             return None;

@@ -38,7 +38,8 @@ fn awaits_collection(view: &ConnectionView<'_>, turnover: &Turnover) -> bool {
     is_dead(view) && tracked.dead_since().is_some_and(is_awaited)
 }
 
-/// Whether the process may close the dead connection as late as it closed others of the group.
+/// Whether the process may still close the dead connection, because it closed others of the group
+/// as late.
 fn may_be_closed(view: &ConnectionView<'_>, turnover: &Turnover) -> bool {
     let may_still_close = |since| turnover.may_still_close(since, view.now, view.options);
     is_dead(view) && view.tracked.dead_since().is_some_and(may_still_close)
@@ -56,9 +57,9 @@ fn is_response(view: &ConnectionView<'_>) -> bool {
 
 /// The dead connections that are not evidence, because the process returns to others like them.
 ///
-/// A pool has no more connections than were in use at once. Connections of the group beyond that
-/// number do not belong to it: first those since whose death the most were alive at once, because a
-/// pool would have used its own when it needed that many.
+/// A pool has no more connections than were in use at once, so those beyond that number do not
+/// belong to it. Which ones: those after whose death the most connections were alive at once,
+/// because a pool would have used its own when it needed so many.
 fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<ConnectionId> {
     if !turnover.has_clean_ups() {
         return BTreeSet::new();
@@ -68,7 +69,7 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
         (Reverse(view.tracked.alive_max_since), view.tracked.dead_since(), view.tracked.id)
     });
     let pool = pool_size(&dead, turnover);
-    // As many were in use since it died, and it was not among them.
+    // The largest number was in use after it died, and it was not among them.
     let is_outside =
         |view: &&&ConnectionView<'_>| view.tracked.dead_since() < turnover.in_use_max_at();
     let outside = dead.iter().filter(is_outside).count();
@@ -78,9 +79,10 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
     kept.map(|(_, view)| view.tracked.id).collect()
 }
 
-/// The largest number in use at once, less the leaked ones among them. A pool may keep a few
-/// connections for a burst as large as its largest. But if nearly as many were in use twice since,
-/// without those that died after the largest burst, these are taken for leaked.
+/// The size of the pool: the largest number of connections in use at once, less the leaked ones
+/// among them. Up to [`LESSER`] dead connections that were in use at that time are taken for leaked
+/// once nearly as many connections were in use twice since, without them. Until then, the pool may
+/// be keeping them for another burst as large.
 fn pool_size(dead: &[&ConnectionView<'_>], turnover: &Turnover) -> usize {
     let (largest, at) = turnover.in_use_max;
     if largest == 0 {

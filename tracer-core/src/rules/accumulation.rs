@@ -1,24 +1,27 @@
-//! How dead connections accumulated: one by one, as leaks do, or all at once, as in a pool.
+//! Whether connections leaked at many separate times, as in a leak, or a few times at once, as in a
+//! pool.
 //!
 //! A restart of the server, the end of a burst of load or a network failure leaves many dead
-//! connections at once: a single cluster, which is not evidence. A pool reuses the connection
-//! that was returned last, so each burst that needs fewer connections than the previous one leaves
-//! another batch of connections in the pool to die: a few clusters, each of many connections, until
-//! a burst is large enough to use them again.
+//! connections at once: a single cluster, which is not evidence. A LIFO pool uses the connection
+//! first that was returned last. Each burst that needs fewer connections than the previous one
+//! leaves some of them unused, and they die: a few clusters, each of many connections.
 //!
-//! Connections *accumulated* if they died in one of these ways, and others were opened after the
-//! first of them was last used, other than in place of dead ones (an excess that grew shows that by
-//! itself):
+//! Connections *accumulated* in one of these ways:
 //!
 //! - **One by one**: at separate times and still accumulating, with no more than a third of the
 //!   connections in one cluster; and either at least half as many clusters as connections, or at
-//!   least twenty clusters, or a series without a pause that counts as at least three. Once it has
-//!   stopped, a snapshot cannot distinguish it from a pool that shrank: then more than four times
-//!   `--pool-size` connections in at least twenty clusters are required.
+//!   least twenty clusters, or a series without a pause that counts as at least three. If they are
+//!   no longer accumulating, a snapshot cannot distinguish them from a pool that shrank: then more
+//!   than four times `--pool-size` connections in at least twenty clusters are required.
 //! - **In bursts that were watched**: at least five clusters were watched, the process closed or
-//!   used none of the connections, and there are more than twice as many as were alive at once.
-//! - **More than the process closes or uses**: the process closed or used others of the group, and
-//!   the excess of dead connections over the peak number alive at once grew across three clean-ups.
+//!   used no dead connection of the group, and there are more than twice as many as were alive at
+//!   once.
+//! - **Beyond a pool**: the process cleans up others of the group, and the excess of dead
+//!   connections grew ([`turnover`](crate::turnover)).
+//!
+//! In the first two ways, the leak must also have continued after it had begun: others were opened
+//! after the first of them was last used, and not in place of dead ones. An excess that grew shows
+//! this by itself.
 //!
 //! The opening time of a connection that was opened before tracing is unknown. If it carried one
 //! request, the time of that request is used instead; if nothing was sent, the kernel still has the
@@ -31,8 +34,7 @@ use crate::{
 
 /// A series that counts as at least this many clusters lasts too long to be a burst.
 const CLUSTERS_OF_RUN: usize = 3;
-/// More clusters than a pool shows at once if batches of its connections died one after another as
-/// load fell.
+/// More clusters than a pool has whose load fell in steps, so that its connections died in batches.
 const CLUSTERS_OF_MANY: usize = 20;
 /// The number of bursts that must be watched.
 const BURSTS: usize = 5;
@@ -113,13 +115,13 @@ impl<'a> Claimed<'_, 'a> {
     }
 
     /// Whether others were opened after `first`, when the first of them was last used: a pool is
-    /// bounded, a leak continues. The death of the first is not what counts, because a peer may take
-    /// so long to close that all were opened before that.
+    /// bounded, a leak continues. `first` is not when the first of them died, because a peer may
+    /// take so long to close that all were opened before.
     ///
-    /// One opening that was watched is enough if it was not in place of a dead connection, and there
-    /// are more connections than were ever alive at once: a pool replaces those that it finds dead,
-    /// while others stay below them. Otherwise, most must have been opened later: a pool may have
-    /// replaced a few, and a connection that it closed had perhaps died just before that.
+    /// One such opening is enough if it was watched, was not in place of a dead connection, and the
+    /// group has more connections than were ever alive at once. Otherwise, most must have been
+    /// opened later, because a LIFO pool also opens some: it replaces the dead connections on top,
+    /// and the dead ones underneath stay.
     fn has_continued<'m>(
         &self,
         members: impl Iterator<Item = &'m ConnectionView<'a>>,
@@ -144,8 +146,8 @@ impl<'a> Claimed<'_, 'a> {
         2 * later > known
     }
 
-    /// Undecided until the required number of clusters has been watched, or until the latest series
-    /// without a pause is too long to be a burst.
+    /// Undecided for as long as it takes to watch the required number of clusters, or until the
+    /// latest series without a pause is too long to be a burst, whichever is shorter.
     fn undecided(&self, times: SeparateTimes) -> Accumulation {
         let (idle_ms, bursts) = (self.options.idle_ms, u64::try_from(BURSTS).unwrap_or(u64::MAX));
         let pauses = u64::try_from(times.runs.saturating_sub(1)).unwrap_or(u64::MAX);
@@ -163,9 +165,9 @@ impl<'a> Claimed<'_, 'a> {
         self.options.idle_ms.saturating_mul(clusters)
     }
 
-    /// The length of a run that shows whether a series that has lasted `lasted_ms` goes on for long
-    /// enough. The connections must have been idle for `--idle`, and some rules need to watch them
-    /// for as long.
+    /// How long a run must be to show whether a series that has lasted `lasted_ms` continues for
+    /// long enough, in milliseconds. The connections must then have been idle for `--idle`, and some
+    /// rules must have watched them for as long.
     fn series_watch_ms(&self, lasted_ms: u64) -> u64 {
         let idle_ms = self.options.idle_ms;
         let missing_ms = self.series_needed_ms().saturating_sub(lasted_ms);
@@ -178,7 +180,7 @@ impl<'a> Claimed<'_, 'a> {
         self.times.series.is_some() && self.has_continued(self.members.iter(), self.times.first)
     }
 
-    /// The caveat for such a series, if it goes on and is too short.
+    /// The caveat for such a series, if it continues and is still too short.
     pub(super) fn short_series(&self) -> Option<Caveat> {
         let lasted_ms = self.times.continuing_ms(self.options.idle_ms, self.now)?;
         let needed_ms = self.series_needed_ms();
@@ -187,8 +189,8 @@ impl<'a> Claimed<'_, 'a> {
         is_short.then_some(Caveat::ShortSeries { lasted_ms, needed_ms, watch_ms })
     }
 
-    /// Whether their times show at which rate they died: they still accumulate, or are a series
-    /// that goes on.
+    /// Whether their times show at which rate they died: they are still accumulating, or are a
+    /// series that continues.
     pub(crate) fn has_rate(&self) -> bool {
         let idle_ms = self.options.idle_ms;
         let lasted_ms = self.times.continuing_ms(idle_ms, self.now);

@@ -4,17 +4,20 @@
 //! [accumulated](super::accumulation): the process cannot open another connection, so nothing more
 //! happens. But a process that has run out of file descriptors, fails because of it, and still does
 //! not close its dead connections has no code that closes them in time. So these are *likely*
-//! however fast they came, if all of this holds:
+//! however fast they came, if all of these apply:
 //!
-//! - At least 95% of the limit are open, as counted after the last of them died.
-//! - That was so for `--idle`: it was seen, or these connections alone fill the limit and are all
-//!   older than that, or no connection of the group has died since.
+//! - At least 95% of the limit is in use, as counted after the last of them died.
+//! - It has been in use for `--idle`: that was seen, or these connections alone fill the limit and
+//!   are all older than that, or no connection of the group has died for that long.
 //! - They are more than half of the open file descriptors, and at least four times `--pool-size`.
-//! - They are more than twice as many as were alive at one time, so it was not a pool that lost its
-//!   peer. An inbound connection is alive until its peer closes, read or not: its peer waits.
+//! - They are more than twice as many as may have been in use at one time, so they are not a pool
+//!   that lost its peer. An inbound connection may be in use until its peer closes it, whether or
+//!   not its data was read, because the peer may be waiting for the response. An outbound one with
+//!   unread data may be in use until shortly after the data arrived.
 //!
 //! The opening time of a connection that was opened before tracing is that of its one request, as in
-//! [`accumulation`](super::accumulation). If it carried more, it counts as alive from the beginning.
+//! [`accumulation`](super::accumulation). A connection that carried more requests may have been in
+//! use from the beginning.
 
 use super::{Claimed, Reasons};
 use crate::{
@@ -32,10 +35,10 @@ pub(super) struct FdLimit {
     open: u64,
     /// The limit.
     limit: u64,
-    /// The largest number of connections of the group that were alive at one time, if a pool may
-    /// have been that large.
+    /// The largest number of connections of the group that may have been in use at one time, if
+    /// these connections may be a pool of that size.
     alive_max: Option<usize>,
-    /// Whether the process leaks.
+    /// Whether the process shows that nothing closes these connections.
     pub(super) is_witness: bool,
 }
 
@@ -70,21 +73,21 @@ impl<'a> Claimed<'_, 'a> {
         })
     }
 
-    /// The largest number of connections of the group that can have been alive at one time.
+    /// The largest number of connections of the group that may have been in use at one time.
     fn alive_max(&self) -> usize {
         let lifetime = |view: &ConnectionView<'a>| {
             let opened_at = view.known_opening().unwrap_or_default();
             (opened_at, died_at(view).unwrap_or(Timestamp::END))
         };
         let (alive_max, _) = group_size::peak(self.group.iter().map(lifetime));
-        // The process may have closed others of a pool.
+        // If the process has a pool, it may have closed some of its connections.
         let watched = self.turnover.filter(|turnover| turnover.has_returned);
         alive_max.max(watched.map_or(0, |turnover| turnover.peak))
     }
 }
 
-/// The latest time at which it can have died; `None` if it is alive. What arrived on one that the
-/// process has opened may be on its way to the application for a while.
+/// The latest time at which the connection may have been in use; `None` if it may still be. Data
+/// that has arrived on an outbound connection may be on its way to the application for a while.
 fn died_at(view: &ConnectionView<'_>) -> Option<Timestamp> {
     if matches!(view.facts.state, TcpState::CloseWait | TcpState::Closed) {
         return view.tracked.dead_since();
@@ -97,10 +100,10 @@ fn died_at(view: &ConnectionView<'_>) -> Option<Timestamp> {
 }
 
 impl Reasons {
-    /// Adds that the process is at its fd limit. A *possible* finding then gets no caveat that
-    /// watching for longer would decide, because the number cannot grow; and one that is *likely*
-    /// because of the limit none about a single cause: the process should have closed the
-    /// connections all the same.
+    /// Adds that the process is at its fd limit. A *possible* finding then loses the caveats that
+    /// watching for longer would resolve, because the number of connections cannot grow. A finding
+    /// that is *likely* because of the limit loses those about a single cause: the process should
+    /// have closed the connections whatever the cause.
     pub(super) fn add_fd_limit(
         &mut self,
         claimed: &Claimed<'_, '_>,

@@ -5,7 +5,7 @@
 //! ([`Options::window_ms`](crate::Options::window_ms)), the oldest connection was never replaced by
 //! a younger one, and most of the group has no other verdict.
 //!
-//! - *possible*: always. Growth raises the confidence of most other verdicts by one level.
+//! - *possible*: always. Growth also raises most *possible* findings of other rules to *likely*.
 //!
 //! Lookalikes: growing traffic.
 

@@ -46,7 +46,7 @@ impl RuleSet {
         self.0 == 0
     }
 
-    /// The rules of this set that analyze each call site separately.
+    /// The rules of this set that judge each call site separately.
     pub(crate) fn by_call_site(self) -> Self {
         Self(self.0 & Self::of(|rule| rule.id.is_by_call_site()).0)
     }

@@ -34,7 +34,7 @@ fn connection(script: &mut Script, one: &str, end: End, at_ms: u64, keep_ms: u64
     script.at(at_ms + 2 + keep_ms, format!("{verb} {one}"));
 }
 
-/// A leak that fills the fd limit and cannot go on.
+/// A leak that fills the fd limit and cannot continue.
 #[derive(Clone, Copy, Debug)]
 struct Leak {
     end: End,

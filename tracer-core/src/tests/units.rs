@@ -81,7 +81,7 @@ fn goroutines_are_in_the_summary_of_a_process() {
     assert_eq!(player.detector.report().processes[0].goroutines, None);
 }
 
-/// A snapshot compensates for lost events, but not for a response that did not fit in the ledger. A
+/// A snapshot corrects the loss of events, but not of a response that did not fit in the ledger. A
 /// stack that was not kept does not make a report incomplete.
 #[test]
 fn a_snapshot_corrects_lost_events_only() {

@@ -123,14 +123,14 @@ impl Rules {
     }
 
     /// Classifies a frame.
-    pub fn judge(&self, frame: &Frame) -> Ruling<'_> {
+    pub fn classify(&self, frame: &Frame) -> Ruling<'_> {
         let rule = self.0.iter().find(|rule| rule.matches(frame));
         rule.map_or(Ruling { kind: Kind::Application, explanation: None }, Rule::ruling)
     }
 
     /// The ruling for all functions of a module, whatever their names; `None` if it depends on the
     /// function.
-    pub fn judge_module(&self, path: &str) -> Option<Ruling<'_>> {
+    pub fn classify_module(&self, path: &str) -> Option<Ruling<'_>> {
         let may_match = |rule: &&Rule| {
             let modules =
                 rule.conditions.iter().filter(|(attribute, _)| *attribute == Attribute::Module);

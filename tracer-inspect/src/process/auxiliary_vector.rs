@@ -19,7 +19,7 @@ pub(crate) fn entry(pid: u32) -> io::Result<u64> {
     entry.ok_or_else(|| io::Error::other("the auxiliary vector has no entry point"))
 }
 
-/// Whether it is a 64-bit process: the entries of others have half the size.
+/// Whether this is the vector of a 64-bit process: the entries of others have half the size.
 ///
 /// # Errors
 /// The process has exited, or may not be read.

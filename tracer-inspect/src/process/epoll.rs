@@ -78,14 +78,14 @@ impl Registration {
         self.inode.map_or(self.fd == asked.fd, |inode| inode == asked.inode)
     }
 
-    /// Whether it is level-triggered and registered for input: a thread that waits on the epoll
-    /// instance is woken for as long as there is input.
+    /// Whether the registration is level-triggered and made for input: a thread that waits on the
+    /// epoll instance is woken for as long as there is input.
     pub const fn watches_input(&self) -> bool {
         self.events & EDGE_TRIGGERED == 0 && self.events & INPUT != 0
     }
 
-    /// Whether it is registered only for errors and hang-up. A registration for output or for a FIN
-    /// does not qualify: the process will use the connection again.
+    /// Whether the registration is only for errors and hang-up. A registration for output or for a
+    /// FIN does not qualify: the process will use the connection again.
     pub const fn watches_nothing(&self) -> bool {
         self.events & IMPLICIT == IMPLICIT && self.events & !(IMPLICIT | WAKE_FLAGS) == 0
     }

@@ -102,7 +102,7 @@ fn is_of(key: ProcessKey, stat: &Stat) -> bool {
     stat.starttime == key.start_time_ns / TICK_NS
 }
 
-/// Whether it is stopped by a signal or a debugger.
+/// Whether the process is stopped by a signal or a debugger.
 fn is_stopped(stat: &Stat) -> bool {
     matches!(stat.state(), Ok(ProcState::Stopped | ProcState::Tracing))
 }

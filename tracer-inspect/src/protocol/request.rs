@@ -26,8 +26,8 @@ pub struct Setup {
 /// One request to a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The number of the request, which the reply repeats: from 1 on, and never used twice, not
-    /// even for another worker.
+    /// The number of the request, which the reply repeats. Numbers start at 1 and are never used
+    /// twice, not even for another worker.
     pub sequence: u64,
     /// The task.
     pub task: Task,

@@ -42,7 +42,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_write,
     libc::SYS_writev,
     libc::SYS_sendto,
-    // With the file of a program, to which the tracer attaches uprobes.
+    // Passes the open file of a program, to which the tracer attaches uprobes.
     libc::SYS_sendmsg,
     libc::SYS_recvfrom,
     libc::SYS_ppoll,
@@ -84,7 +84,7 @@ const ALLOWED: &[i64] = &[
 const FCNTL: [i32; 5] =
     [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL];
 
-/// `PR_GET_AUXV` of `include/uapi/linux/prctl.h`, from 6.4 on.
+/// `PR_GET_AUXV` of `include/uapi/linux/prctl.h`, since Linux 6.4.
 const PR_GET_AUXV: u64 = 0x4155_5856;
 
 /// Allowed older system calls, which only some architectures have.
@@ -125,7 +125,8 @@ fn program() -> Result<BpfProgram> {
     // Signals to this process only: `abort`.
     let own = u64::from(getpid().as_raw_pid().cast_unsigned());
     rules.insert(libc::SYS_tgkill, when(&[is(0, own)?])?);
-    // Signal 0 only asks whether a process exists: one that has exited is not unreadable.
+    // Signal 0 only asks whether a process exists, so that one that has exited is not reported as
+    // unreadable.
     rules.insert(libc::SYS_kill, when(&[is(1, 0)?])?);
     // A library reads the auxiliary vector.
     rules.insert(libc::SYS_prctl, when(&[is(0, PR_GET_AUXV)?])?);

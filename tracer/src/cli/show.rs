@@ -9,9 +9,10 @@ use crate::output::listing;
 pub(super) struct Show {
     /// Also list findings down to this level: possible, info
     ///
-    /// Tables list findings that are likely, certain, or at --fail-on or above, and only count the
-    /// others. With info, possible ones are also listed; --all lists every finding. JSON and CSV
-    /// always contain every finding.
+    /// Tables list findings that are likely, certain, or at --fail-on or above, and possible ones
+    /// with most of the fds of a process near its fd limit; they only count the others. With info,
+    /// possible ones are also listed; --all lists every finding. JSON and CSV always contain every
+    /// finding.
     #[arg(long, value_name = "LEVEL", value_delimiter = ',', ignore_case = true)]
     #[arg(hide_possible_values = true)]
     show: Vec<Level>,

@@ -10,7 +10,7 @@ const CALM_PAUSE: Duration = Duration::from_secs(10);
 /// The pause is at most `--idle` divided by this, so that verdicts are delayed only slightly.
 const IDLE_DIVISOR: u32 = 6;
 /// The pause is at least the CPU time that tracer uses per snapshot multiplied by this, so that
-/// tracer uses less than 1% of one CPU. The margin of 5% is for its start.
+/// tracer uses less than 1% of one CPU. The margin of 5% is for the CPU time of its start.
 const COST_FACTOR: u32 = 105;
 /// Longest pause due to the cost.
 const COST_PAUSE_MAX: Duration = Duration::from_secs(30);

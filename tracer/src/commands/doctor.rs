@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Checks the host, prints the results, and returns the exit code: 0 everything is available, 3
-/// tracer runs in degraded mode, 2 tracer cannot run.
+/// tracer runs with restrictions, 2 tracer cannot run.
 ///
 /// # Errors
 /// Standard output cannot be written.
@@ -50,7 +50,7 @@ fn table(checks: &[Check], worst: Health, width: u16) -> String {
     text.push_str(match worst {
         Health::Full => "\nEverything that tracer needs is available.\n",
         Health::Degraded => {
-            "\ntracer runs in degraded mode here: see the lines marked `degraded`.\n"
+            "\ntracer runs here with restrictions: see the lines marked `degraded`.\n"
         }
         Health::Unusable => "\ntracer cannot run here: see the lines marked `unusable`.\n",
     });

@@ -18,16 +18,16 @@ const CLOCK_STEP_MAX_MS: u64 = 5_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub(crate) enum Gap {
-    /// The later report does not say what it is about, because an earlier version made it.
+    /// The later report does not say what it covers, because an earlier version made it.
     ScopeUnknown,
-    /// The later report is not about the leaking process, nor about one that may have replaced it.
+    /// The later report covers neither the leaking process nor one that may have replaced it.
     ProcessNotObserved,
     /// The leaking process has ended, or has no TCP sockets any more, and no process that may have
     /// replaced it has TCP sockets: it may not have been started again.
     ProcessEnded,
     /// It is unknown whether the processes that may have replaced it run the same script.
     ScriptUnknown(ScriptUnknown),
-    /// The later report is only about other connections.
+    /// The later report covers only other connections.
     ConnectionsNotSelected,
     /// Every process that may have replaced the leaking one has run for too short a time.
     TooEarly(TooEarly),
@@ -43,14 +43,14 @@ pub(crate) struct ScriptUnknown {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct TooEarly {
-    /// The oldest of these processes.
+    /// The oldest process that may have replaced the leaking one.
     pub(crate) pid: u32,
     /// For how long it had run.
     pub(crate) age_s: u64,
     /// For how long it must have run before the leak can be reported.
     pub(crate) needed_s: u64,
-    /// The part of `needed_s` after which the leaking process had opened the first of the leaked
-    /// connections that were open in the earlier report; `null` if unknown.
+    /// How long after its start the leaking process had opened the oldest connection of the leak in
+    /// the earlier report; included in `needed_s`. `null` if unknown.
     pub(crate) first_leak_s: Option<u64>,
 }
 
@@ -139,8 +139,8 @@ impl Successor<'_> {
             && started.is_some_and(|(one, other)| one.abs_diff(other) < CLOCK_STEP_MAX_MS)
     }
 
-    /// Whether the process started after the earlier report, so that it is none of those that the
-    /// earlier report was about and that had not leaked.
+    /// Whether the process started after the earlier report. One that was already running then,
+    /// without leaking, is not a successor of the leaking one.
     fn is_new(&self, observed: &Observed) -> bool {
         let times = time_ms(&observed.start_time).zip(time_ms(&self.before.at));
         !self.is_same_host() || times.is_none_or(|(started, before)| started > before)

@@ -1,4 +1,4 @@
-//! What a report is about: the user's selection, and the processes that it included.
+//! What a report covers: the user's selection, and the processes that it included.
 
 use std::net::SocketAddr;
 
@@ -61,7 +61,7 @@ impl Selection {
             && (self.remotes.is_empty() || self.remotes.iter().any(is_in))
     }
 
-    /// Whether it selects the same addresses as the other one.
+    /// Whether this selection has the same addresses as the other one.
     pub(super) fn has_addresses_of(&self, other: &Self) -> bool {
         self.local_ports == other.local_ports
             && self.remote_ports == other.remote_ports

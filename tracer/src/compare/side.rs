@@ -84,7 +84,7 @@ impl From<AnyNote> for Note {
 }
 
 impl Side {
-    /// Whether it was made before another one. Unknown times are not compared.
+    /// Whether this report was made before another one. Unknown times are not compared.
     pub(crate) fn is_older_than(&self, other: &Self) -> bool {
         let at = |side: &Self| side.at.parse::<jiff::Timestamp>().ok();
         at(self).zip(at(other)).is_some_and(|(this, other)| this < other)

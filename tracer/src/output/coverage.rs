@@ -78,10 +78,8 @@ pub(crate) fn completeness(coverage: &Coverage) -> String {
         let has_lost = events_lost(&coverage.loss) > 0;
         return match (gaps.is_empty(), has_lost) {
             (true, false) => "Coverage is complete.".to_owned(),
-            (true, true) => {
-                "Coverage is complete: later snapshots compensated for the loss.".to_owned()
-            }
-            (false, _) => format!("Coverage is complete, except that {gaps}."),
+            (true, true) => "Coverage is complete: later snapshots corrected the loss.".to_owned(),
+            (false, _) => format!("Coverage is complete now; earlier in the run, {gaps}."),
         };
     }
     let missing = if gaps.is_empty() { String::new() } else { format!(": {gaps}") };

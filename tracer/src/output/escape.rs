@@ -75,9 +75,9 @@ fn push_visible(escaped: &mut String, character: char) {
     }
 }
 
-/// Whether it is a control character, a space other than the ordinary one, or what Unicode calls
-/// `Default_Ignorable_Code_Point`: direction marks and overrides, zero-width characters, fillers,
-/// variation selectors, tags.
+/// Whether the character is a control character, a space other than the ordinary one, or what
+/// Unicode calls `Default_Ignorable_Code_Point`: direction marks and overrides, zero-width
+/// characters, fillers, variation selectors, tags.
 fn is_invisible(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();

@@ -72,7 +72,7 @@ impl FindingState {
         }
     }
 
-    /// Whether it differs in more than its size.
+    /// Whether the finding differs in more than its size.
     fn is_otherwise_than(&self, before: &Self) -> bool {
         (self.verdict, self.confidence) != (before.verdict, before.confidence)
             || self.call_site != before.call_site

@@ -167,7 +167,7 @@ pub(crate) fn command_line(arguments: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether it is or may be a leak: every confidence but *info*.
+/// Whether the finding is or may be a leak: every confidence but *info*.
 pub(crate) fn is_leak(finding: &Finding) -> bool {
     finding.confidence > Confidence::Info
 }

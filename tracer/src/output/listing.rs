@@ -55,7 +55,7 @@ impl Filling {
         Self { processes: near.map(|it| (it.key, it.used_fds())).collect() }
     }
 
-    /// Whether it is a *possible* finding with most of the file descriptors of such a process.
+    /// Whether the finding is a *possible* one with most of the file descriptors of such a process.
     pub(crate) fn fills(&self, finding: &Finding) -> bool {
         let used = self.processes.get(&finding.process);
         finding.confidence == Confidence::Possible

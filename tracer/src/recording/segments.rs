@@ -24,7 +24,7 @@ use crate::files::append::{self, AtomicAppender, Remedies};
 const REMEDIES: Remedies = Remedies { link: "name the file itself", special: "name another file" };
 /// Length of a segment if the size of the file is not limited, in bytes.
 const SEGMENT_BYTES: u64 = 8 << 20;
-/// If it is limited, the number of segments for which the limit has room.
+/// If the size of the recording is limited, the number of segments for which the limit has room.
 const SEGMENTS_PER_LIMIT: u64 = 8;
 
 /// Appends blocks, and deletes the oldest segments to keep the file below its limit.
@@ -176,8 +176,8 @@ impl Segments {
     }
 }
 
-/// Whether it begins like a recording. A file truncated within its header counts, and so does an
-/// empty one.
+/// Whether the file begins like a recording. A file truncated within its header counts, and so does
+/// an empty one.
 fn is_recording(file: &mut File) -> io::Result<bool> {
     let mut start = Vec::with_capacity(FILE_HEADER_BYTES);
     file.take(FILE_HEADER_BYTES as u64).read_to_end(&mut start)?;

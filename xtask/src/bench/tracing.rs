@@ -39,7 +39,7 @@ impl Tracing {
     /// Starts tracer and waits for its first snapshot, by when everything is attached.
     ///
     /// # Errors
-    /// If it exits immediately.
+    /// The tracer exits immediately.
     pub(super) fn tracer(program: &Path, arguments: &[String]) -> Result<Self> {
         let mut command = Command::new(program);
         Self::begin(command.args(["-o", "json"]).args(arguments))
@@ -48,7 +48,7 @@ impl Tracing {
     /// Starts tracer with the live table, for [`last_page`](Self::last_page).
     ///
     /// # Errors
-    /// If it does not start.
+    /// The tracer does not start.
     pub(super) fn table(program: &Path) -> Result<Self> {
         let started = Instant::now();
         let mut child = Command::new(program)
@@ -69,7 +69,7 @@ impl Tracing {
     /// Ends tracer as Ctrl-C does, and returns everything that it has printed.
     ///
     /// # Errors
-    /// If it was not started with [`table`](Self::table).
+    /// The tracer was not started with [`table`](Self::table).
     pub(super) fn last_page(mut self) -> Result<String> {
         self.interrupt()?;
         let pages = self.pages.take().context("its output was not kept")?;
@@ -84,7 +84,7 @@ impl Tracing {
     /// Starts bpftrace with a script like tcplife; `None` if there is no bpftrace.
     ///
     /// # Errors
-    /// If it exits immediately.
+    /// The tracer exits immediately.
     pub(super) fn life() -> Result<Option<Self>> {
         if command::find("bpftrace").is_none() {
             return Ok(None);
@@ -128,7 +128,7 @@ impl Tracing {
     /// The next document that tracer prints.
     ///
     /// # Errors
-    /// If it has exited.
+    /// The tracer has exited.
     pub(super) fn document(&mut self) -> Result<Value> {
         let lines = self.lines.as_mut().context("its output is discarded")?;
         let mut line = String::new();
@@ -143,10 +143,10 @@ impl Tracing {
         }
     }
 
-    /// Its CPU time, including the process that inspects others.
+    /// The CPU time of the tracer, including the process that inspects others.
     ///
     /// # Errors
-    /// If it has exited.
+    /// The tracer has exited.
     pub(super) fn cpu_time(&self) -> Result<Duration> {
         measure::cpu_time_with_descendants(self.pid())
     }

@@ -46,7 +46,7 @@ impl Baseline {
     /// Runs `ss`, which shows the network namespace of its caller.
     ///
     /// # Errors
-    /// If it fails.
+    /// `ss` fails.
     pub(crate) fn take(idle: Duration) -> Result<Self> {
         let mut ss: Command = setup::as_root("ss");
         Ok(Self::parse(&command::output(ss.args(["-tanpieHO"]))?, idle))

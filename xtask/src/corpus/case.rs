@@ -22,15 +22,15 @@ pub(crate) struct Case {
     /// What must be installed.
     #[serde(default)]
     pub(crate) needs: Vec<Need>,
-    /// The Go toolchains to run it with, if it needs Go.
+    /// The Go toolchains to run the case with, if it needs Go.
     #[serde(default)]
     go: Vec<GoToolchain>,
-    /// Whether it is part of the reduced set, which CI runs.
+    /// Whether the case is part of the reduced set, which CI runs.
     #[serde(default)]
     pub(crate) reduced: bool,
     /// The command line, with placeholders.
     pub(crate) program: Vec<String>,
-    /// The servers against each of which it runs once. If there are none, it has a peer of its own.
+    /// The servers. The case runs once against each; without servers, it has a peer of its own.
     #[serde(default)]
     pub(crate) servers: Vec<ServerName>,
     /// The label; [`Label::resolve`] reads it for one server.
@@ -39,7 +39,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// The Go toolchains to run it with; none if it does not need Go.
+    /// The Go toolchains to run the case with; none if it does not need Go.
     pub(crate) fn go_toolchains(&self, reduced: bool) -> Vec<GoToolchain> {
         if !self.needs.contains(&Need::Go) {
             Vec::new()

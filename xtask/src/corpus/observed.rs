@@ -61,7 +61,7 @@ impl Record {
     /// Adds a document.
     ///
     /// # Errors
-    /// If it is not a document of tracer.
+    /// The text is not a document of tracer.
     pub(crate) fn add(&mut self, json: &str) -> Result<()> {
         let document: Document =
             serde_json::from_str(json).context("tracer wrote something that is not a document")?;

@@ -11,7 +11,7 @@ pub(crate) enum Outcome {
     JudgedCase(JudgedCase),
     /// The program did not work, so there is no result.
     Broken(String),
-    /// Something that it needs is missing.
+    /// Something that the case needs is missing.
     Skipped(String),
 }
 

@@ -18,7 +18,7 @@ use super::session;
 const ENDING: Duration = Duration::from_secs(5);
 /// Longest wait for processes that were killed.
 const KILLING: Duration = Duration::from_secs(2);
-/// Number of lines of its standard error that are shown after a failure.
+/// Number of lines of the program's standard error that are shown after a failure.
 const SHOWN: usize = 20;
 
 /// Replaces each `{name}` by its value.
@@ -46,7 +46,7 @@ pub(crate) struct Program {
     input: Option<ChildStdin>,
     lines: Receiver<String>,
     log: PathBuf,
-    /// The processes that it named as the subject of its label.
+    /// The processes that the program named as the subject of its label.
     judged: BTreeSet<u32>,
     /// How many connections leak, if the program reported it.
     pub(crate) count: Option<u64>,
@@ -57,7 +57,7 @@ impl Program {
     /// Starts `command` in the directory `work`.
     ///
     /// # Errors
-    /// If it cannot be started.
+    /// The program cannot be started.
     pub(crate) fn start(command: &mut Command, work: &Path) -> Result<Self> {
         let log = work.join("stderr.log");
         let errors =
@@ -117,7 +117,8 @@ impl Program {
         Ok(())
     }
 
-    /// The processes to judge: the ones that it named, else all of its session.
+    /// The processes whose findings are compared with the label: those that the program named, else
+    /// all of its session.
     pub(crate) fn processes(&self, sessions: &BTreeMap<u32, BTreeSet<u32>>) -> BTreeSet<u32> {
         if self.judged.is_empty() {
             sessions.get(&self.child.id()).cloned().unwrap_or_default()
@@ -126,7 +127,7 @@ impl Program {
         }
     }
 
-    /// The last lines of its standard error.
+    /// The last lines of the program's standard error.
     pub(crate) fn stderr_tail(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
@@ -139,12 +140,12 @@ impl Program {
         }
     }
 
-    /// Closes its input, which makes it exit; [`Program::finish`] waits for that.
+    /// Closes the program's input, which makes it exit; [`Program::finish`] waits for that.
     pub(crate) fn close_input(&mut self) {
         self.input = None;
     }
 
-    /// Waits until it has exited, and then kills the remaining processes of its session.
+    /// Waits until the program has exited, and then kills the remaining processes of its session.
     ///
     /// # Errors
     /// If a process does not exit.
@@ -160,7 +161,7 @@ impl Program {
         Ok(())
     }
 
-    /// The processes of its session.
+    /// The processes of the program's session.
     fn remaining(&self) -> BTreeSet<u32> {
         session::all().remove(&self.child.id()).unwrap_or_default()
     }

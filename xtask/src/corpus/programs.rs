@@ -36,10 +36,10 @@ pub(crate) struct Programs {
 struct Entry {
     name: String,
     label: Label,
-    /// Whether it uses a second or more of CPU time to start.
+    /// Whether the program uses a second or more of CPU time to start.
     is_slow: bool,
     state: State,
-    /// Every process that has belonged to it.
+    /// Every process that has belonged to the program.
     processes: BTreeSet<u32>,
 }
 
@@ -50,7 +50,7 @@ enum State {
         work: PathBuf,
     },
     Running(Box<Program>),
-    /// It is a server of the corpus.
+    /// The program is a server of the corpus.
     Serving,
     Done(Outcome),
 }

@@ -100,7 +100,7 @@ impl Runtimes {
     /// The server of the corpus, built.
     ///
     /// # Errors
-    /// If it does not build.
+    /// The program does not build.
     pub(crate) fn server(&mut self) -> Result<Result<PathBuf, Missing>> {
         let go = match self.one(Need::Go, Some(GoToolchain::Debian))? {
             Ok(tools) => tools.placeholders.get("go").cloned().context("no program go")?,

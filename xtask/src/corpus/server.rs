@@ -13,16 +13,16 @@ use super::pace::Pace;
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ServerName {
-    /// It keeps them open.
+    /// The server keeps idle connections open.
     Keep,
-    /// It closes them after 5s.
+    /// The server closes idle connections after 5s.
     Close5,
 }
 
 impl ServerName {
     pub(crate) const ALL: [Self; 2] = [Self::Keep, Self::Close5];
 
-    /// Its name in the case files.
+    /// The name of the server in the case files.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Keep => "keep",
@@ -56,7 +56,7 @@ impl Server {
     /// Starts the program; its files go to `directory`.
     ///
     /// # Errors
-    /// If it does not start, or does not report its addresses.
+    /// The server does not start, or does not report its addresses.
     pub(crate) fn start(
         program: &Path,
         name: ServerName,
@@ -92,7 +92,7 @@ impl Server {
     /// Checks that it is still running.
     ///
     /// # Errors
-    /// If it has exited. The results of programs that use it are then meaningless.
+    /// The server has exited. The results of programs that use it are then meaningless.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),

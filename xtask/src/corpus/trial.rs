@@ -38,7 +38,8 @@ impl Trial {
         trials
     }
 
-    /// Its name, unique among all runs: the case, the server, and the version if there are several.
+    /// The name of the trial, unique among all runs: the case, the server, and the version if there
+    /// are several.
     pub(crate) fn name(&self, version: Option<&str>) -> String {
         let server = self.server.map(ServerName::word);
         let words = [Some(self.case.name.as_str()), server, version];

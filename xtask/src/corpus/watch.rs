@@ -29,7 +29,7 @@ impl Tracer {
     /// Determines which thresholds the program has.
     ///
     /// # Errors
-    /// If it does not print its help.
+    /// The tracer does not print its help.
     pub(crate) fn new(program: PathBuf, access: Access, pace: &Pace) -> Result<Self> {
         let help = command::output(Command::new(&program).args(["audit", "--help-all"]))?;
         let thresholds = thresholds(&help, pace);
@@ -103,7 +103,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts it, and waits for its first snapshot.
+    /// Starts a tracer, and waits for its first snapshot.
     ///
     /// # Errors
     /// If there is none.
@@ -129,7 +129,7 @@ impl Watch {
     /// Checks that it is still running.
     ///
     /// # Errors
-    /// If it has exited.
+    /// The tracer has exited.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -140,7 +140,7 @@ impl Watch {
     /// Ends it as Ctrl-C does, and returns what it reported.
     ///
     /// # Errors
-    /// If it had already exited, or failed.
+    /// The tracer had already exited, or it failed.
     pub(crate) fn stop(mut self) -> Result<Record> {
         self.check()?;
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);

@@ -16,7 +16,7 @@ pub(crate) const NAME_AND_VERSION: &str = "bpf-linker 0.10.3";
 /// which need not be on the search path.
 ///
 /// # Errors
-/// If it is missing or has another version.
+/// The linker is missing or has another version.
 pub(crate) fn find() -> Result<PathBuf> {
     let installed = workspace::cargo_home().join("bin/bpf-linker");
     let linker = command::find("bpf-linker")

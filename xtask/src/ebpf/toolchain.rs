@@ -21,15 +21,15 @@ const LLVM_MAJOR: &str = "22";
 /// A compiler that can build BPF programs.
 #[derive(Clone, Debug)]
 pub(crate) struct Toolchain {
-    /// Its name for people.
+    /// The name of the toolchain for people.
     pub(crate) name: String,
     /// The version output of its rustc.
     pub(crate) version: String,
-    /// Its name in rustup, if it comes from rustup.
+    /// The name of the toolchain in rustup, if it comes from rustup.
     pub(crate) rustup_name: Option<&'static str>,
     /// The cargo that belongs to it.
     pub(crate) cargo: PathBuf,
-    /// Its rustc.
+    /// The compiler of the toolchain.
     pub(crate) rustc: PathBuf,
     /// The directory of the compiler's sources, with `library` in it.
     pub(crate) sources: PathBuf,
@@ -124,7 +124,7 @@ fn from_debian() -> Result<Toolchain> {
 /// The version of rustc.
 ///
 /// # Errors
-/// If its LLVM is not the one that the linker requires.
+/// The LLVM of the toolchain is not the one that the linker requires.
 fn version_with_right_llvm(rustc: &Path) -> Result<String> {
     let verbose = command::output(Command::new(rustc).arg("-vV"))?;
     let llvm = verbose.lines().find_map(|line| line.strip_prefix("LLVM version: "));

@@ -18,7 +18,7 @@ const DEADLINE_S: &str = "120";
 /// The golden pages of the report's own tests.
 const PAGES: [&str; 2] = ["page.html", "hostile.html"];
 
-/// Text that must not be in any of them.
+/// Text that must not be in any page.
 const HARMFUL: [&str; 3] = ["<script", "<img", "onerror=\"a()\">"];
 
 /// Markup that requests a file and runs a script. Added to a page, it must be detected.
@@ -64,7 +64,7 @@ pub(super) fn run() -> Result<Tally> {
 
 struct Browser {
     program: PathBuf,
-    /// For its profile, pages and screenshots.
+    /// The directory for the browser's profile, pages and screenshots.
     directory: PathBuf,
 }
 

@@ -94,7 +94,7 @@ pub(super) fn build(object: Option<&Path>) -> Result<Vec<Executable>> {
     build::executables(&mut cargo)
 }
 
-/// Whether `cargo test` runs it. It runs each measurement of a benchmark once.
+/// Whether `cargo test` runs this target. Of a benchmark, it runs each measurement once.
 fn is_test(executable: &Executable) -> bool {
     executable.is_test || executable.kind == Kind::Bench
 }

@@ -96,7 +96,7 @@ impl Step {
         self.to_possible_value().map(|it| it.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Its description.
+    /// The description of the step.
     pub(crate) fn description(self) -> String {
         let value = self.to_possible_value();
         value.and_then(|it| it.get_help().map(ToString::to_string)).unwrap_or_default()

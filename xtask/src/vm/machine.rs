@@ -20,7 +20,7 @@ pub(super) enum Accelerator {
 }
 
 impl Accelerator {
-    /// Its name for people.
+    /// The name of the machine for people.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Kvm => "KVM",
@@ -55,13 +55,13 @@ pub(super) struct Machine<'a> {
     /// The parts of its root file system.
     pub(super) archive: [&'a [u8]; 2],
     pub(super) accelerator: Accelerator,
-    /// Its time limit.
+    /// The time limit of the machine.
     pub(super) limit: Duration,
 }
 
 /// The results of a machine.
 pub(super) struct Output {
-    /// Its output, in the format of [`protocol`].
+    /// The output of the machine, in the format of [`protocol`].
     pub(super) report: String,
     /// Why it did not run all of its jobs; `None` if it did.
     pub(super) complaint: Option<String>,
@@ -71,7 +71,7 @@ impl Machine<'_> {
     /// Boots it and waits until it powers off.
     ///
     /// # Errors
-    /// If it cannot be started.
+    /// The machine cannot be started.
     pub(super) fn run(&self) -> Result<Output> {
         let _ = fs::remove_dir_all(&self.directory);
         fs::create_dir_all(&self.directory)?;
@@ -112,7 +112,7 @@ impl Machine<'_> {
         Ok(Output { report, complaint })
     }
 
-    /// Whether it powered off within the limit.
+    /// Whether the machine powered off within the limit.
     fn wait(&self, mut child: Child) -> Result<bool> {
         let end = Instant::now() + self.limit;
         while child.try_wait()?.is_none() {

@@ -16,7 +16,7 @@ const ACCEPTED_MAX: usize = 3;
 pub(crate) enum Kind {
     /// Nothing above *possible* at any time.
     Healthy,
-    /// Exactly the leaks that it reports.
+    /// Exactly the leaks that the twin itself reports.
     Twin,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Exhibit {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) file: PathBuf,
-    /// The first line of its comment.
+    /// The first line of the comment in the exhibit's file.
     pub(crate) what: String,
     /// Debian packages.
     pub(crate) packages: Vec<String>,
@@ -34,7 +34,7 @@ pub(crate) struct Exhibit {
     pub(crate) pip: Vec<String>,
     pub(crate) is_reduced: bool,
     pub(crate) is_short: bool,
-    /// Whether it has the function `accept`.
+    /// Whether the exhibit has the function `accept`.
     pub(crate) has_accepted: bool,
 }
 

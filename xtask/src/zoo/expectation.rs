@@ -74,7 +74,7 @@ impl Accepted {
     /// Parses the output of `accept`.
     ///
     /// # Errors
-    /// If it has no reason.
+    /// The line has no reason.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let (verdict, reason) =
             text.trim().split_once(' ').context("`accept` prints a verdict and a reason")?;

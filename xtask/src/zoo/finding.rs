@@ -50,14 +50,15 @@ pub(crate) struct Coverage {
 
 impl Document {
     /// # Errors
-    /// If it is not a document of tracer.
+    /// The text is not a document of tracer.
     pub(crate) fn parse(json: &str) -> Result<Self> {
         serde_json::from_str(json).context("tracer wrote something that is not a document")
     }
 }
 
 impl Finding {
-    /// Where its connections go, as `expect` writes it: the remote address, or `:` and the local port.
+    /// Where the connections of the finding go, as `expect` writes it: the remote address, or `:`
+    /// and the local port.
     pub(crate) fn destination(&self) -> String {
         match (&self.remote, self.local_port) {
             (Some(remote), _) => remote.clone(),
@@ -66,7 +67,7 @@ impl Finding {
         }
     }
 
-    /// Whether it is active.
+    /// Whether the finding is active.
     pub(crate) fn is_active(&self) -> bool {
         self.retracted_at.is_none()
     }

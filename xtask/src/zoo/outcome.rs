@@ -23,7 +23,7 @@ pub(crate) enum Outcome {
         /// The mistakes, as text.
         mistakes: Vec<String>,
     },
-    /// It did not run correctly.
+    /// The exhibit did not run correctly.
     Broken(String),
 }
 
@@ -32,14 +32,15 @@ pub(crate) enum Outcome {
 pub(crate) struct Leak {
     /// The first verdict of the line.
     pub(crate) verdict: String,
-    /// Time from the last event until it was first found live with the correct count, in seconds.
+    /// Time from the last event until the leak was first found live with the correct count, in
+    /// seconds.
     pub(crate) found_after_s: Option<f64>,
     /// At the end: live, audit, audit of one snapshot.
     pub(crate) at_end: [bool; 3],
 }
 
 impl Leak {
-    /// Whether it was found live, in time, and still at the end.
+    /// Whether the leak was found live, in time, and still at the end.
     pub(crate) fn is_found(&self, idle: Duration) -> bool {
         let within_s = (idle * FOUND_WITHIN).as_secs_f64();
         self.found_after_s.is_some_and(|after| after <= within_s) && self.at_end[0]

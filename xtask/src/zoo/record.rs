@@ -18,7 +18,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Its name.
+    /// The name of the source.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -45,7 +45,7 @@ pub(crate) struct Observations {
     pub(crate) all: Vec<Observation>,
     /// Whether there was a *possible* finding.
     pub(crate) was_possible: bool,
-    /// The *possible* findings of the watching tracer at its end.
+    /// The *possible* findings of the watching tracer when it ended.
     pub(crate) possible: Vec<Finding>,
 }
 
@@ -131,7 +131,7 @@ impl Record {
         self.add(source, now_s(), document.findings);
     }
 
-    /// Adds what the watching tracer had found at its end.
+    /// Adds what the watching tracer had found when it ended.
     pub(crate) fn add_end(&mut self, document: Document) {
         let Coverage { complete, sockets, snapshots } = document.coverage;
         (self.snapshots, self.is_complete) = (snapshots, complete);

@@ -41,7 +41,7 @@ pub(crate) struct JudgedExhibit {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) processes: usize,
-    /// Whether it had a *possible* finding.
+    /// Whether the exhibit had a *possible* finding.
     pub(crate) was_possible: bool,
     pub(crate) outcome: Outcome,
     /// Whether the first run had mistakes, and the exhibit was run again without the others.

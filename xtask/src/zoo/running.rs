@@ -23,7 +23,7 @@ const STARTING: Duration = Duration::from_mins(2);
 const BRIEF: Duration = Duration::from_secs(10);
 /// Longest wait for a `disturb` that has not returned.
 const DISTURBING: Duration = Duration::from_mins(1);
-/// Number of lines of its output that are shown after a failure.
+/// Number of lines of the exhibit's output that are shown after a failure.
 const SHOWN: usize = 15;
 
 /// The processes of an exhibit. They are killed when this is dropped.
@@ -37,10 +37,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts its supervisor, which waits for commands. `port` is its first one.
+    /// Starts the supervisor of the exhibit, which waits for commands. `port` is the first port that
+    /// the exhibit may use.
     ///
     /// # Errors
-    /// If its directory cannot be made, or its supervisor not started.
+    /// The directory of the exhibit cannot be made, or the supervisor cannot be started.
     pub(crate) fn new(
         exhibit: &Exhibit,
         port: u16,
@@ -112,10 +113,10 @@ impl Running {
         Ok(())
     }
 
-    /// Checks that it has not exited.
+    /// Checks that the supervisor has not exited.
     ///
     /// # Errors
-    /// If it has.
+    /// The supervisor has exited.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.supervisor.try_wait()? {
             None => Ok(()),
@@ -126,7 +127,7 @@ impl Running {
     /// What `expect` or `accept` prints.
     ///
     /// # Errors
-    /// If it fails.
+    /// The function fails.
     pub(crate) fn ask(&mut self, function: &str) -> Result<String> {
         self.finish_disturb(DISTURBING)?;
         self.call(function, BRIEF)?;
@@ -137,7 +138,7 @@ impl Running {
     /// When the last event of a twin happened, in seconds since the epoch.
     ///
     /// # Errors
-    /// If the twin has not written it, or not a number.
+    /// The twin has written no time, or something that is not a number.
     pub(crate) fn last_event(&self) -> Result<f64> {
         let text = fs::read_to_string(self.directory.join("last-event"));
         let text = text.context("the twin has not written the time of its last event")?;

@@ -16,7 +16,7 @@ use super::pace::Round;
 use super::record::{Record, Source};
 use crate::command;
 
-/// Longest wait for the header of its output.
+/// Longest wait for the header of the tracer's output.
 const START: Duration = Duration::from_mins(1);
 
 /// The reports so far of tracers that are still running.
@@ -81,7 +81,7 @@ impl Tracer {
         Ok(())
     }
 
-    /// What a recorded run had found at its end.
+    /// What a recorded run had found when it ended.
     fn replay(&self, recording: &Path) -> Result<Document> {
         let mut replay = Command::new(&self.program);
         replay.arg("replay").arg(recording).args(["--output", "json"]);
@@ -109,11 +109,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts it, and waits until it has loaded its programs. Its rows are added to the record
+    /// Starts a tracer, and waits until it has loaded its programs. Its rows are added to the record
     /// immediately, because the record must see the processes while they exist.
     ///
     /// # Errors
-    /// If it does not start.
+    /// The tracer does not start.
     pub(crate) fn start(tracer: Tracer, recording: PathBuf, record: &Shared) -> Result<Self> {
         let mut command = tracer.command(&[], "csv");
         command.arg("--record").arg(&recording);
@@ -128,10 +128,10 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Checks that it is still running.
+    /// Checks that the tracer is still running.
     ///
     /// # Errors
-    /// If it has exited.
+    /// The tracer has exited.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -139,10 +139,10 @@ impl Watch {
         }
     }
 
-    /// Ends it as Ctrl-C does, and adds what it had found to the record.
+    /// Ends the tracer as Ctrl-C does, and adds what it had found to the record.
     ///
     /// # Errors
-    /// If it had already exited, or failed.
+    /// The tracer had already exited, or it failed.
     pub(crate) fn stop(mut self) -> Result<()> {
         self.check()?;
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);

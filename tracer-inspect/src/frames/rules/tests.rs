@@ -6,7 +6,7 @@ fn frame<'a>(language: Language, function: &'a str, file: &'a str, module: &'a s
 }
 
 fn kind(rules: &Rules, language: Language, function: &str, file: &str) -> Kind {
-    rules.judge(&frame(language, function, file, "/opt/program")).kind
+    rules.classify(&frame(language, function, file, "/opt/program")).kind
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn libraries_are_distinguished_from_the_application() {
 #[test]
 fn a_rule_about_a_module_makes_its_symbols_unnecessary() {
     let rules = Rules::load(None).unwrap();
-    let kind = |path| rules.judge_module(path).map(|ruling| ruling.kind);
+    let kind = |path| rules.classify_module(path).map(|ruling| ruling.kind);
     assert_eq!(kind("/usr/lib/x86_64-linux-gnu/libc.so.6"), Some(Kind::Library));
     assert_eq!(kind("/usr/lib/libc.so.6 (deleted)"), Some(Kind::Library));
     assert_eq!(kind("/usr/bin/node"), Some(Kind::Engine));
@@ -73,9 +73,9 @@ fn a_rule_about_a_module_makes_its_symbols_unnecessary() {
     assert_eq!(kind("/usr/lib/libuv.so.1"), None, "its loop is known by name");
     assert_eq!(kind("/opt/program"), None);
     let in_loop = frame(Language::Native, "uv_run", "", "/usr/lib/libuv.so.1");
-    assert_eq!(rules.judge(&in_loop).kind, Kind::Loop);
+    assert_eq!(rules.classify(&in_loop).kind, Kind::Loop);
     let not_in_loop = frame(Language::Native, "anything", "", "/usr/lib/libuv.so.1");
-    assert_eq!(rules.judge(&not_in_loop).kind, Kind::Library);
+    assert_eq!(rules.classify(&not_in_loop).kind, Kind::Library);
 }
 
 #[test]
@@ -91,8 +91,9 @@ fn rules_of_a_file_come_first() {
     assert_eq!(go("net/http.Get"), Kind::Library);
     assert_eq!(go("github.com/acme/http.Get"), Kind::Library);
     // The rule may match functions of the module, so their names are needed.
-    assert_eq!(rules.judge_module("/usr/lib/libcurl.so.4"), None);
-    let curl = |function| rules.judge(&frame(Language::Native, function, "", "/lib/libcurl.so.4"));
+    assert_eq!(rules.classify_module("/usr/lib/libcurl.so.4"), None);
+    let curl =
+        |function| rules.classify(&frame(Language::Native, function, "", "/lib/libcurl.so.4"));
     assert_eq!(curl("acme_get").kind, Kind::Application);
     assert_eq!(curl("curl_easy_perform").kind, Kind::Library);
 }

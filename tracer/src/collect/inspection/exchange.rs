@@ -292,14 +292,14 @@ impl Exchange {
         Some(process)
     }
 
-    /// The process of the next request, if that is made for the second time.
+    /// The process of the next request, if this is the second attempt at the request.
     pub(super) fn next_second(&self) -> Option<ProcessKey> {
         let next = self.waiting.front().filter(|_| self.sent.is_empty())?;
         (next.attempt == Attempt::Second).then(|| next.task.process())
     }
 
     /// The worker that has failed on the next request cannot be killed, so the request is not made
-    /// again, as if two had failed.
+    /// again: it is treated as if two workers had failed on it.
     pub(super) fn next_hangs(&mut self, outcomes: &mut Vec<Outcome>) {
         if let Some(Waiting { task, .. }) = self.waiting.pop_front() {
             self.failed.insert_hanging(&task);

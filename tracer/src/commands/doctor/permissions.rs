@@ -21,8 +21,8 @@ pub(super) fn all() -> Vec<Check> {
         ),
         capability(
             Capability::CAP_DAC_READ_SEARCH,
-            "the readers of other users' processes are unknown, and accept tracepoints cannot be \
-             attached; without BPF programs, those processes are not visible",
+            "for other users' processes, readers of the kinds thread and epoll are unknown; accept \
+             tracepoints cannot be attached; without BPF programs, those processes are not visible",
         ),
     ];
     checks.extend(unprivileged_bpf());

@@ -21,15 +21,15 @@ pub(super) fn sentences(difference: &Difference) -> Vec<String> {
     let mut sentences = Vec::new();
     let not_observed = of_reason(|gap| *gap == Gap::ProcessNotObserved);
     if !not_observed.is_empty() {
-        let is_about = if selection.is_empty() {
+        let covered = if selection.is_empty() {
             format!("another host ({})", escape::visible(&after.host))
         } else {
             selection.clone()
         };
         sentences.push(format!(
-            "Not observed: {}. {file} is about {is_about}, and neither this process nor one of the \
-             same name that started later is part of that; make it again for the process that \
-             replaced it, or for the whole host.",
+            "Not observed: {}. {file} covers {covered}, which includes neither this process nor one \
+             of the same name that started later; make it again for the process that replaced it, \
+             or for the whole host.",
             names(&not_observed)
         ));
     }
@@ -55,7 +55,7 @@ pub(super) fn sentences(difference: &Difference) -> Vec<String> {
     let not_selected = of_reason(|gap| *gap == Gap::ConnectionsNotSelected);
     if !not_selected.is_empty() {
         sentences.push(format!(
-            "Not observed: {}. {file} is only about connections with {selection}; make it again \
+            "Not observed: {}. {file} covers only connections with {selection}; make it again \
              with the options of {}.",
             names(&not_selected),
             escape::visible(&difference.before.file),
@@ -64,7 +64,7 @@ pub(super) fn sentences(difference: &Difference) -> Vec<String> {
     let unknown = of_reason(|gap| *gap == Gap::ScopeUnknown);
     if !unknown.is_empty() {
         sentences.push(format!(
-            "Not observed: {}. {file} does not say which processes it is about, because an earlier \
+            "Not observed: {}. {file} does not say which processes it covers, because an earlier \
              version of tracer made it; make it again with this version.",
             names(&unknown)
         ));
@@ -209,7 +209,7 @@ mod tests {
             Some(selection),
             rows,
             &expect![[r#"
-            Not observed: python3[22630, 22631], r8\x1bgo[310]. b\x1b.json is about --pid 41,42 --children --container 45ef, and neither this process nor one of the same name that started later is part of that; make it again for the process that replaced it, or for the whole host.
+            Not observed: python3[22630, 22631], r8\x1bgo[310]. b\x1b.json covers --pid 41,42 --children --container 45ef, which includes neither this process nor one of the same name that started later; make it again for the process that replaced it, or for the whole host.
         "#]],
         );
         let many = (1..=7).map(|pid| row("api", &[pid], gap())).collect();
@@ -217,7 +217,7 @@ mod tests {
             Some(Selection::default()),
             many,
             &expect![[r#"
-            Not observed: api[1], api[2], api[3], api[4], api[5] and 2 more. b\x1b.json is about another host (web1), and neither this process nor one of the same name that started later is part of that; make it again for the process that replaced it, or for the whole host.
+            Not observed: api[1], api[2], api[3], api[4], api[5] and 2 more. b\x1b.json covers another host (web1), which includes neither this process nor one of the same name that started later; make it again for the process that replaced it, or for the whole host.
         "#]],
         );
     }
@@ -234,14 +234,14 @@ mod tests {
             Some(selection),
             vec![row("api", &[9], gap())],
             &expect![[r#"
-            Not observed: api[9]. b\x1b.json is only about connections with --remote-port 443,80 --remote 10.0.0.0/8; make it again with the options of a.json.
+            Not observed: api[9]. b\x1b.json covers only connections with --remote-port 443,80 --remote 10.0.0.0/8; make it again with the options of a.json.
         "#]],
         );
         check(
             None,
             vec![row("api", &[9], Some(Gap::ScopeUnknown))],
             &expect![[r#"
-            Not observed: api[9]. b\x1b.json does not say which processes it is about, because an earlier version of tracer made it; make it again with this version.
+            Not observed: api[9]. b\x1b.json does not say which processes it covers, because an earlier version of tracer made it; make it again with this version.
         "#]],
         );
     }

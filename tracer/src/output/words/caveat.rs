@@ -143,14 +143,13 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         ),
         Caveat::CleanedUp { alive_max } => format!(
             "the process has closed or used other idle or dead connections to this destination, as \
-             a pool does; at most {} may belong to that pool, because no more were alive at one \
-             time",
+             a pool does; so up to {} of these may belong to a pool (the most that were alive at \
+             one time)",
             grouped(*alive_max as u64)
         ),
         Caveat::AwaitsCollection { connections: count } => format!(
-            "other connections to this destination were closed in batches, as a garbage collector \
-             does; {} of those in this finding died after the latest batch, and the next one may \
-             close {}",
+            "a garbage collector seems to close connections to this destination in batches; {} of \
+             those in this finding died after the latest batch, and the next may close {}",
             grouped(*count as u64),
             if *count == 1 { "it" } else { "them" }
         ),
@@ -159,13 +158,13 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              raised to {count_min} for now"
         ),
         Caveat::Undecided { watch_ms } => format!(
-            "a connection pool after bursts of load looks the same; watching for about {} shows \
+            "a connection pool after bursts of load looks the same; watch for about {} to see \
              whether more connections accumulate",
             duration_ms(watch_for_ms(*watch_ms))
         ),
         Caveat::ShortSeries { lasted_ms, needed_ms, watch_ms } => format!(
-            "a burst of load looks the same until it has lasted {} (three times --idle); so far it \
-             has lasted {}, and watching for {} shows whether it goes on",
+            "a burst of load looks the same, but does not last {} (three times --idle); this has \
+             lasted {} so far; watch for {} to see whether it continues",
             duration_ms(*needed_ms),
             duration_ms(*lasted_ms),
             duration_ms(watch_for_ms(*watch_ms))
@@ -175,12 +174,13 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             argument(watch_for_ms(needed_ms.saturating_mul(2)))
         ),
         Caveat::CannotGrow => {
-            "the process is at its fd limit, so their number cannot grow, and watching for longer \
-             shows nothing new"
+            "the process is at its fd limit, so the number of connections cannot grow; watching for \
+             longer will not help"
                 .to_owned()
         }
         Caveat::AliveTogether { alive_max } => format!(
-            "up to {} to this destination were alive at one time: a pool that large looks the same",
+            "up to {} to this destination may have been in use at one time: a pool that large looks \
+             the same",
             some(*alive_max)
         ),
         Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => too_little_unread(

@@ -153,9 +153,8 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             grouped(*to as u64)
         ),
         Evidence::HalfClosedRose { windows, from, to } => format!(
-            "the number of connections that may be waiting for another peer to close rose from {} \
-             to {} in {windows} consecutive time windows, as it does when tunnels leak because one \
-             end never closes",
+            "connections that may be waiting for another peer to close rose from {} to {} over \
+             {windows} consecutive time windows; tunnels whose other end never closes leak like this",
             grouped(*from as u64),
             grouped(*to as u64)
         ),

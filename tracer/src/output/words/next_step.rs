@@ -63,7 +63,7 @@ pub(crate) fn next_step(finding: &Finding, options: &Options) -> String {
     confirm(finding, options).unwrap_or_else(|| remedy(finding.verdict).to_owned())
 }
 
-/// The fd limit of a process that has reached it, so that more watching shows nothing.
+/// The fd limit of a process that has reached it, so that watching for longer does not help.
 fn filled_limit(finding: &Finding) -> Option<u64> {
     let cannot_grow = finding.caveats.iter().any(|it| matches!(it, Caveat::CannotGrow));
     finding.evidence.iter().filter(|_| cannot_grow).find_map(|evidence| match evidence {
@@ -98,10 +98,11 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     let show = show_option(Confidence::Possible);
     if let Some(limit) = filled_limit(finding) {
         return Some(format!(
-            "The process is at its fd limit, so their number cannot grow. Save the evidence: sudo \
-             {tracer} audit --pid {pid} -o json{arguments} > FILE. Check that there is memory for \
-             more, and that the program does not use select(2); then raise the limit and run this \
-             again: sudo prlimit --pid {pid} --nofile={}:. A leak fills the new limit, too.",
+            "The process is at its fd limit, so the number of connections cannot grow. Save the \
+             evidence: sudo {tracer} audit --pid {pid} -o json{arguments} > FILE. Check that there \
+             is memory for more, and that the program does not use select(2); then raise the limit \
+             and run this again: sudo prlimit --pid {pid} --nofile={}:. A leak fills the new \
+             limit, too.",
             limit.saturating_mul(2)
         ));
     }

@@ -110,7 +110,7 @@ fn only_information() {
                 avoid such connections.
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots; 7 events lost.
-            Coverage is complete: later snapshots compensated for the loss.
+            Coverage is complete: later snapshots corrected the loss.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],

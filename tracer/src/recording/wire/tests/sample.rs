@@ -51,7 +51,7 @@ macro_rules! samples {
 
 samples! {
     bool: |next| next.next() % 2 == 1,
-    // A `u8` is one byte, other numbers from 128 on two.
+    // A `u8` is one byte; other numbers take two if they are 128 or more.
     u8: |next| 150 + next.next(),
     u16: |next| 150 + u16::from(next.next()),
     u32: |next| 150 + u32::from(next.next()),
