@@ -27,6 +27,7 @@ mod frame_variables;
 pub mod function_table;
 mod goroutine;
 mod goroutine_scan;
+mod heap;
 mod http_connection;
 mod http_objects;
 mod inspection;
@@ -72,6 +73,7 @@ use crate::{
         identity::is_running,
         maps::Mappings,
         memory::ProcessMemory,
+        pagemap::PageMap,
         pages::Pages,
         regular_file::{self, Place},
         socket_link,
@@ -276,7 +278,9 @@ fn inspect(
     let Opened { memory, bias } = Opened::open(pid, &program.executable, budget)?;
     let is_same = |asked: &Asked| socket_link::is_same(pid, asked);
     let layout = program.layout(file, budget);
-    let target = Target { memory: &memory, mappings: &mappings, bias };
+    // Without the page map, absent pages of the heap are read as well: the kernel maps zeros there.
+    let page_map = PageMap::open(pid).ok();
+    let target = Target { memory: &memory, mappings: &mappings, page_map: page_map.as_ref(), bias };
     let mut inspection =
         inspection::inspect(target, program, &layout, registrations, asked, &is_same);
     let limits = &mut inspection.limits;

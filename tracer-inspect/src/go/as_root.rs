@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "measurements are printed with --nocapture")]
 
 mod entries;
+mod heap;
 mod http_objects;
 mod offsets;
 mod program;

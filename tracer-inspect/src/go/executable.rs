@@ -94,6 +94,12 @@ impl Executable {
         })
     }
 
+    /// Whether an address is in a writable segment.
+    pub(super) fn is_data(&self, address: u64) -> bool {
+        let mut segments = self.segments.iter();
+        segments.any(|it| it.is_writable && (it.start..it.end).contains(&address))
+    }
+
     /// The file offset of an address; `None` if the file has no byte for it.
     pub fn file_offset(&self, address: u64) -> Option<u64> {
         let contains = |it: &&Segment| (it.start..it.file_end).contains(&address);

@@ -1,18 +1,19 @@
 //! Inspection of a Go process: the order of the steps, and which results are certain.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     thread,
     time::{Duration, Instant},
 };
 
-use tracer_core::{Asked, Goroutines, HttpConnection, HttpStage, Limit, Reader, ReaderFacts};
+use tracer_core::{Asked, Goroutines, Held, HttpConnection, HttpStage, Limit, Reader, ReaderFacts};
 
 use super::{
     follower::{Follower, WantedFds},
     frame_variables::FrameVariables,
     goroutine::Goroutine,
     goroutine_scan::{self, GoroutineScan},
+    heap::{self, Reachability},
     http_connection::Connection,
     layout::Layout,
     poll::{self, PollDescriptor, Waiting},
@@ -108,6 +109,8 @@ fn http_connections(
     let mut follower = Follower { pages: &mut pages, mappings, layout, wanted: &wanted };
     let variables = FrameVariables::find(&scan.read_loops, &mut follower);
     let first = connections(&scan.read_loops, &variables, &mut follower);
+    let reachable = reachable(target, &first, inputs, layout, scan);
+    log::debug!("heap: {reachable:?}");
     let references = references(target, &first, inputs, layout, scan, pages);
 
     // Read everything again, beginning with the goroutine.
@@ -139,7 +142,15 @@ fn http_connections(
     for (number, connection) in first {
         let same = second.remove(&connection.goroutine.address);
         let Some(connection) = same.filter(|second| *second == connection) else { continue };
-        let held = references.held(number, &connection);
+        let held = match reachable.get(&number) {
+            Some(Reachability::Dropped) => Held::Nobody,
+            Some(Reachability::Held(_)) => Held::Somebody,
+            // Without the heap, only the stacks say something.
+            Some(Reachability::Unknown) | None => match references.held(number, &connection) {
+                Held::Nobody => Held::Unknown,
+                held => held,
+            },
+        };
         let http = HttpConnection {
             stage: connection.stage,
             transport: connection.transport,
@@ -155,6 +166,25 @@ fn http_connections(
         confirmed.remove(&index);
     }
     confirmed
+}
+
+/// Who can reach the responses of connections waiting for their body to be read, by the heap.
+fn reachable(
+    target: Target<'_>,
+    connections: &[(usize, Connection)],
+    inputs: &mut ScanInputs,
+    layout: &Layout,
+    scan: &GoroutineScan,
+) -> BTreeMap<usize, Reachability> {
+    let waiting = connections
+        .iter()
+        .filter(|(_, connection)| connection.stage == HttpStage::AwaitingBody)
+        .filter_map(|(number, it)| Some((*number, it, scan.read_loops.get(*number)?)));
+    let waiting: Vec<_> = waiting.collect();
+    if waiting.is_empty() {
+        return BTreeMap::new();
+    }
+    heap::find(target, &waiting, inputs, layout, scan)
 }
 
 /// The goroutines that refer to the responses of connections waiting for their body to be read.

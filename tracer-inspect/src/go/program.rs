@@ -15,8 +15,9 @@ use super::{
     executable::{Executable, Segment},
     function_table::{FunctionTable, Header, MAGICS},
     goroutine::{Frame, Stack},
+    heap::{self, HeapRoots},
     layout::{self, Layout},
-    lines::{LineTables, Lines, stack_maps::FrameMap},
+    lines::{GoFrame, LineTables, Lines, stack_maps::FrameMap},
     target::Target,
 };
 use crate::{
@@ -58,6 +59,8 @@ pub(super) struct GoProgram {
     functions: Search<Functions>,
     /// The address of `runtime.allgs`, as in the file.
     all_goroutines: Search<u64>,
+    /// The heap.
+    heap: Search<HeapRoots>,
     /// The result of the search for hooked functions.
     entries: Option<Result<Entries, Limit>>,
 }
@@ -91,6 +94,8 @@ pub(super) struct ScanInputs<'a> {
     pub(super) functions: &'a mut Functions,
     /// The address of `runtime.allgs`, as in the file.
     pub(super) all_goroutines: u64,
+    /// The heap; `None` if it was not found.
+    pub(super) heap: Option<HeapRoots>,
 }
 
 /// The functions of a program, with caches of what was read about them.
@@ -98,6 +103,8 @@ pub(super) struct ScanInputs<'a> {
 pub(super) struct Functions {
     table: FunctionTable,
     lines: LineTables,
+    /// The address of `moduledata`, as in the file.
+    module: u64,
     /// The functions by code address.
     known: HashMap<u64, Function>,
     /// Whether a goroutine is a system goroutine, by the start of its function.
@@ -144,6 +151,7 @@ impl Program {
                 layout: None,
                 functions: Search::default(),
                 all_goroutines: Search::default(),
+                heap: Search::default(),
                 entries: None,
             }))
         })
@@ -186,7 +194,9 @@ impl GoProgram {
         let functions = functions(&mut self.functions, executable, target.memory, target.bias)?;
         let find = || all_goroutines(executable, &functions.table, layout, target);
         let all_goroutines = *self.all_goroutines.get(find).ok_or(Limit::GoroutineListMissing)?;
-        Ok(ScanInputs { functions, all_goroutines })
+        let find = || heap_roots(executable, functions, layout, target, all_goroutines);
+        let heap = self.heap.get(find).copied();
+        Ok(ScanInputs { functions, all_goroutines, heap })
     }
 
     /// The functions that the ledger hooks. `bias` is the load address minus the address in the
@@ -234,11 +244,11 @@ impl Functions {
         // the dynamic linker may relocate it; other segments are searched afterwards.
         let (writable, others): (Vec<Segment>, Vec<Segment>) =
             executable.segments.iter().partition(|segment| segment.is_writable);
-        let (module, text) = [writable, others].into_iter().find_map(|segments| {
+        let (address, module, text) = [writable, others].into_iter().find_map(|segments| {
             find_words(memory, &segments, bias, &[header.0]).into_iter().find_map(|address| {
                 let module = memory.read_one(address, layout::MODULE)?;
                 let text = header.1.text(&module)?;
-                Some((module, text))
+                Some((address, module, text))
             })
         })?;
         let minor = executable.minor_version;
@@ -247,6 +257,7 @@ impl Functions {
         Some(Self {
             table,
             lines,
+            module: address.wrapping_sub(bias),
             known: HashMap::new(),
             starts: HashMap::new(),
             maps: HashMap::new(),
@@ -308,6 +319,43 @@ impl Functions {
         })
     }
 
+    /// Whether a function with this prefix begins at an address of the process.
+    pub(super) fn is_entry_with_prefix(
+        &self,
+        pages: &mut Pages,
+        bias: u64,
+        address: u64,
+        prefix: &str,
+    ) -> bool {
+        let start = address.wrapping_sub(bias);
+        let number = self.table.function_at(start);
+        let number =
+            number.filter(|it| self.table.code(*it).is_some_and(|(first, _)| first == start));
+        number.and_then(|it| self.table.name_has_prefix(pages, bias, it, prefix)) == Some(true)
+    }
+
+    /// The name of the function that begins at an address of the process; `None` if none does.
+    pub(super) fn entry_name(&self, pages: &mut Pages, bias: u64, address: u64) -> Option<String> {
+        let start = address.wrapping_sub(bias);
+        let number = self.table.function_at(start)?;
+        if self.table.code(number)?.0 != start {
+            return None;
+        }
+        Some(self.calls(pages, bias, address, true)?.pop()?.function)
+    }
+
+    /// The calls at an address of the process, innermost first; `None` if it is not Go code.
+    pub(super) fn calls(
+        &self,
+        pages: &mut Pages,
+        bias: u64,
+        address: u64,
+        is_exact: bool,
+    ) -> Option<Vec<GoFrame>> {
+        let lines = Lines { functions: &self.table, tables: &self.lines };
+        lines.frames(pages, bias, address, is_exact).ok()?
+    }
+
     /// Whether a goroutine that began with the function at an address is a system goroutine, which
     /// `runtime.NumGoroutine` does not count. `None` if no function begins there.
     pub(super) fn is_system(&mut self, pages: &mut Pages, bias: u64, address: u64) -> Option<bool> {
@@ -347,19 +395,29 @@ fn all_goroutines(
     layout: &Layout,
     target: Target<'_>,
 ) -> Option<u64> {
-    let Target { memory, mappings, bias } = target;
+    let Target { memory, mappings, bias, .. } = target;
     let is_goroutines = |address: &u64| {
         let address = address.wrapping_add(bias);
         all_goroutines::is_plausible(memory, mappings, layout, address)
     };
-    let is_data = |address: &u64| {
-        let mut segments = executable.segments.iter();
-        segments.any(|it| it.is_writable && (it.start..it.end).contains(address))
-    };
     executable.all_goroutines.filter(is_goroutines).or_else(|| {
-        let operands = all_goroutines::operands(functions, memory, bias);
-        operands.into_iter().filter(is_data).find(is_goroutines)
+        let operands = all_goroutines::operands(functions, memory, bias, &["runtime.allgadd"]);
+        operands.into_iter().filter(|it| executable.is_data(*it)).find(is_goroutines)
     })
+}
+
+/// The heap of a program, found in the memory of a process.
+fn heap_roots(
+    executable: &Executable,
+    functions: &Functions,
+    layout: &Layout,
+    target: Target<'_>,
+    all_goroutines: u64,
+) -> Option<HeapRoots> {
+    let arenas = heap::find_arenas(executable, &functions.table, layout, target, all_goroutines)?;
+    let sanitizer = functions.table.find(target.memory, target.bias, &["runtime.asanunpoison"]);
+    let has_sanitizer = sanitizer.iter().any(Option::is_some);
+    Some(HeapRoots { arenas, module: functions.module, has_sanitizer })
 }
 
 /// The addresses of all aligned words with one of these values, up to the limits.

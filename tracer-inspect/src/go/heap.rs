@@ -1,0 +1,130 @@
+//! Who can still reach a response that `readLoop` waits for, by Go's heap.
+//!
+//! A response is dropped if nothing in the program but the machinery of its connection can reach it.
+//! There are two ways to see it. Its body was collected: its memory is free, or was given to another
+//! object. Or no live object, no global variable and no stack refers to the response, to its body or
+//! to an object between them. Nothing else says so: if a part of the heap could not be read, the
+//! layout is not known, or metadata were changing, the result is unknown.
+//!
+//! The program runs in the meantime. One that moves a response between a channel, a map and a stack
+//! can move it from a part that has not been searched to one that has. So a response is dropped only
+//! if several searches one after the other agree.
+
+mod family;
+mod holder;
+mod metadata;
+mod pass;
+mod pointer_map;
+mod search;
+mod targets;
+
+use std::{collections::BTreeMap, thread, time::Duration};
+
+use super::{
+    all_goroutines, executable::Executable, function_table::FunctionTable,
+    goroutine_scan::GoroutineScan, http_connection::Connection, layout::Layout,
+    program::ScanInputs, read_loop::ReadLoop, target::Target,
+};
+pub(super) use holder::Reachability;
+use metadata::Heap;
+use search::Search;
+
+use crate::process::memory::u64_at;
+
+/// Number of searches that have to agree, if they are cheap and if they are not, and the number of
+/// bytes searched by which they are cheap.
+const SEARCHES_CHEAP: usize = 3;
+const SEARCHES: usize = 2;
+const CHEAP_BYTES: u64 = 256 << 20;
+/// Time between two searches.
+const PAUSE: Duration = Duration::from_millis(3);
+/// Number of goroutines that must be in the heap, by which it is recognized.
+const KNOWN: u64 = 16;
+
+/// Functions of the runtime that use `mheap_.arenas`.
+const USERS: [&str; 4] =
+    ["runtime.findObject", "runtime.spanOfHeap", "runtime.inHeapOrStack", "runtime.wbBufFlush1"];
+
+/// Where a program has its heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeapRoots {
+    /// The address of `mheap_.arenas`, as in the file.
+    pub(super) arenas: u64,
+    /// The address of `moduledata`, as in the file.
+    pub(super) module: u64,
+    /// Whether the program was built with the address sanitizer, which makes objects larger.
+    pub(super) has_sanitizer: bool,
+}
+
+/// The connections that wait for a response to be read, each with its number.
+pub(super) type Waiting<'a> = [(usize, &'a Connection, &'a ReadLoop)];
+
+/// The address of `mheap_.arenas` as in the file, from the code of the runtime.
+pub(super) fn find_arenas(
+    executable: &Executable,
+    functions: &FunctionTable,
+    layout: &Layout,
+    target: Target<'_>,
+    all_goroutines: u64,
+) -> Option<u64> {
+    let known = known(target, all_goroutines)?;
+    let operands = all_goroutines::operands(functions, target.memory, target.bias, &USERS);
+    operands.into_iter().filter(|address| executable.is_data(*address)).find(|address| {
+        let address = address.wrapping_add(target.bias);
+        Heap::at(target.memory, &layout.heap, address, &known).is_some()
+    })
+}
+
+/// The addresses of some goroutines, which are objects of the heap.
+fn known(target: Target<'_>, all_goroutines: u64) -> Option<Vec<u64>> {
+    let list = all_goroutines.wrapping_add(target.bias);
+    let (start, length) = all_goroutines::list(target.memory, target.mappings, list)?;
+    let length = usize::try_from(8 * length.min(KNOWN)).ok()?;
+    let bytes = target.memory.read_one(start, length)?;
+    Some(bytes.chunks_exact(8).filter_map(|it| u64_at(it, 0)).collect())
+}
+
+/// Who can reach each response, by number. What is missing is unknown.
+pub(super) fn find(
+    target: Target<'_>,
+    waiting: &Waiting,
+    inputs: &mut ScanInputs,
+    layout: &Layout,
+    scan: &GoroutineScan,
+) -> BTreeMap<usize, Reachability> {
+    find_inner(target, waiting, inputs, layout, scan).unwrap_or_default()
+}
+
+fn find_inner(
+    target: Target<'_>,
+    waiting: &Waiting,
+    inputs: &mut ScanInputs,
+    layout: &Layout,
+    scan: &GoroutineScan,
+) -> Option<BTreeMap<usize, Reachability>> {
+    let roots = inputs.heap?;
+    let known = known(target, inputs.all_goroutines)?;
+    let mut results: BTreeMap<usize, Reachability> = BTreeMap::new();
+    let mut rest = waiting.to_vec();
+    let (mut number, mut needed) = (0, SEARCHES_CHEAP);
+    while number < needed && !rest.is_empty() {
+        if number > 0 {
+            thread::sleep(PAUSE);
+        }
+        let arenas = roots.arenas.wrapping_add(target.bias);
+        let addresses = Heap::at(target.memory, &layout.heap, arenas, &known)?;
+        let heap = Heap { memory: target.memory, layout: &layout.heap, addresses };
+        let mut search = Search::new(target, heap, roots, layout, scan);
+        for (number, found) in search.run(&rest, inputs) {
+            results.insert(number, found);
+        }
+        if search.bytes > CHEAP_BYTES {
+            needed = SEARCHES;
+        }
+        let is_dropped = |number: &usize| results.get(number) == Some(&Reachability::Dropped);
+        rest.retain(|(number, ..)| is_dropped(number));
+        number += 1;
+    }
+    // Nothing is dropped by a search that was cut short.
+    (!target.memory.budget().is_exceeded()).then_some(results)
+}
