@@ -139,12 +139,12 @@ fn http_connections(
     for (number, connection) in first {
         let same = second.remove(&connection.goroutine.address);
         let Some(connection) = same.filter(|second| *second == connection) else { continue };
-        let held = references.held(number, &connection);
+        let reachability = references.reachability(number, &connection);
         let http = HttpConnection {
             stage: connection.stage,
             transport: connection.transport,
             request: connection.description,
-            held,
+            reachability,
         };
         let index = connection.index;
         if confirmed.insert(index, (connection.goroutine.address, http)).is_some() {
