@@ -10,22 +10,26 @@
 //! can move it from a part that has not been searched to one that has. So a response is dropped only
 //! if several searches one after the other agree.
 
+mod collected;
 mod family;
 mod holder;
 mod metadata;
 mod pass;
 mod pointer_map;
+mod roots;
 mod search;
+mod specials;
 mod targets;
 
 use std::{collections::BTreeMap, thread, time::Duration};
+
+use tracer_core::Reachability;
 
 use super::{
     all_goroutines, executable::Executable, function_table::FunctionTable,
     goroutine_scan::GoroutineScan, http_connection::Connection, layout::Layout,
     program::ScanInputs, read_loop::ReadLoop, target::Target,
 };
-pub(super) use holder::Reachability;
 use metadata::Heap;
 use search::Search;
 

@@ -13,7 +13,7 @@
 
 use std::collections::HashSet;
 
-use tracer_core::Held;
+use tracer_core::Reachability;
 
 use super::{
     goroutine::{Goroutine, Stack},
@@ -45,14 +45,14 @@ pub(super) struct References {
 
 impl References {
     /// Whether a goroutine references the response of a connection.
-    pub(super) fn held(&self, number: usize, connection: &Connection) -> Held {
+    pub(super) fn reachability(&self, number: usize, connection: &Connection) -> Reachability {
         if self.connections.contains(&number) {
-            Held::Somebody
+            Reachability::Held(None)
         } else if self.is_complete && connection.request.is_some() {
-            Held::Nobody
+            Reachability::NotOnStack
         } else {
             // Without a request, a response may be referenced in ways that were not searched for.
-            Held::Unknown
+            Reachability::Unknown
         }
     }
 }

@@ -1,8 +1,13 @@
 //! Who can reach a response, by the heap of a real program, `tests/go/heap`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    path::Path,
+    time::Instant,
+};
 
-use tracer_core::{ConnectionId, Held};
+use tracer_core::{ConnectionId, Reachability};
 
 use super::{
     super::GoPrograms,
@@ -41,50 +46,72 @@ const HELD: [&str; 16] = [
     "moving=4",
 ];
 
-/// The result of each connection of each kind.
-fn inspect(running: &Running, programs: &mut GoPrograms) -> BTreeMap<String, Vec<Option<Held>>> {
-    let asked = running.asked();
-    let registrations = running.registrations();
-    let budget = Budget::default();
-    let inspection =
-        programs.inspect(running.process(), registrations.list(), &asked, &budget).unwrap();
-    assert_eq!((inspection.limits, budget.limit()), (Vec::new(), None));
-    let found: BTreeMap<_, _> = inspection.found.iter().map(|it| (it.id, it)).collect();
-    let of = |fd: &u32| {
-        let facts = found.get(&ConnectionId((*fd).into()));
-        facts.and_then(|it| it.http.as_ref()).map(|it| it.held)
+/// The result of each connection of each kind. A process whose heap grows while it is inspected may
+/// have to be inspected again.
+fn inspect(
+    running: &Running,
+    programs: &mut GoPrograms,
+) -> BTreeMap<String, Vec<Option<Reachability>>> {
+    let mut limits = Vec::new();
+    for _ in 0..5 {
+        let (asked, registrations) = (running.asked(), running.registrations());
+        let budget = Budget::default();
+        let inspection =
+            programs.inspect(running.process(), registrations.list(), &asked, &budget).unwrap();
+        if !inspection.limits.is_empty() || budget.limit().is_some() {
+            limits = inspection.limits;
+            continue;
+        }
+        let found: BTreeMap<_, _> = inspection.found.iter().map(|it| (it.id, it)).collect();
+        let of = |fd: &u32| {
+            let facts = found.get(&ConnectionId((*fd).into()));
+            facts.and_then(|it| it.http.as_ref()).map(|it| it.reachability.clone())
+        };
+        let kinds = running.kinds.iter();
+        return kinds.map(|(kind, fds)| (kind.clone(), fds.iter().map(of).collect())).collect();
+    }
+    panic!("{limits:?}");
+}
+
+fn name_of(argument: &str) -> String {
+    argument.split_once('=').unwrap().0.to_owned()
+}
+
+/// The holders of each kind, as text.
+fn holders(found: &BTreeMap<String, Vec<Option<Reachability>>>) -> String {
+    let text = |(kind, results): (&String, &Vec<Option<Reachability>>)| {
+        let holders = results.iter().map(|it| match it {
+            Some(Reachability::Held(Some(it))) => {
+                format!("{} {}", it.kind.name(), it.name.as_deref().unwrap_or("-"))
+            }
+            other => format!("{other:?}"),
+        });
+        let holders: BTreeSet<String> = holders.collect();
+        format!("  {kind}: {}\n", holders.into_iter().collect::<Vec<_>>().join("; "))
     };
-    let kinds = running.kinds.iter();
-    kinds.map(|(kind, fds)| (kind.clone(), fds.iter().map(of).collect())).collect()
+    found.iter().map(text).collect()
 }
 
 fn check(program: &Path, options: &[&str], name: &str) {
     let arguments: Vec<&str> = options.iter().chain(&DROPPED).chain(&HELD).copied().collect();
     let running = Running::start(program, &arguments);
     let mut programs = GoPrograms::default();
-    let name_of = |it: &&str| it.split_once('=').unwrap().0.to_owned();
-    let mut undecided: BTreeMap<String, usize> = BTreeMap::new();
+    let mut missing = Vec::new();
     for _ in 0..3 {
         let found = inspect(&running, &mut programs);
-        for kind in HELD.iter().map(name_of) {
-            let is_dropped = found[&kind].contains(&Some(Held::Nobody));
+        for kind in HELD.into_iter().map(name_of) {
+            let is_dropped = found[&kind].contains(&Some(Reachability::Dropped));
             assert!(!is_dropped, "{name} {options:?}: {kind}: {:?}", found[&kind]);
         }
-        undecided = DROPPED
-            .iter()
-            .map(name_of)
-            .map(|kind| {
-                let others = found[&kind].iter().filter(|it| **it != Some(Held::Nobody)).count();
-                (kind, others)
-            })
-            .filter(|(_, others)| *others > 0)
-            .collect();
-        println!("{name} {options:?}: {found:?}");
-        if undecided.is_empty() {
+        let is_found = |it: &Option<Reachability>| *it == Some(Reachability::Dropped);
+        let kinds = DROPPED.into_iter().map(name_of);
+        missing = kinds.filter(|kind| !found[kind].iter().all(is_found)).collect();
+        println!("{name} {options:?}\n{}", holders(&found));
+        if missing.is_empty() {
             break;
         }
     }
-    assert_eq!(undecided, BTreeMap::new(), "{name} {options:?}");
+    assert_eq!(missing, [""; 0], "{name} {options:?}");
 }
 
 fn build(go: &Path, directory: &Path, form: Form) -> std::path::PathBuf {
@@ -110,5 +137,68 @@ fn the_heap_is_found_in_every_form() {
     }
     for go in toolchain::toolchains() {
         check(&build(&go, directory.path(), STRIPPED), &[], &go.display().to_string());
+    }
+}
+
+/// Responses that are always somewhere, and never for long.
+#[test]
+fn a_moving_response_is_never_dropped() {
+    let directory = tempfile::tempdir().unwrap();
+    let rounds = number("TRACER_TEST_ROUNDS", 100);
+    for go in toolchain::toolchains() {
+        let program = build(&go, directory.path(), STRIPPED);
+        let running = Running::start(&program, &["-allocate", "moving=6", "dropped=3"]);
+        let mut programs = GoPrograms::default();
+        let (mut looks, mut held, mut dropped) = (0, 0, 0);
+        for _ in 0..rounds {
+            let found = inspect(&running, &mut programs);
+            for result in &found["moving"] {
+                assert_ne!(*result, Some(Reachability::Dropped), "{}", go.display());
+                held += usize::from(matches!(result, Some(Reachability::Held(_))));
+                looks += 1;
+            }
+            let is_dropped = |it: &&Option<Reachability>| **it == Some(Reachability::Dropped);
+            dropped += found["dropped"].iter().filter(is_dropped).count();
+        }
+        println!("{}: held {held} of {looks}, dropped {dropped} of {}", go.display(), 3 * rounds);
+        assert!(held * 2 > looks && dropped > 2 * rounds, "{}", go.display());
+    }
+}
+
+fn number(variable: &str, default: usize) -> usize {
+    env::var(variable).map_or(default, |it| it.parse().unwrap())
+}
+
+/// `TRACER_TEST_HEAP_OBJECTS=60000000` makes a heap of 4 GB.
+#[test]
+fn a_large_heap_is_searched_within_the_budget() {
+    let directory = tempfile::tempdir().unwrap();
+    let objects = format!("-objects={}", number("TRACER_TEST_HEAP_OBJECTS", 4_000_000));
+    for go in toolchain::toolchains() {
+        let program = build(&go, directory.path(), STRIPPED);
+        let arguments =
+            [&*objects, "-goroutines=50000", "-gc=1", "dropped=20", "length=20", "slice=20"];
+        let running = Running::start(&program, &arguments);
+        let (asked, registrations) = (running.asked(), running.registrations());
+        let budget = Budget::default();
+        let (begin, cpu) = (Instant::now(), crate::clock::cpu_time());
+        let inspection = GoPrograms::default()
+            .inspect(running.process(), registrations.list(), &asked, &budget)
+            .unwrap();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let peak = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+        println!(
+            "{}: {:?}, {:?} of CPU time, {} steps, {peak}",
+            go.display(),
+            begin.elapsed(),
+            crate::clock::cpu_time().saturating_sub(cpu),
+            budget.steps()
+        );
+        assert_eq!((inspection.limits, budget.limit()), (Vec::new(), None));
+        let found = inspection.found.iter().filter_map(|it| Some(&it.http.as_ref()?.reachability));
+        let found: Vec<_> = found.collect();
+        let dropped = found.iter().filter(|it| ***it == Reachability::Dropped).count();
+        let held = found.iter().filter(|it| matches!(it, Reachability::Held(_))).count();
+        assert_eq!((dropped, held), (40, 20), "{}", go.display());
     }
 }

@@ -34,6 +34,8 @@ const CAPTURED: u64 = 3;
 const OBJECTS_MAX: usize = 256;
 const DEPTH_MAX: usize = 6;
 const OBJECT_MAX: u64 = 512;
+/// Maximum number of objects that are followed from a response to what refers to it.
+const REACHED_MAX: usize = 512;
 
 /// Finds the objects of responses.
 pub(super) struct Families<'a, 'memory> {
@@ -150,12 +152,14 @@ impl Families<'_, '_> {
         for _ in 0..DEPTH_MAX {
             let mut next = Vec::new();
             for address in layer {
-                let Some(object) = self.object(address) else { continue };
+                let Some(object) = self.heap.object(address, self.mappings, self.pages) else {
+                    continue;
+                };
                 if object == last || seen.len() >= OBJECTS_MAX || !seen.insert(object) {
                     continue;
                 }
-                for word in self.words(object) {
-                    if let Some(target) = self.object(word) {
+                for word in self.heap.words(object, self.pages) {
+                    if let Some(target) = self.heap.object(word, self.mappings, self.pages) {
                         edges.push((object, target));
                         next.push(target);
                     }
@@ -176,24 +180,57 @@ impl Families<'_, '_> {
                 break;
             }
         }
-        let starts_there = self.object(first).is_some_and(|it| between.contains(&it));
+        let starts_there = self
+            .heap
+            .object(first, self.mappings, self.pages)
+            .is_some_and(|it| between.contains(&it));
         between.remove(&last);
         starts_there.then_some(between)
     }
+}
 
+impl Heap<'_> {
     /// The start of the object with pointers at an address.
-    fn object(&mut self, address: u64) -> Option<u64> {
-        if !address.is_multiple_of(8) || !self.mappings.is_heap(address) {
+    fn object(&self, address: u64, mappings: &Mappings, pages: &mut Pages) -> Option<u64> {
+        if !address.is_multiple_of(8) || !mappings.is_heap(address) {
             return None;
         }
-        let span = self.heap.span(address, self.pages)?;
+        let span = self.span(address, pages)?;
         if span.has_pointers() { span.object(address) } else { None }
     }
 
     /// The first words of an object.
-    fn words(&mut self, object: u64) -> Vec<u64> {
-        let size = self.heap.span(object, self.pages).map_or(0, |span| span.element);
+    fn words(&self, object: u64, pages: &mut Pages) -> Vec<u64> {
+        let size = self.span(object, pages).map_or(0, |span| span.element);
         let places = (0..size.min(OBJECT_MAX)).step_by(8);
-        places.filter_map(|offset| self.pages.word(object.checked_add(offset)?)).collect()
+        places.filter_map(|offset| pages.word(object.checked_add(offset)?)).collect()
+    }
+
+    /// Whether some objects lead to another one, within the limits.
+    pub(super) fn leads_to(
+        &self,
+        from: &BTreeSet<u64>,
+        to: u64,
+        mappings: &Mappings,
+        pages: &mut Pages,
+    ) -> bool {
+        let mut seen = from.clone();
+        let mut layer: Vec<u64> = from.iter().copied().collect();
+        for _ in 0..DEPTH_MAX {
+            let mut next = Vec::new();
+            for object in layer {
+                for word in self.words(object, pages) {
+                    let Some(target) = self.object(word, mappings, pages) else { continue };
+                    if target == to {
+                        return true;
+                    }
+                    if seen.len() < REACHED_MAX && seen.insert(target) {
+                        next.push(target);
+                    }
+                }
+            }
+            layer = next;
+        }
+        false
     }
 }

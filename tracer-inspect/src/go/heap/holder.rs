@@ -1,5 +1,7 @@
 //! What holds a response, in words of the program.
 
+use tracer_core::{HolderKind, ResponseHolder};
+
 use super::{
     super::{goroutine::Stack, program::Functions},
     metadata::{Heap, Span},
@@ -12,35 +14,6 @@ use crate::{
     process::pages::Pages,
 };
 
-/// Who can reach a response.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::go) enum Reachability {
-    #[default]
-    Unknown,
-    Dropped,
-    Held(Option<Box<Holder>>),
-}
-
-/// What holds a response.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::go) struct Holder {
-    pub(in crate::go) kind: HolderKind,
-    pub(in crate::go) name: Option<String>,
-}
-
-/// The kind of a holder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::go) enum HolderKind {
-    Goroutine,
-    Closure,
-    Channel,
-    Map,
-    Slice,
-    Timer,
-    Global,
-    Object,
-}
-
 /// Names holders.
 pub(super) struct Names<'a, 'memory> {
     pub(super) functions: &'a mut Functions,
@@ -50,7 +23,7 @@ pub(super) struct Names<'a, 'memory> {
 
 impl Names<'_, '_> {
     /// A goroutine, by the innermost frame of the application on its stack.
-    pub(super) fn goroutine(&mut self, stack: &Stack, rules: &Rules) -> Holder {
+    pub(super) fn goroutine(&mut self, stack: &Stack, rules: &Rules) -> ResponseHolder {
         let mut name = None;
         'frames: for (number, frame) in stack.frames().iter().enumerate() {
             let calls = self.functions.calls(self.pages, self.bias, frame.pc, number == 0);
@@ -70,18 +43,31 @@ impl Names<'_, '_> {
                 }
             }
         }
-        Holder { kind: HolderKind::Goroutine, name }
+        // The frames of a goroutine that is running are not known.
+        let start = stack.goroutine.function;
+        let name = name.or_else(|| self.functions.entry_name(self.pages, self.bias, start));
+        ResponseHolder { kind: HolderKind::Goroutine, name: name.and_then(shortened) }
     }
 
     /// An object of the heap.
-    pub(super) fn object(&mut self, heap: &Heap, span: &Span, object: u64) -> Holder {
+    pub(super) fn object(&mut self, heap: &Heap, span: &Span, object: u64) -> ResponseHolder {
         let mut pages = Pages::new(heap.memory);
         let first = pages.word(object);
         let closure = first.and_then(|code| self.functions.entry_name(&mut pages, self.bias, code));
         if let Some(name) = closure {
-            return Holder { kind: HolderKind::Closure, name: Some(name) };
+            return ResponseHolder { kind: HolderKind::Closure, name: shortened(name) };
         }
         let _ = span;
-        Holder { kind: HolderKind::Object, name: None }
+        ResponseHolder { kind: HolderKind::Object, name: None }
     }
 }
+
+/// A name that is not too long to be shown, and not empty.
+pub(super) fn shortened(mut name: String) -> Option<String> {
+    if let Some((end, _)) = name.char_indices().find(|(at, it)| at + it.len_utf8() > NAME_MAX) {
+        name.truncate(end);
+    }
+    (!name.is_empty()).then_some(name)
+}
+
+const NAME_MAX: usize = ResponseHolder::NAME_MAX;

@@ -8,12 +8,9 @@
 
 use std::{thread, time::Duration};
 
-use super::super::layout::{
-    Layout,
-    heap::{
-        ARENA_INLINE_MARKS, HeapLayout, INLINE_MARKS, INLINE_MARKS_BITS, SPAN, SPAN_FREE_INDEX,
-        SPAN_PAGES, SPAN_START, SPECIAL_NEXT, SPECIAL_OFFSET,
-    },
+use super::super::layout::heap::{
+    ARENA_INLINE_MARKS, HeapLayout, INLINE_MARKS, INLINE_MARKS_BITS, SPAN, SPAN_FREE_INDEX,
+    SPAN_PAGES, SPAN_START,
 };
 use crate::process::{
     memory::{Memory, u32_at, u64_at},
@@ -34,9 +31,6 @@ const ARENAS: u64 = 1 << 22;
 const TRIES: usize = 5;
 /// Time between those attempts.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Maximum number of specials of a span that are followed.
-const SPECIALS_MAX: usize = 4096;
-
 /// Where the metadata are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::go) struct HeapAddresses {
@@ -86,18 +80,6 @@ pub(super) enum Slot {
     New,
     /// The metadata changed while they were read.
     Unknown,
-}
-
-impl Slot {
-    /// Whether the program may still refer to it.
-    pub(super) const fn is_alive(self) -> bool {
-        matches!(self, Self::Marked | Self::New)
-    }
-
-    /// Whether the program has no reference to it.
-    pub(super) const fn is_gone(self) -> bool {
-        matches!(self, Self::Free | Self::Dead)
-    }
 }
 
 impl Span {
@@ -312,30 +294,4 @@ impl Heap<'_> {
             _ => None,
         }
     }
-
-    /// Whether something is attached to an object: a finalizer or cleanup, which may still use it,
-    /// a weak pointer, or a sample of the memory profile. `true` if it is unknown.
-    pub(super) fn has_special(&self, span: &Span, object: u64) -> bool {
-        let mut pages = Pages::new(self.memory);
-        let mut next = span.specials;
-        for _ in 0..SPECIALS_MAX {
-            if next == 0 {
-                return false;
-            }
-            let word = |pages: &mut Pages, offset| pages.word(next.checked_add(offset)?);
-            let Some(offset) = word(&mut pages, SPECIAL_OFFSET) else { return true };
-            let place = span.start + (offset & 0xffff);
-            if (object..object.saturating_add(span.element)).contains(&place) {
-                return true;
-            }
-            let Some(following) = word(&mut pages, SPECIAL_NEXT) else { return true };
-            next = following;
-        }
-        true
-    }
-}
-
-/// The layout of the heap, by that of the program.
-pub(super) const fn heap_layout(layout: &Layout) -> &HeapLayout {
-    &layout.heap
 }

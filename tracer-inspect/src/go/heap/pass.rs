@@ -9,12 +9,7 @@ use super::{
     metadata::{ARENA, ARENA_PAGES, Heap, Span},
     targets::Targets,
 };
-use crate::process::{
-    maps::Mappings,
-    memory::{Memory, u64_at},
-    pagemap::PageMap,
-    pages::Pages,
-};
+use crate::process::{maps::Mappings, memory::Memory, pagemap::PageMap, pages::Pages};
 
 /// Maximum number of arenas of a process: 1 TiB of heap.
 const ARENAS_MAX: usize = 1 << 14;
@@ -182,9 +177,4 @@ fn in_use(address: u64, bytes: &[u8], layout: &HeapLayout) -> Result<Option<Span
 pub(super) fn span_at(spans: &[Span], place: u64) -> Option<&Span> {
     let after = spans.partition_point(|span| span.start <= place);
     spans.get(after.checked_sub(1)?).filter(|span| span.contains(place))
-}
-
-/// The word at an offset of an object, now.
-pub(super) fn word_now(memory: &dyn Memory, address: u64) -> Option<u64> {
-    u64_at(&memory.read_one(address, 8)?, 0)
 }

@@ -1,53 +1,76 @@
 //! One search of the whole heap for whatever refers to a number of responses.
+//!
+//! An object that refers to a response may itself be garbage, or be reachable only through the
+//! response. So what refers to such an object is searched as well, in a further pass for all
+//! responses together, up to a number of passes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use tracer_core::{HolderKind, Reachability, ResponseHolder};
 
 use super::{
-    super::{
-        goroutine_scan::{GoroutineScan, Listed, goroutines},
-        layout::{
-            Layout,
-            heap::{MODULE_DATA, MODULE_DATA_END, MODULE_ZEROED, MODULE_ZEROED_END, SPAN},
-        },
-        program::ScanInputs,
-        stacks::{Batches, stacks},
-        target::Target,
-    },
     HeapRoots, Waiting,
-    family::Families,
-    holder::{Holder, HolderKind, Names, Reachability},
+    holder::Names,
     metadata::{Heap, Slot, Span},
     pass::{Ended, Match, Resident, arenas, span_at, spans},
     targets::Targets,
 };
 use crate::{
-    frames::rules::Rules,
-    process::{memory::u64_at, pages::Pages},
+    go::{
+        goroutine_scan::GoroutineScan,
+        layout::{Layout, heap::SPAN},
+        program::ScanInputs,
+        target::Target,
+    },
+    process::pages::Pages,
 };
 
 /// Maximum number of bytes searched: 16 GiB.
 const SEARCHED_MAX: u64 = 16 << 30;
-/// Size of `bodyEOFSignal`, and the largest size of a function that captured its channel, in bytes.
-const BODY: u64 = 64;
-const CLOSURE_MAX: u64 = 128;
+/// Number of bytes searched after which there is no further pass.
+const FURTHER_MAX: u64 = 2 << 30;
+/// Maximum number of passes.
+const PASSES: usize = 5;
+/// Maximum number of objects of which is found out whether a response leads to them, and the largest
+/// size of such an object.
+const REACHED_MAX: usize = 256;
+const REACHED_SIZE: u64 = 512;
 
 /// The objects of each response, by start, with their ends.
-type Objects = BTreeMap<usize, BTreeMap<u64, u64>>;
+pub(super) type Objects = BTreeMap<usize, BTreeMap<u64, u64>>;
+
+/// An object that refers to a response and may be garbage.
+#[derive(Clone, Debug)]
+struct Doubtful {
+    /// The objects by which it refers to the response: their ends by their starts.
+    objects: BTreeMap<u64, u64>,
+    /// The first one.
+    holder: ResponseHolder,
+}
 
 /// A search.
 pub(super) struct Search<'a> {
-    target: Target<'a>,
-    heap: Heap<'a>,
-    roots: HeapRoots,
-    layout: &'a Layout,
+    pub(super) target: Target<'a>,
+    pub(super) heap: Heap<'a>,
+    pub(super) roots: HeapRoots,
+    pub(super) layout: &'a Layout,
     /// The goroutines of connections that wait: their stacks hold no responses for the program.
-    machinery: HashSet<(u64, u64)>,
-    resident: Resident<'a>,
+    pub(super) machinery: HashSet<(u64, u64)>,
+    pub(super) resident: Resident<'a>,
     /// Number of bytes searched so far.
     pub(super) bytes: u64,
-    found: BTreeMap<usize, Reachability>,
-    /// Responses to which something refers that may or may not be alive.
-    doubtful: HashSet<usize>,
+    pub(super) found: BTreeMap<usize, Reachability>,
+    /// Responses to which something refers that was changing.
+    changing: HashSet<usize>,
+    /// The objects of each response, and those that refer to them and may be garbage.
+    own: BTreeMap<usize, BTreeSet<u64>>,
+    /// What was added to these in the current pass.
+    doubtful: BTreeMap<usize, Doubtful>,
+    /// The first holder of a response that may be garbage.
+    first: BTreeMap<usize, ResponseHolder>,
+    /// Whether there may be another pass.
+    may_continue: bool,
+    reached: usize,
 }
 
 impl<'a> Search<'a> {
@@ -69,7 +92,12 @@ impl<'a> Search<'a> {
             resident: Resident { memory: target.memory, page_map: target.page_map },
             bytes: 0,
             found: BTreeMap::new(),
-            doubtful: HashSet::new(),
+            changing: HashSet::new(),
+            own: BTreeMap::new(),
+            doubtful: BTreeMap::new(),
+            first: BTreeMap::new(),
+            may_continue: true,
+            reached: 0,
         }
     }
 
@@ -80,136 +108,89 @@ impl<'a> Search<'a> {
         inputs: &mut ScanInputs,
     ) -> BTreeMap<usize, Reachability> {
         let objects = self.objects(waiting, inputs);
-        let ended = self.search(&objects, inputs);
-        let is_complete = ended.is_ok() && !self.target.memory.budget().is_exceeded();
         for (number, objects) in &objects {
-            if self.found.contains_key(number) {
+            self.own.insert(*number, objects.keys().copied().collect());
+        }
+        let mut wanted = objects.clone();
+        for number in 1..=PASSES {
+            self.may_continue = number < PASSES && self.bytes < FURTHER_MAX;
+            let ended = self.pass(&wanted, inputs);
+            if ended == Err(Ended::Incomplete) || self.target.memory.budget().is_exceeded() {
+                self.changing.extend(wanted.keys());
+            }
+            let doubtful = std::mem::take(&mut self.doubtful);
+            wanted.clear();
+            for (number, doubtful) in doubtful {
+                if self.is_wanted(number) && !self.changing.contains(&number) {
+                    self.own.entry(number).or_default().extend(doubtful.objects.keys());
+                    self.first.entry(number).or_insert(doubtful.holder);
+                    wanted.insert(number, doubtful.objects);
+                }
+            }
+            if wanted.is_empty() {
+                break;
+            }
+        }
+        for (number, objects) in &objects {
+            if !self.is_wanted(*number) {
                 continue;
             }
-            let is_dropped =
-                is_complete && !self.doubtful.contains(number) && !self.has_specials(objects);
+            let is_dropped = !self.changing.contains(number) && !self.has_specials(objects);
             let result = if is_dropped { Reachability::Dropped } else { Reachability::Unknown };
             self.found.insert(*number, result);
         }
         std::mem::take(&mut self.found)
     }
 
-    /// The objects of each response that has not been collected.
-    fn objects(&mut self, waiting: &Waiting, inputs: &mut ScanInputs) -> Objects {
-        let mut objects = Objects::new();
-        let mut missing = BTreeMap::new();
-        let mut pages = Pages::new(self.target.memory);
-        let mut families = Families {
-            heap: self.heap,
-            mappings: self.target.mappings,
-            functions: inputs.functions,
-            pages: &mut pages,
-            bias: self.target.bias,
-        };
-        for (number, _, read_loop) in waiting {
-            let Some(channel) = families.channel(read_loop) else {
-                log::debug!("heap: no channel of goroutine {}", read_loop.goroutine.id);
-                continue;
-            };
-            match families.body_in_frame(read_loop, channel) {
-                Some(body) => {
-                    let own = || families.objects(read_loop, body);
-                    self.found.extend(add(&self.heap, body, *number, own, &mut objects));
-                }
-                None => {
-                    missing.insert(channel, (*number, *read_loop));
-                }
-            }
-        }
-        // With the sanitizer, objects are larger, so a body could be overlooked.
-        if missing.is_empty() || self.roots.has_sanitizer {
-            return objects;
-        }
-        let channels: Vec<u64> = missing.keys().copied().collect();
-        let Ok(bodies) = self.bodies(&channels, inputs) else { return objects };
-        let mut pages = Pages::new(self.target.memory);
-        let mut families = Families {
-            heap: self.heap,
-            mappings: self.target.mappings,
-            functions: inputs.functions,
-            pages: &mut pages,
-            bias: self.target.bias,
-        };
-        for (channel, (number, read_loop)) in missing {
-            let own = bodies.iter().copied().filter(|it| families.is_body_of(*it, channel));
-            let own: Vec<u64> = own.collect();
-            let mut is_known = true;
-            let mut alive = Vec::new();
-            for body in own {
-                match self.heap.slot(body).0 {
-                    Slot::Unknown => is_known = false,
-                    slot if slot.is_alive() => alive.push(body),
-                    _ => {}
-                }
-            }
-            match *alive {
-                // No object of the heap is its body.
-                [] if is_known => {
-                    self.found.insert(number, Reachability::Dropped);
-                }
-                [body] if is_known => {
-                    objects.extend(families.objects(read_loop, body).map(|it| (number, it)));
-                }
-                _ => {}
-            }
-        }
-        objects
-    }
-
-    /// The addresses at which there is a `bodyEOFSignal` for one of these channels, or what is left
-    /// of one.
+    /// One pass for references to these objects. Once each response is held by something, it ends.
     ///
     /// # Errors
-    /// Not all of the heap could be searched.
-    fn bodies(&mut self, channels: &[u64], inputs: &mut ScanInputs) -> Result<Vec<u64>, Ended> {
-        let ends = |addresses: &[u64], size: u64| {
-            addresses.iter().map(|it| (*it, it.saturating_add(size))).collect()
-        };
-        let closures =
-            self.referrers(&ends(channels, 8), |span| span.element <= CLOSURE_MAX, inputs)?;
-        if closures.is_empty() {
-            return Ok(Vec::new());
+    /// The pass ended early.
+    fn pass(&mut self, objects: &Objects, inputs: &mut ScanInputs) -> Result<(), Ended> {
+        if objects.is_empty() {
+            return Ok(());
         }
-        self.referrers(&ends(&closures, 8), |span| span.element == BODY, inputs)
-    }
-
-    /// The objects of some spans that refer to one of these, alive or not.
-    fn referrers(
-        &mut self,
-        objects: &BTreeMap<u64, u64>,
-        is_searched: impl Fn(&Span) -> bool,
-        inputs: &ScanInputs,
-    ) -> Result<Vec<u64>, Ended> {
-        let _ = inputs;
         let budget = self.target.memory.budget();
-        let targets = Targets::of([(0, objects)].into_iter(), budget).ok_or(Ended::Incomplete)?;
-        let mut found = Vec::new();
+        let all = objects.iter().map(|(number, objects)| (*number, objects));
+        let targets = Targets::of(all, budget).ok_or(Ended::Incomplete)?;
         let resident = self.resident;
+        self.search_globals(&targets, objects)?;
+        self.search_stacks(&targets, objects, inputs)?;
         self.each_arena(|this, spans| {
-            let some = spans.iter().filter(|span| span.has_pointers() && is_searched(span));
+            this.search_specials(&targets, spans)?;
+            let some = spans.iter().filter(|span| span.has_pointers());
             let ranges: Vec<_> = some.map(|span| (span.start, span.size())).collect();
             this.count(&ranges)?;
             resident.search(ranges.into_iter(), &targets, |matches| {
                 for it in matches {
-                    let object = span_at(spans, it.place).and_then(|span| span.object(it.place));
-                    budget.spend_bytes(16).ok_or(Ended::Incomplete)?;
-                    found.extend(object);
+                    this.add_object(*it, spans, &targets, inputs);
                 }
-                Ok(())
+                this.is_open(objects)
             })
+        })
+    }
+
+    /// Searches what is attached to objects.
+    ///
+    /// # Errors
+    /// It could not be searched completely.
+    fn search_specials(&mut self, targets: &Targets, spans: &[Span]) -> Result<(), Ended> {
+        let mut numbers = BTreeSet::new();
+        self.heap.words_of_specials(spans, |word| {
+            if targets.may_contain(word) {
+                numbers.extend(targets.owners(word).into_iter().flatten());
+            }
         })?;
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
+        let holder = ResponseHolder { kind: HolderKind::Object, name: None };
+        self.add_held(numbers.into_iter(), &holder);
+        Ok(())
     }
 
     /// Calls a function with the spans in use of each arena.
-    fn each_arena(
+    ///
+    /// # Errors
+    /// The metadata could not be read, or the function ended the search.
+    pub(super) fn each_arena(
         &mut self,
         mut call: impl FnMut(&mut Self, &[Span]) -> Result<(), Ended>,
     ) -> Result<(), Ended> {
@@ -227,48 +208,38 @@ impl<'a> Search<'a> {
     }
 
     /// Counts the bytes of these ranges.
-    fn count(&mut self, ranges: &[(u64, u64)]) -> Result<(), Ended> {
-        self.bytes += ranges.iter().map(|(_, length)| length).sum::<u64>();
+    ///
+    /// # Errors
+    /// Too many were searched.
+    pub(super) fn count(&mut self, ranges: &[(u64, u64)]) -> Result<(), Ended> {
+        let added = ranges.iter().fold(0_u64, |sum, (_, length)| sum.saturating_add(*length));
+        self.bytes = self.bytes.saturating_add(added);
         if self.bytes > SEARCHED_MAX { Err(Ended::Incomplete) } else { Ok(()) }
     }
 
-    /// Searches for references to these objects. Once each response is held by something, the
-    /// search ends.
-    ///
-    /// # Errors
-    /// The search ended early.
-    fn search(&mut self, objects: &Objects, inputs: &mut ScanInputs) -> Result<(), Ended> {
-        if objects.is_empty() {
-            return Ok(());
-        }
-        let budget = self.target.memory.budget();
-        let all = objects.iter().map(|(number, objects)| (*number, objects));
-        let targets = Targets::of(all, budget).ok_or(Ended::Incomplete)?;
-        let resident = self.resident;
-        self.search_globals(&targets, objects, inputs)?;
-        self.search_stacks(&targets, objects, inputs)?;
-        self.each_arena(|this, spans| {
-            let some = spans.iter().filter(|span| span.has_pointers());
-            let ranges: Vec<_> = some.map(|span| (span.start, span.size())).collect();
-            this.count(&ranges)?;
-            resident.search(ranges.into_iter(), &targets, |matches| {
-                for it in matches {
-                    this.add_object(*it, spans, &targets, inputs);
-                }
-                this.is_open(objects)
-            })
-        })
+    /// Whether it is not known yet what holds a response.
+    pub(super) fn is_wanted(&self, number: usize) -> bool {
+        !self.found.contains_key(&number)
     }
 
     /// An error if each response is held.
-    fn is_open(&self, objects: &Objects) -> Result<(), Ended> {
-        let is_open = objects.keys().any(|it| !self.found.contains_key(it));
+    ///
+    /// # Errors
+    /// That is so.
+    pub(super) fn is_open(&self, objects: &Objects) -> Result<(), Ended> {
+        let is_open = objects.keys().any(|it| self.is_wanted(*it));
         if is_open { Ok(()) } else { Err(Ended::Enough) }
     }
 
-    /// Adds what holds a response, unless something else is known to.
-    fn add(&mut self, numbers: impl Iterator<Item = usize>, holder: &Holder) {
+    /// Adds what holds a response, unless something else is known to. If the reference is to an
+    /// object that holds the response, that one is named.
+    pub(super) fn add_held(
+        &mut self,
+        numbers: impl Iterator<Item = usize>,
+        holder: &ResponseHolder,
+    ) {
         for number in numbers {
+            let holder = self.first.get(&number).unwrap_or(holder);
             let held = || Reachability::Held(Some(Box::new(holder.clone())));
             self.found.entry(number).or_insert_with(held);
         }
@@ -286,114 +257,57 @@ impl<'a> Search<'a> {
         let (Some(object), Some(owners)) = (span.object(place), targets.owners(word)) else {
             return;
         };
+        let is_own = |number: &usize| {
+            let is_in = |own: &BTreeSet<u64>| own.contains(&object);
+            let doubtful = self.doubtful.get(number);
+            self.own.get(number).is_some_and(is_in)
+                || doubtful.is_some_and(|it| it.objects.contains_key(&object))
+        };
         let others = owners.iter().copied();
-        let others = others
-            .filter(|number| !targets.is_of(object, *number) && !self.found.contains_key(number));
+        let others = others.filter(|number| self.is_wanted(*number) && !is_own(number));
         let others: Vec<usize> = others.collect();
         if others.is_empty() {
             return;
         }
-        // Both may have changed since it was cached.
+        // Both may have changed since the span was read.
         let mut pages = Pages::new(self.target.memory);
         if !self.heap.is_pointer(span, place, &mut pages) {
             return;
         }
         let (slot, now) = self.heap.slot(object);
-        match (slot, now) {
-            (slot, Some(span)) if slot.is_alive() => {
-                let bias = self.target.bias;
-                let mut names = Names { functions: inputs.functions, pages: &mut pages, bias };
-                let holder = names.object(&self.heap, &span, object);
-                self.add(others.into_iter(), &holder);
+        let now = match (slot, now) {
+            (Slot::Marked | Slot::New, Some(now)) => now,
+            (Slot::Free | Slot::Dead, _) => return,
+            _ => {
+                self.changing.extend(others);
+                return;
             }
-            (slot, _) if slot.is_gone() => {}
-            _ => self.doubtful.extend(others),
-        }
-    }
-
-    /// Searches the variables of packages.
-    fn search_globals(
-        &mut self,
-        targets: &Targets,
-        objects: &Objects,
-        inputs: &ScanInputs,
-    ) -> Result<(), Ended> {
-        let _ = inputs;
-        let ranges = self.globals().ok_or(Ended::Incomplete)?;
-        self.count(&ranges)?;
-        let resident = self.resident;
-        resident.search(ranges.into_iter(), targets, |matches| {
-            for it in matches {
-                let holder = Holder { kind: HolderKind::Global, name: None };
-                let owners = targets.owners(it.word).into_iter().flatten().copied();
-                self.add(owners, &holder);
-            }
-            self.is_open(objects)
-        })
-    }
-
-    /// The addresses and lengths of the variables with pointers. `None` if the program has several
-    /// modules (plugins, shared libraries), whose variables are not known.
-    fn globals(&self) -> Option<Vec<(u64, u64)>> {
-        let module = self.roots.module.wrapping_add(self.target.bias);
-        let next = module.checked_add(self.layout.heap.module_next)?;
-        if u64_at(&self.target.memory.read_one(next, 8)?, 0)? != 0 {
-            return None;
-        }
-        let bytes = self.target.memory.read_one(module, MODULE_ZEROED_END + 8)?;
-        let range = |start: usize, end: usize| {
-            let (start, end) = (u64_at(&bytes, start)?, u64_at(&bytes, end)?);
-            let start = start.checked_next_multiple_of(8)?;
-            Some((start, end.checked_sub(start)?))
         };
-        Some(vec![range(MODULE_DATA, MODULE_DATA_END)?, range(MODULE_ZEROED, MODULE_ZEROED_END)?])
+        let bias = self.target.bias;
+        let mut names = Names { functions: inputs.functions, pages: &mut pages, bias };
+        let holder = names.object(&self.heap, &now, object);
+        for number in others {
+            let may_be_garbage = slot == Slot::New || self.leads_to(number, &now, object);
+            if !self.may_continue || !may_be_garbage {
+                self.add_held([number].into_iter(), &holder);
+                continue;
+            }
+            let new = || Doubtful { objects: BTreeMap::new(), holder: holder.clone() };
+            let doubtful = self.doubtful.entry(number).or_insert_with(new);
+            doubtful.objects.insert(object, object.saturating_add(now.element));
+        }
     }
 
-    /// Searches the stacks of all goroutines except those of connections that wait.
-    fn search_stacks(
-        &mut self,
-        targets: &Targets,
-        objects: &Objects,
-        inputs: &mut ScanInputs,
-    ) -> Result<(), Ended> {
-        let Target { memory, bias, .. } = self.target;
-        let mut listed =
-            goroutines(self.target, inputs.all_goroutines, self.layout).ok_or(Ended::Incomplete)?;
-        let Listed { goroutines: all, length, .. } = &mut listed;
-        if all.len() as u64 != *length {
-            return Err(Ended::Incomplete);
+    /// Whether a response leads to an object, so that the object may be reachable only through the
+    /// response. `false` also if that is not found out, so that the object counts as a holder.
+    fn leads_to(&mut self, number: usize, span: &Span, object: u64) -> bool {
+        if span.element > REACHED_SIZE || self.reached >= REACHED_MAX {
+            return false;
         }
-        all.retain(|it| !self.machinery.contains(&(it.address, it.id)));
-        let mut code = Pages::new(memory);
-        let mut rules = None;
-        let mut batches = Batches::of(all);
-        for batch in batches.by_ref() {
-            let (copies, are_consistent) = stacks(memory, batch, self.layout);
-            if !are_consistent {
-                return Err(Ended::Incomplete);
-            }
-            for stack in copies {
-                if stack.goroutine.stack.high - stack.start > stack.bytes.len() as u64 {
-                    return Err(Ended::Incomplete);
-                }
-                self.bytes += stack.bytes.len() as u64;
-                let words = inputs.functions.words_in_use(&mut code, bias, &stack);
-                memory.budget().step(words.len() as u64).ok_or(Ended::Incomplete)?;
-                let words = words.into_iter().filter(|word| targets.may_contain(*word));
-                let owners = words.filter_map(|word| targets.owners(word)).flatten().copied();
-                let owners: Vec<usize> = owners.filter(|it| !self.found.contains_key(it)).collect();
-                if owners.is_empty() {
-                    continue;
-                }
-                let rules =
-                    rules.get_or_insert_with(|| Rules::with_user_rules("").unwrap_or_default());
-                let mut names = Names { functions: inputs.functions, pages: &mut code, bias };
-                let holder = names.goroutine(&stack, rules);
-                self.add(owners.into_iter(), &holder);
-            }
-            self.is_open(objects)?;
-        }
-        if batches.is_truncated() { Err(Ended::Incomplete) } else { Ok(()) }
+        self.reached += 1;
+        let Some(own) = self.own.get(&number) else { return false };
+        let mut pages = Pages::new(self.target.memory);
+        self.heap.leads_to(own, object, self.target.mappings, &mut pages)
     }
 
     /// Whether something is attached to one of these objects by which it may be used again.
@@ -403,26 +317,5 @@ impl<'a> Search<'a> {
             let span = self.heap.span(*object, &mut pages);
             span.is_some_and(|span| self.heap.has_special(&span, *object))
         })
-    }
-}
-
-/// Adds the objects of a response to the list, or returns its result: its body was collected.
-fn add(
-    heap: &Heap,
-    body: u64,
-    number: usize,
-    own: impl FnOnce() -> Option<BTreeMap<u64, u64>>,
-    objects: &mut Objects,
-) -> Option<(usize, Reachability)> {
-    let (slot, span) = heap.slot(body);
-    match slot {
-        Slot::Unknown => None,
-        // What was not swept yet may have a finalizer, which uses it again.
-        Slot::Dead if span.is_none_or(|it| heap.has_special(&it, body)) => None,
-        Slot::Dead | Slot::Free => Some((number, Reachability::Dropped)),
-        Slot::Marked | Slot::New => {
-            objects.extend(own().map(|own| (number, own)));
-            None
-        }
     }
 }

@@ -89,11 +89,6 @@ impl<'a> Targets<'a> {
         }
         self.objects.get(&start).map(|(_, owners)| owners)
     }
-
-    /// Whether an object belongs to a response.
-    pub(super) fn is_of(&self, object: u64, number: usize) -> bool {
-        self.objects.get(&object).is_some_and(|(_, owners)| owners.contains(&number))
-    }
 }
 
 /// The index and the bit of a granule in the filter.
@@ -125,7 +120,6 @@ mod tests {
             assert_eq!(owners(address), None, "{address:#x}");
         }
         assert!(!targets.may_contain(0) && !targets.may_contain(0xc000_2090));
-        assert!(targets.is_of(0xc000_2000, 7) && !targets.is_of(0xc000_1000, 7));
     }
 
     #[test]

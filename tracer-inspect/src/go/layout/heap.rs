@@ -16,9 +16,6 @@ pub(in crate::go) const SPAN: usize = 160;
 pub(in crate::go) const SPECIAL_NEXT: u64 = 0;
 pub(in crate::go) const SPECIAL_OFFSET: u64 = 8;
 
-/// `runtime.hchan`: `buf`.
-pub(in crate::go) const CHANNEL_BUFFER: u64 = 16;
-
 /// `heapArena.pageUseSpanInlineMarkBits`, since 1.25.
 pub(in crate::go) const ARENA_INLINE_MARKS: u64 = 68_608;
 /// `runtime.spanInlineMarkBits`: its size, and where its marks begin. It is at the end of the span.
