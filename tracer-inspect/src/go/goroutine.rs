@@ -110,7 +110,7 @@ impl Goroutine {
     }
 
     /// Whether it is parked or in a system call, so that its stack does not change.
-    const fn is_blocked(&self) -> bool {
+    pub(super) const fn is_blocked(&self) -> bool {
         self.is_waiting() || self.status == layout::STATUS_SYSCALL
     }
 
@@ -171,6 +171,23 @@ pub(super) struct Frame {
     pub(super) end: u64,
 }
 
+/// The variables of a frame, by their offsets in bytes from the saved frame pointer.
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    /// Words that are live.
+    pub(super) words: Vec<i64>,
+    /// Variables whose address is taken, with their lengths in bytes.
+    pub(super) objects: Vec<(i64, i64)>,
+}
+
+/// A variable whose address is taken.
+#[derive(Clone, Copy, Debug)]
+struct Object {
+    start: u64,
+    length: u64,
+    is_used: bool,
+}
+
 impl Stack {
     /// The word at an address; `None` if it was not copied.
     pub(super) fn word(&self, address: u64) -> Option<u64> {
@@ -182,30 +199,38 @@ impl Stack {
         (start..end).step_by(8).map_while(|address| self.word(address))
     }
 
-    /// The words that the goroutine may still use. `map` adds their offsets from the frame pointer
-    /// of a frame to a list. From the first frame without a map outwards, all words count. If the
-    /// goroutine is not blocked, all words of its stack count, because its position is unknown.
+    /// The words that the goroutine may still use. `map` adds the live variables of a frame, and
+    /// those whose address is taken; the latter are in use if a word in use, or one of `roots`,
+    /// points to them. From the first frame without a map outwards, all words count. If the goroutine
+    /// is not blocked, all words of its stack count, because its position is unknown.
     ///
     /// Each word counts once, however many frames and maps include it, so there are no more than
     /// the stack has.
     pub(super) fn words_in_use(
         &self,
-        mut map: impl FnMut(&Frame, &mut Vec<i64>) -> Option<()>,
+        roots: &[u64],
+        mut map: impl FnMut(&Frame, &mut Variables) -> Option<()>,
     ) -> Vec<u64> {
         let mut used = vec![false; self.bytes.len() / 8];
-        let mut offsets = Vec::new();
+        let mut variables = Variables::default();
+        let mut objects: Vec<Object> = Vec::new();
         let mut rest = self.start;
         if self.goroutine.is_blocked() && self.start == self.goroutine.sp {
             for frame in self.frames() {
-                if map(&frame, &mut offsets).is_none() {
+                if map(&frame, &mut variables).is_none() {
                     break;
                 }
-                for offset in offsets.drain(..) {
+                for offset in variables.words.drain(..) {
                     let address = frame.end.wrapping_add_signed(offset);
                     if let Some(used) = self.index(address).and_then(|it| used.get_mut(it)) {
                         *used = true;
                     }
                 }
+                objects.extend(variables.objects.drain(..).map(|(offset, length)| Object {
+                    start: frame.end.wrapping_add_signed(offset),
+                    length: length.unsigned_abs(),
+                    is_used: false,
+                }));
                 rest = frame.end.saturating_add(16);
             }
         }
@@ -214,9 +239,40 @@ impl Stack {
             let Some(used) = used.get_mut(index) else { break };
             *used = true;
         }
+        self.use_objects(&mut objects, &mut used, roots);
         let (words, _) = self.bytes.as_chunks();
         let words = words.iter().zip(used).filter_map(|(word, used)| used.then_some(*word));
         words.map(u64::from_le_bytes).collect()
+    }
+
+    /// Adds the words of the variables to which words in use point.
+    fn use_objects(&self, objects: &mut [Object], used: &mut [bool], roots: &[u64]) {
+        if objects.is_empty() {
+            return;
+        }
+        objects.sort_unstable_by_key(|object| object.start);
+        let own = self.start..self.goroutine.stack.high;
+        let words = (self.start..).step_by(8).zip(used.iter()).filter(|(_, used)| **used);
+        let words = words.filter_map(|(address, _)| self.word(address));
+        let pointers = words.chain(roots.iter().copied()).filter(|word| own.contains(word));
+        let mut pointers: Vec<u64> = pointers.collect();
+        while let Some(pointer) = pointers.pop() {
+            // Variables of different frames do not overlap.
+            let after = objects.partition_point(|object| object.start <= pointer);
+            let object = after.checked_sub(1).and_then(|index| objects.get_mut(index));
+            let Some(object) = object.filter(|it| pointer - it.start < it.length && !it.is_used)
+            else {
+                continue;
+            };
+            object.is_used = true;
+            for address in (object.start..object.start.saturating_add(object.length)).step_by(8) {
+                let Some(used) = self.index(address).and_then(|it| used.get_mut(it)) else {
+                    break;
+                };
+                *used = true;
+                pointers.extend(self.word(address).filter(|word| own.contains(word)));
+            }
+        }
     }
 
     /// The number of the word at an address.
@@ -288,11 +344,11 @@ mod tests {
         stack.goroutine.stack.high = 0xc138;
         let in_use = |stack: &Stack, known: usize| {
             let mut frames = 0;
-            stack.words_in_use(|frame, offsets| {
+            stack.words_in_use(&[], |frame, variables| {
                 frames += 1;
                 assert_eq!(frame.pc, frames);
                 // A variable, a parameter, and an address outside of the stack.
-                (frames <= known as u64).then(|| offsets.extend([-8, 16, 0x100]))
+                (frames <= known as u64).then(|| variables.words.extend([-8, 16, 0x100]))
             })
         };
         assert_eq!(in_use(&stack, 2), [11, 20]);
@@ -302,6 +358,25 @@ mod tests {
         assert_eq!(in_use(&stack, 2), [11, 20]);
         stack.goroutine.status = layout::STATUS_RUNNABLE;
         assert_eq!(in_use(&stack, 0), words, "its position is unknown");
+    }
+
+    #[test]
+    fn variables_whose_address_is_taken_are_in_use_if_something_points_to_them() {
+        // A live variable, which may point to an object of two words, and another object.
+        let words = |live: u64| [live, 20, 0xc120, 30, 0, 2];
+        let in_use = |live: u64, roots: &[u64]| {
+            let mut stack = stack(&words(live), 0xc120);
+            stack.goroutine.stack.high = 0xc130;
+            stack.words_in_use(roots, |_, variables| {
+                variables.words.push(-32);
+                variables.objects.extend([(-24, 16), (-8, 8)]);
+                Some(())
+            })
+        };
+        assert_eq!(in_use(7, &[]), [7]);
+        assert_eq!(in_use(0xc110, &[]), [0xc110, 20, 0xc120]);
+        assert_eq!(in_use(7, &[0xc118, 0xd000]), [7, 30]);
+        assert_eq!(in_use(0xc108, &[0xc118]), [0xc108, 20, 0xc120, 30]);
     }
 
     #[test]

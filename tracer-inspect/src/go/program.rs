@@ -291,12 +291,19 @@ impl Functions {
         self.table.size() + 24 * entries + 56 * self.maps.capacity() + 8 * self.map_words
     }
 
-    /// The words of a stack that its goroutine may still use, by the stack maps.
-    pub(super) fn words_in_use(&mut self, pages: &mut Pages, bias: u64, stack: &Stack) -> Vec<u64> {
+    /// The words of a stack that its goroutine may still use, by the stack maps. `roots` are words
+    /// elsewhere that may point into the stack.
+    pub(super) fn words_in_use(
+        &mut self,
+        pages: &mut Pages,
+        bias: u64,
+        stack: &Stack,
+        roots: &[u64],
+    ) -> Vec<u64> {
         let Self { table: functions, lines: tables, maps, map_words, .. } = self;
         let lines = Lines { functions, tables };
         let budget = pages.budget();
-        stack.words_in_use(|frame: &Frame, words| {
+        stack.words_in_use(roots, |frame: &Frame, used| {
             if maps.len() >= REMEMBERED_MAX || *map_words >= MAP_WORDS_MAX {
                 maps.clear();
                 *map_words = 0;
@@ -308,13 +315,15 @@ impl Functions {
                     if budget.is_exceeded() {
                         return None;
                     }
-                    *map_words += map.as_ref().map_or(0, |map| map.words.len());
+                    *map_words +=
+                        map.as_ref().map_or(0, |map| map.words.len() + 2 * map.objects.len());
                     place.insert(map)
                 }
             };
             let map = map.as_ref().filter(|map| map.size == frame.end - frame.start)?;
-            budget.step(u64::try_from(map.words.len()).ok()?)?;
-            words.extend_from_slice(&map.words);
+            budget.step(u64::try_from(map.words.len() + map.objects.len()).ok()?)?;
+            used.words.extend_from_slice(&map.words);
+            used.objects.extend_from_slice(&map.objects);
             Some(())
         })
     }

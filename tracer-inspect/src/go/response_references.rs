@@ -84,7 +84,7 @@ pub(super) fn find(
         let (copies, are_consistent) = stacks(target.memory, batch, layout);
         is_complete &= are_consistent;
         let functions = &mut *inputs.functions;
-        let words = |stack: &Stack| functions.words_in_use(&mut code, target.bias, stack);
+        let words = |stack: &Stack| functions.words_in_use(&mut code, target.bias, stack, &[]);
         if search.search_stacks(&copies, words).is_none() {
             is_complete = false;
             break;

@@ -11,14 +11,21 @@ use super::{
 use crate::{
     frames::rules::Rules,
     go::{
+        goroutine::Goroutine,
         goroutine_scan::{Listed, goroutines},
-        layout::heap::{MODULE_DATA, MODULE_DATA_END, MODULE_ZEROED, MODULE_ZEROED_END},
+        layout::{
+            DEFERRED_FUNCTION,
+            heap::{MODULE_DATA, MODULE_DATA_END, MODULE_ZEROED, MODULE_ZEROED_END},
+        },
         program::ScanInputs,
         stacks::{Batches, stacks},
         target::Target,
     },
     process::{memory::u64_at, pages::Pages},
 };
+
+/// Maximum number of deferred calls of a goroutine that are followed, twice.
+const DEFERRED_MAX: usize = 1 << 16;
 
 impl Search<'_> {
     /// Searches the variables of packages.
@@ -91,9 +98,11 @@ impl Search<'_> {
                     return Err(Ended::Incomplete);
                 }
                 self.count(&[(0, stack.bytes.len() as u64)])?;
-                let words = inputs.functions.words_in_use(&mut code, bias, &stack);
+                let deferred = self.deferred(&stack.goroutine)?;
+                let words = inputs.functions.words_in_use(&mut code, bias, &stack, &deferred);
                 memory.budget().step(words.len() as u64).ok_or(Ended::Incomplete)?;
-                let words = words.into_iter().filter(|word| targets.may_contain(*word));
+                let words =
+                    words.into_iter().chain(deferred).filter(|word| targets.may_contain(*word));
                 let owners = words.filter_map(|word| targets.owners(word)).flatten().copied();
                 let owners: Vec<usize> = owners.filter(|it| self.is_wanted(*it)).collect();
                 if owners.is_empty() {
@@ -108,5 +117,28 @@ impl Search<'_> {
             self.is_open(objects)?;
         }
         if batches.is_truncated() { Err(Ended::Incomplete) } else { Ok(()) }
+    }
+
+    /// The deferred calls of a goroutine (`runtime._defer`) and their functions. The records are
+    /// partly on the stack and partly in the heap.
+    ///
+    /// # Errors
+    /// They cannot be read, or there are too many.
+    fn deferred(&self, goroutine: &Goroutine) -> Result<Vec<u64>, Ended> {
+        let (mut next, mut all) = (goroutine.deferred, Vec::new());
+        let mut pages = Pages::new(self.target.memory);
+        // A goroutine that is running changes the list; all words of its stack count.
+        while next != 0 && goroutine.is_blocked() {
+            if all.len() >= DEFERRED_MAX {
+                return Err(Ended::Incomplete);
+            }
+            let word = |pages: &mut Pages, offset| pages.word(next.checked_add(offset)?);
+            let function = word(&mut pages, DEFERRED_FUNCTION);
+            let following = word(&mut pages, self.layout.deferred_next);
+            let (function, following) = function.zip(following).ok_or(Ended::Incomplete)?;
+            all.extend([next, function]);
+            next = following;
+        }
+        Ok(all)
     }
 }
