@@ -18,6 +18,7 @@
 //! 4. The stacks of the other goroutines show whether any of them still references the response.
 
 mod all_goroutines;
+mod allocator;
 pub mod build_info;
 pub mod debug_info;
 mod entries;
@@ -25,6 +26,7 @@ pub mod executable;
 mod follower;
 mod frame_variables;
 pub mod function_table;
+mod functions;
 mod goroutine;
 mod goroutine_scan;
 mod heap;
@@ -40,6 +42,7 @@ mod read_loop;
 mod request;
 mod response_references;
 mod responses;
+mod stack;
 mod stacks;
 mod target;
 

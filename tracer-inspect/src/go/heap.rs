@@ -13,10 +13,8 @@
 mod collected;
 mod family;
 mod holder;
-mod metadata;
+mod outside;
 mod pass;
-mod pointer_map;
-mod roots;
 mod search;
 mod specials;
 mod targets;
@@ -26,14 +24,15 @@ use std::{collections::BTreeMap, thread, time::Duration};
 use tracer_core::Reachability;
 
 use super::{
-    all_goroutines, executable::Executable, function_table::FunctionTable,
-    goroutine_scan::GoroutineScan, http_connection::Connection, layout::Layout,
-    program::ScanInputs, read_loop::ReadLoop, target::Target,
+    allocator::{metadata::Heap, roots::known},
+    goroutine_scan::GoroutineScan,
+    http_connection::Connection,
+    layout::Layout,
+    program::ScanInputs,
+    read_loop::ReadLoop,
+    target::Target,
 };
-use metadata::Heap;
 use search::Search;
-
-use crate::process::memory::u64_at;
 
 /// Number of searches that have to agree, if they are cheap and if they are not, and the number of
 /// bytes searched by which they are cheap.
@@ -42,51 +41,8 @@ const SEARCHES: usize = 2;
 const CHEAP_BYTES: u64 = 256 << 20;
 /// Time between two searches.
 const PAUSE: Duration = Duration::from_millis(3);
-/// Number of goroutines that must be in the heap, by which it is recognized.
-const KNOWN: u64 = 16;
-
-/// Functions of the runtime that use `mheap_.arenas`.
-const USERS: [&str; 4] =
-    ["runtime.findObject", "runtime.spanOfHeap", "runtime.inHeapOrStack", "runtime.wbBufFlush1"];
-
-/// Where a program has its heap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HeapRoots {
-    /// The address of `mheap_.arenas`, as in the file.
-    pub(super) arenas: u64,
-    /// The address of `moduledata`, as in the file.
-    pub(super) module: u64,
-    /// Whether the program was built with the address sanitizer, which makes objects larger.
-    pub(super) has_sanitizer: bool,
-}
-
 /// The connections that wait for a response to be read, each with its number.
 pub(super) type Waiting<'a> = [(usize, &'a Connection, &'a ReadLoop)];
-
-/// The address of `mheap_.arenas` as in the file, from the code of the runtime.
-pub(super) fn find_arenas(
-    executable: &Executable,
-    functions: &FunctionTable,
-    layout: &Layout,
-    target: Target<'_>,
-    all_goroutines: u64,
-) -> Option<u64> {
-    let known = known(target, all_goroutines)?;
-    let operands = all_goroutines::operands(functions, target.memory, target.bias, &USERS);
-    operands.into_iter().filter(|address| executable.is_data(*address)).find(|address| {
-        let address = address.wrapping_add(target.bias);
-        Heap::at(target.memory, &layout.heap, address, &known).is_some()
-    })
-}
-
-/// The addresses of some goroutines, which are objects of the heap.
-fn known(target: Target<'_>, all_goroutines: u64) -> Option<Vec<u64>> {
-    let list = all_goroutines.wrapping_add(target.bias);
-    let (start, length) = all_goroutines::list(target.memory, target.mappings, list)?;
-    let length = usize::try_from(8 * length.min(KNOWN)).ok()?;
-    let bytes = target.memory.read_one(start, length)?;
-    Some(bytes.chunks_exact(8).filter_map(|it| u64_at(it, 0)).collect())
-}
 
 /// Who can reach each response, by number. What is missing is unknown.
 pub(super) fn find(

@@ -16,12 +16,13 @@ use std::collections::HashSet;
 use tracer_core::Reachability;
 
 use super::{
-    goroutine::{Goroutine, Stack},
+    goroutine::Goroutine,
     goroutine_scan::{GoroutineScan, Listed, goroutines},
     http_connection::Connection,
     layout::{self, Layout},
     program::ScanInputs,
     responses::{BelongsTo, READ_TOGETHER, ResponseIndex, WORDS},
+    stack::Stack,
     stacks::{Batches, stacks},
     target::Target,
 };

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use tracer_core::Reachability;
 
 use super::{
+    super::allocator::metadata::{Heap, Slot, Span},
     Waiting,
     family::Families,
-    metadata::{Heap, Slot, Span},
     pass::{Ended, span_at},
     search::{Objects, Search},
     targets::Targets,

@@ -10,12 +10,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    super::allocator::metadata::Heap,
     super::{
+        functions::Functions,
         layout::{self, heap::HeapLayout},
-        program::Functions,
         read_loop::ReadLoop,
     },
-    metadata::Heap,
 };
 use crate::process::{maps::Mappings, pages::Pages};
 

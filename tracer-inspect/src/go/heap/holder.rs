@@ -3,8 +3,8 @@
 use tracer_core::{HolderKind, ResponseHolder};
 
 use super::{
-    super::{goroutine::Stack, program::Functions},
-    metadata::{Heap, Span},
+    super::allocator::metadata::{Heap, Span},
+    super::{functions::Functions, stack::Stack},
 };
 use crate::{
     frames::{

@@ -5,8 +5,8 @@
 //! for the few words that match, after they were found.
 
 use super::{
+    super::allocator::metadata::{ARENA, ARENA_PAGES, Heap, Span},
     super::layout::heap::{HeapLayout, SPAN},
-    metadata::{ARENA, ARENA_PAGES, Heap, Span},
     targets::Targets,
 };
 use crate::process::{maps::Mappings, memory::Memory, pagemap::PageMap, pages::Pages};

@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use tracer_core::{HolderKind, Reachability, ResponseHolder};
 
 use super::{
-    HeapRoots, Waiting,
+    super::allocator::metadata::{Heap, Slot, Span},
+    super::allocator::roots::HeapRoots,
+    Waiting,
     holder::Names,
-    metadata::{Heap, Slot, Span},
     pass::{Ended, Match, Resident, arenas, span_at, spans},
     targets::Targets,
 };
@@ -135,8 +136,13 @@ impl<'a> Search<'a> {
             if !self.is_wanted(*number) {
                 continue;
             }
-            let is_dropped = !self.changing.contains(number) && !self.has_specials(objects);
-            let result = if is_dropped { Reachability::Dropped } else { Reachability::Unknown };
+            let result = if self.changing.contains(number) {
+                Reachability::Unknown
+            } else if self.has_specials(objects) {
+                Reachability::Held(None)
+            } else {
+                Reachability::Dropped
+            };
             self.found.insert(*number, result);
         }
         std::mem::take(&mut self.found)

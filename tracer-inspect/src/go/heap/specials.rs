@@ -3,7 +3,7 @@
 //! of finalizers and cleanups refer to functions, which are alive.
 
 use super::{
-    metadata::{Heap, Span},
+    super::allocator::metadata::{Heap, Span},
     pass::Ended,
 };
 use crate::{

@@ -1,12 +1,10 @@
 //! Which words of an object the garbage collector takes for pointers (`runtime/mbitmap.go`). Other
 //! words may contain an address by accident, or one that does not keep an object alive.
 
-use super::{
-    super::layout::heap::{
-        INLINE_MARKS, PointerMaps, SPAN_LARGE_TYPE, TYPE, TYPE_FLAGS, TYPE_KIND,
-        TYPE_POINTER_BYTES, TYPE_POINTERS,
-    },
-    metadata::{ARENA, Heap, PAGE, Span},
+use super::metadata::{ARENA, Heap, PAGE, Span};
+use crate::go::layout::heap::{
+    INLINE_MARKS, PointerMaps, SPAN_LARGE_TYPE, TYPE, TYPE_FLAGS, TYPE_KIND, TYPE_POINTER_BYTES,
+    TYPE_POINTERS,
 };
 use crate::process::{memory::u64_at, pages::Pages};
 
@@ -21,7 +19,7 @@ const WORDS_MAX: u64 = 1 << 13;
 impl Heap<'_> {
     /// Whether the word at an address in a span is a pointer of its object. A map that cannot be
     /// read says that it is one, so that more objects count as referenced.
-    pub(super) fn is_pointer(&self, span: &Span, address: u64, pages: &mut Pages) -> bool {
+    pub(in crate::go) fn is_pointer(&self, span: &Span, address: u64, pages: &mut Pages) -> bool {
         let is_pointer = match self.layout.pointer_maps {
             PointerMaps::TwoBits => self.by_two_bits(span, address, pages),
             PointerMaps::OneBit => self.by_bit(address, pages),
@@ -92,7 +90,7 @@ impl Heap<'_> {
 
     /// The type of an object and the start of its value; `None` if there is none, as for small
     /// objects and before 1.22.
-    pub(super) fn type_of(
+    pub(in crate::go) fn type_of(
         &self,
         span: &Span,
         address: u64,

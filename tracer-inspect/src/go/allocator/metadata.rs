@@ -8,7 +8,7 @@
 
 use std::{thread, time::Duration};
 
-use super::super::layout::heap::{
+use crate::go::layout::heap::{
     ARENA_INLINE_MARKS, HeapLayout, INLINE_MARKS, INLINE_MARKS_BITS, SPAN, SPAN_FREE_INDEX,
     SPAN_PAGES, SPAN_START,
 };
@@ -18,10 +18,10 @@ use crate::process::{
 };
 
 /// Bytes of a page of the allocator (`runtime.pageSize`).
-pub(super) const PAGE: u64 = 8192;
+pub(in crate::go) const PAGE: u64 = 8192;
 /// Bytes of an arena (`heapArenaBytes`), and its number of pages.
-pub(super) const ARENA: u64 = 64 << 20;
-pub(super) const ARENA_PAGES: u64 = ARENA / PAGE;
+pub(in crate::go) const ARENA: u64 = 64 << 20;
+pub(in crate::go) const ARENA_PAGES: u64 = ARENA / PAGE;
 /// Added to an address for the index of its arena: `arenaBaseOffset` on amd64.
 const ARENA_BASE: u64 = 1 << 47;
 /// Number of arenas on amd64 (`1 << arenaL2Bits`).
@@ -35,41 +35,41 @@ const PAUSE: Duration = Duration::from_millis(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::go) struct HeapAddresses {
     /// The table of arenas: `mheap_.arenas[0]`.
-    pub(super) arenas: u64,
+    pub(in crate::go) arenas: u64,
     /// `mheap_.sweepgen`.
-    pub(super) generation: u64,
+    pub(in crate::go) generation: u64,
 }
 
 /// The heap of a process.
 #[derive(Clone, Copy)]
-pub(super) struct Heap<'a> {
-    pub(super) memory: &'a dyn Memory,
-    pub(super) layout: &'a HeapLayout,
-    pub(super) addresses: HeapAddresses,
+pub(in crate::go) struct Heap<'a> {
+    pub(in crate::go) memory: &'a dyn Memory,
+    pub(in crate::go) layout: &'a HeapLayout,
+    pub(in crate::go) addresses: HeapAddresses,
 }
 
 /// `runtime.mspan`: pages with objects of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) address: u64,
-    pub(super) start: u64,
-    pub(super) pages: u64,
-    pub(super) free_index: u64,
-    pub(super) count: u64,
-    pub(super) allocated: u64,
-    pub(super) marked: u64,
-    pub(super) generation: u32,
-    pub(super) class: u8,
+pub(in crate::go) struct Span {
+    pub(in crate::go) address: u64,
+    pub(in crate::go) start: u64,
+    pub(in crate::go) pages: u64,
+    pub(in crate::go) free_index: u64,
+    pub(in crate::go) count: u64,
+    pub(in crate::go) allocated: u64,
+    pub(in crate::go) marked: u64,
+    pub(in crate::go) generation: u32,
+    pub(in crate::go) class: u8,
     state: u8,
     /// The size of an object in bytes.
-    pub(super) element: u64,
+    pub(in crate::go) element: u64,
     limit: u64,
-    pub(super) specials: u64,
+    pub(in crate::go) specials: u64,
 }
 
 /// The state of the memory of one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slot {
+pub(in crate::go) enum Slot {
     /// No object: it was freed, or nothing was allocated there.
     Free,
     /// The last collection did not reach it; it will be freed.
@@ -84,10 +84,10 @@ pub(super) enum Slot {
 
 impl Span {
     /// `mSpanInUse`.
-    pub(super) const IN_USE: u8 = 1;
+    pub(in crate::go) const IN_USE: u8 = 1;
 
     /// The `mspan` with these bytes; `None` if they cannot be one.
-    pub(super) fn parse(address: u64, bytes: &[u8], layout: &HeapLayout) -> Option<Self> {
+    pub(in crate::go) fn parse(address: u64, bytes: &[u8], layout: &HeapLayout) -> Option<Self> {
         let word = |offset: u64| u64_at(bytes, usize::try_from(offset).ok()?);
         let byte = |offset: u64| bytes.get(usize::try_from(offset).ok()?).copied();
         let index = |offset: u64| {
@@ -119,36 +119,36 @@ impl Span {
         is_sane.then_some(span)
     }
 
-    pub(super) const fn is_in_use(&self) -> bool {
+    pub(in crate::go) const fn is_in_use(&self) -> bool {
         self.state == Self::IN_USE
     }
 
     /// Whether its objects contain pointers.
-    pub(super) const fn has_pointers(&self) -> bool {
+    pub(in crate::go) const fn has_pointers(&self) -> bool {
         self.class & 1 == 0
     }
 
     /// Whether it is one large object.
-    pub(super) const fn is_large(&self) -> bool {
+    pub(in crate::go) const fn is_large(&self) -> bool {
         self.class >> 1 == 0
     }
 
-    pub(super) const fn size(&self) -> u64 {
+    pub(in crate::go) const fn size(&self) -> u64 {
         self.pages * PAGE
     }
 
-    pub(super) const fn contains(&self, address: u64) -> bool {
+    pub(in crate::go) const fn contains(&self, address: u64) -> bool {
         self.start <= address && address < self.limit
     }
 
     /// The index of the object at an address in the span.
-    pub(super) fn index(&self, address: u64) -> Option<u64> {
+    pub(in crate::go) fn index(&self, address: u64) -> Option<u64> {
         let index = address.checked_sub(self.start)? / self.element;
         (index < self.count).then_some(index)
     }
 
     /// The start of the object at an address in the span.
-    pub(super) fn object(&self, address: u64) -> Option<u64> {
+    pub(in crate::go) fn object(&self, address: u64) -> Option<u64> {
         Some(self.start + self.index(address)? * self.element)
     }
 
@@ -162,7 +162,7 @@ impl Span {
 impl Heap<'_> {
     /// The heap whose table of arenas is in the word at an address, if each of the `known` objects
     /// is in one of its spans.
-    pub(super) fn at(
+    pub(in crate::go) fn at(
         memory: &dyn Memory,
         layout: &HeapLayout,
         arenas: u64,
@@ -185,12 +185,12 @@ impl Heap<'_> {
     }
 
     /// `mheap_.sweepgen`, which grows by two with each collection.
-    pub(super) fn generation(&self) -> Option<u32> {
+    pub(in crate::go) fn generation(&self) -> Option<u32> {
         u32_at(&self.memory.read_one(self.addresses.generation, 4)?, 0)
     }
 
     /// The address of the entry of an arena in the table of arenas.
-    pub(super) fn arena_entry(&self, address: u64) -> Option<u64> {
+    pub(in crate::go) fn arena_entry(&self, address: u64) -> Option<u64> {
         let index = address.wrapping_add(ARENA_BASE) / ARENA;
         if index >= ARENAS {
             return None;
@@ -199,12 +199,12 @@ impl Heap<'_> {
     }
 
     /// The address of the `heapArena` of an address; `None` if there is none.
-    pub(super) fn arena(&self, address: u64, pages: &mut Pages) -> Option<u64> {
+    pub(in crate::go) fn arena(&self, address: u64, pages: &mut Pages) -> Option<u64> {
         pages.word(self.arena_entry(address)?).filter(|it| *it != 0)
     }
 
     /// The span in use that contains an address, by what the cache has.
-    pub(super) fn span(&self, address: u64, pages: &mut Pages) -> Option<Span> {
+    pub(in crate::go) fn span(&self, address: u64, pages: &mut Pages) -> Option<Span> {
         let arena = self.arena(address, pages)?;
         let entry = arena.checked_add(self.layout.arena_spans)?;
         let entry = entry.checked_add(8 * (address / PAGE % ARENA_PAGES))?;
@@ -219,7 +219,7 @@ impl Heap<'_> {
     }
 
     /// Whether the marks of a span are within it ("Green Tea", `mgcmark_greenteagc.go`).
-    pub(super) fn has_inline_marks(&self, span: &Span, pages: &mut Pages) -> bool {
+    pub(in crate::go) fn has_inline_marks(&self, span: &Span, pages: &mut Pages) -> bool {
         if !self.layout.has_inline_marks || span.pages != 1 {
             return false;
         }
@@ -238,7 +238,7 @@ impl Heap<'_> {
     }
 
     /// The state of the object at an address now, and its span.
-    pub(super) fn slot(&self, address: u64) -> (Slot, Option<Span>) {
+    pub(in crate::go) fn slot(&self, address: u64) -> (Slot, Option<Span>) {
         for number in 0..TRIES {
             if number > 0 {
                 thread::sleep(PAUSE);
