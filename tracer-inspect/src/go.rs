@@ -280,10 +280,14 @@ fn inspect(
     let mappings = Mappings::of(pid, budget)?;
     let Opened { memory, bias } = Opened::open(pid, &program.executable, budget)?;
     let is_same = |asked: &Asked| socket_link::is_same(pid, asked);
-    let layout = program.layout(file, budget);
+    let duplicate = file.try_clone();
+    let duplicate =
+        duplicate.map_err(|error| Limit::MemoryUnreadable { error: file_error(&error) })?;
+    let layout = program.layout(duplicate, budget);
     // Without the page map, absent pages of the heap are read as well: the kernel maps zeros there.
     let page_map = PageMap::open(pid).ok();
-    let target = Target { memory: &memory, mappings: &mappings, page_map: page_map.as_ref(), bias };
+    let page_map = page_map.as_ref();
+    let target = Target { memory: &memory, mappings: &mappings, page_map, file: &file, bias };
     let mut inspection =
         inspection::inspect(target, program, &layout, registrations, asked, &is_same);
     let limits = &mut inspection.limits;

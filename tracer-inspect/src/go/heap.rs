@@ -11,6 +11,7 @@
 //! if several searches one after the other agree.
 
 mod collected;
+mod container;
 mod family;
 mod holder;
 mod outside;
@@ -75,9 +76,9 @@ fn find_inner(
         let addresses = Heap::at(target.memory, &layout.heap, arenas, &known)?;
         let heap = Heap { memory: target.memory, layout: &layout.heap, addresses };
         let mut search = Search::new(target, heap, roots, layout, scan);
-        for (number, found) in search.run(&rest, inputs) {
-            results.insert(number, found);
-        }
+        let mut found = search.run(&rest, inputs);
+        // What an earlier search said does not count if this one says nothing.
+        results.extend(rest.iter().map(|it| (it.0, found.remove(&it.0).unwrap_or_default())));
         if search.bytes > CHEAP_BYTES {
             needed = SEARCHES;
         }

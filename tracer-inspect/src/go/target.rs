@@ -1,5 +1,7 @@
 //! The process under inspection.
 
+use std::fs::File;
+
 use crate::process::{maps::Mappings, memory::Memory, pagemap::PageMap};
 
 /// Access to the memory of the process under inspection.
@@ -9,6 +11,8 @@ pub(super) struct Target<'a> {
     pub(super) mappings: &'a Mappings,
     /// Which pages are in memory; `None` if that is not known.
     pub(super) page_map: Option<&'a PageMap>,
+    /// The file of the program.
+    pub(super) file: &'a File,
     /// The load address minus the address in the file.
     pub(super) bias: u64,
 }

@@ -143,8 +143,12 @@ fn state(heap: &Heap, body: u64) -> State {
         (Slot::Unknown, _) => State::Unknown,
         (Slot::Free, _) => State::Collected,
         // What has not been swept yet may have a finalizer, which uses it again.
-        (Slot::Dead, span) if span.is_none_or(|it| heap.has_special(&it, body)) => State::Unknown,
+        (Slot::Dead, span) if span.is_none_or(|it| has_special(heap, &it, body)) => State::Unknown,
         (Slot::Dead, _) => State::Collected,
         (Slot::Marked | Slot::New, _) => State::Alive,
     }
+}
+
+fn has_special(heap: &Heap, span: &Span, body: u64) -> bool {
+    heap.has_special(span, body, &mut Pages::new(heap.memory))
 }

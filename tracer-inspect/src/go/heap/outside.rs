@@ -42,7 +42,8 @@ impl Search<'_> {
         let resident = self.resident;
         resident.search(ranges.into_iter(), targets, |matches| {
             for it in matches {
-                let holder = ResponseHolder { kind: HolderKind::Global, name: None };
+                let name = self.global_name(it.place);
+                let holder = ResponseHolder { kind: HolderKind::Global, name };
                 let owners = targets.owners(it.word).into_iter().flatten().copied();
                 self.add_held(owners, &holder);
             }
@@ -52,7 +53,7 @@ impl Search<'_> {
 
     /// The addresses and lengths of the variables with pointers. `None` if the program has several
     /// modules (plugins, shared libraries), whose variables are not known.
-    fn globals(&self) -> Option<Vec<(u64, u64)>> {
+    pub(super) fn globals(&self) -> Option<Vec<(u64, u64)>> {
         let module = self.roots.module.wrapping_add(self.target.bias);
         let next = module.checked_add(self.layout.heap.module_next)?;
         if u64_at(&self.target.memory.read_one(next, 8)?, 0)? != 0 {

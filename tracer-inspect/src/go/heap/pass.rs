@@ -16,8 +16,8 @@ const ARENAS_MAX: usize = 1 << 14;
 /// Number of arenas after a mapping that are looked at, because the heap may have grown.
 const ARENAS_AFTER: u64 = 2;
 /// Bytes that are read at a time, and the longest single range of them.
-const WINDOW: u64 = 4 << 20;
-const RANGE: u64 = 1 << 20;
+const WINDOW: u64 = 256 << 10;
+const RANGE: u64 = 256 << 10;
 /// Maximum number of ranges that are read at a time.
 const RANGES: usize = 512;
 /// Number of `mspan`s read at a time.
@@ -98,7 +98,8 @@ impl<'a> Resident<'a> {
         let mut matches = Vec::new();
         for (bytes, (start, length)) in self.memory.read(window).into_iter().zip(window) {
             let bytes = bytes.ok_or(Ended::Incomplete)?;
-            self.memory.budget().step_bytes(*length).ok_or(Ended::Incomplete)?;
+            // A word takes a fraction of a nanosecond.
+            self.memory.budget().step_bytes(length / 4).ok_or(Ended::Incomplete)?;
             let (words, _) = bytes.as_chunks();
             for (number, word) in (0..).zip(words) {
                 let word = u64::from_le_bytes(*word);

@@ -30,6 +30,10 @@ use crate::{
 const SEARCHED_MAX: u64 = 16 << 30;
 /// Number of bytes searched after which there is no further pass.
 const FURTHER_MAX: u64 = 2 << 30;
+/// Number of bytes that are read and searched with one step at least, and the number of steps that are
+/// left for the rest of the inspection.
+const BYTES_PER_STEP: u64 = 6;
+const STEPS_RESERVED: u64 = 1 << 28;
 /// Maximum number of passes.
 const PASSES: usize = 5;
 /// Maximum number of objects of which is found out whether a response leads to them, and the largest
@@ -69,6 +73,10 @@ pub(super) struct Search<'a> {
     doubtful: BTreeMap<usize, Doubtful>,
     /// The first holder of a response that may be garbage.
     first: BTreeMap<usize, ResponseHolder>,
+    /// The object of the heap that holds a response and has no name: its start and end.
+    pub(super) unnamed: BTreeMap<usize, (u64, u64)>,
+    /// The names of variables by their addresses, as in the file.
+    pub(super) symbols: BTreeMap<u64, Option<String>>,
     /// Whether there may be another pass.
     may_continue: bool,
     reached: usize,
@@ -97,6 +105,8 @@ impl<'a> Search<'a> {
             own: BTreeMap::new(),
             doubtful: BTreeMap::new(),
             first: BTreeMap::new(),
+            unnamed: BTreeMap::new(),
+            symbols: BTreeMap::new(),
             may_continue: true,
             reached: 0,
         }
@@ -132,19 +142,21 @@ impl<'a> Search<'a> {
                 break;
             }
         }
+        let mut pages = Pages::new(self.target.memory);
         for (number, objects) in &objects {
             if !self.is_wanted(*number) {
                 continue;
             }
             let result = if self.changing.contains(number) {
                 Reachability::Unknown
-            } else if self.has_specials(objects) {
+            } else if self.heap.have_specials(objects.keys(), &mut pages) {
                 Reachability::Held(None)
             } else {
                 Reachability::Dropped
             };
             self.found.insert(*number, result);
         }
+        self.name_containers();
         std::mem::take(&mut self.found)
     }
 
@@ -220,7 +232,10 @@ impl<'a> Search<'a> {
     pub(super) fn count(&mut self, ranges: &[(u64, u64)]) -> Result<(), Ended> {
         let added = ranges.iter().fold(0_u64, |sum, (_, length)| sum.saturating_add(*length));
         self.bytes = self.bytes.saturating_add(added);
-        if self.bytes > SEARCHED_MAX { Err(Ended::Incomplete) } else { Ok(()) }
+        // A budget that is exceeded would take the other results with it.
+        let needed = (added / BYTES_PER_STEP).saturating_add(STEPS_RESERVED);
+        let is_too_long = needed > self.target.memory.budget().steps_left();
+        if self.bytes > SEARCHED_MAX || is_too_long { Err(Ended::Incomplete) } else { Ok(()) }
     }
 
     /// Whether it is not known yet what holds a response.
@@ -293,6 +308,10 @@ impl<'a> Search<'a> {
         let mut names = Names { functions: inputs.functions, pages: &mut pages, bias };
         let holder = names.object(&self.heap, &now, object);
         for number in others {
+            if holder.name.is_none() && !self.first.contains_key(&number) {
+                let range = (object, object.saturating_add(now.element));
+                self.unnamed.entry(number).or_insert(range);
+            }
             let may_be_garbage = slot == Slot::New || self.leads_to(number, &now, object);
             if !self.may_continue || !may_be_garbage {
                 self.add_held([number].into_iter(), &holder);
@@ -314,14 +333,5 @@ impl<'a> Search<'a> {
         let Some(own) = self.own.get(&number) else { return false };
         let mut pages = Pages::new(self.target.memory);
         self.heap.leads_to(own, object, self.target.mappings, &mut pages)
-    }
-
-    /// Whether something is attached to one of these objects by which it may be used again.
-    fn has_specials(&self, objects: &BTreeMap<u64, u64>) -> bool {
-        let mut pages = Pages::new(self.target.memory);
-        objects.keys().any(|object| {
-            let span = self.heap.span(*object, &mut pages);
-            span.is_some_and(|span| self.heap.has_special(&span, *object))
-        })
     }
 }

@@ -35,9 +35,8 @@ impl Heap<'_> {
     }
 
     /// Whether something is attached to an object. `true` if that is unknown.
-    pub(super) fn has_special(&self, span: &Span, object: u64) -> bool {
-        let mut pages = Pages::new(self.memory);
-        let Ok(all) = self.specials(span, &mut pages) else { return true };
+    pub(super) fn has_special(&self, span: &Span, object: u64, pages: &mut Pages) -> bool {
+        let Ok(all) = self.specials(span, pages) else { return true };
         all.into_iter().any(|record| {
             let offset = record.checked_add(SPECIAL_OFFSET).and_then(|it| pages.word(it));
             // In a span of several objects, offsets have 16 bits.
@@ -46,6 +45,18 @@ impl Heap<'_> {
                 (object..object.saturating_add(span.element)).contains(&place)
             };
             offset.is_none_or(is_in)
+        })
+    }
+
+    /// Whether something is attached to one of these objects by which it may be used again.
+    pub(super) fn have_specials<'a>(
+        &self,
+        mut objects: impl Iterator<Item = &'a u64>,
+        pages: &mut Pages,
+    ) -> bool {
+        objects.any(|object| {
+            let span = self.span(*object, pages);
+            span.is_some_and(|span| self.has_special(&span, *object, pages))
         })
     }
 
