@@ -4,3 +4,8 @@
 pub(super) mod metadata;
 mod pointer_map;
 pub(super) mod roots;
+
+#[cfg(test)]
+pub(super) mod example;
+#[cfg(test)]
+mod tests;

@@ -22,9 +22,8 @@ const SYMBOLS_MAX: usize = 64;
 const BUFFER: u64 = 16;
 /// Sizes of these, rounded up to those of the allocator.
 const CHANNELS: [u64; 2] = [96, 112];
-const MAPS: [u64; 2] = [48, 32];
-/// Maximum size of an element of a channel in bytes.
-const ELEMENT_MAX: u64 = 1 << 16;
+const MAP: u64 = 48;
+const MAP_TABLE: u64 = 32;
 
 impl Search<'_> {
     /// The name of the variable at an address.
@@ -95,19 +94,15 @@ impl Search<'_> {
         let (start, end) = self.unnamed.values().find(|(start, _)| *start == word)?;
         if let Some(span) = span {
             let object = span.object(place)?;
-            if place - object == BUFFER && MAPS.contains(&span.element) {
-                return Some(HolderKind::Map);
-            }
-            if place - object == BUFFER && CHANNELS.contains(&span.element) {
-                let (count, capacity) = (pages.word(object)?, pages.word(object + 8)?);
-                let state = pages.word(object + 24)?;
-                let size = state & 0xffff;
-                let is_channel = count <= capacity
-                    && size > 0
-                    && capacity.checked_mul(size).is_some_and(|it| it <= end - start)
-                    && size <= ELEMENT_MAX
-                    && state >> 32 <= 1;
-                return is_channel.then_some(HolderKind::Channel);
+            let mut is_data =
+                |offset| !self.heap.is_pointer(span, object.saturating_add(offset), &mut pages);
+            if place - object == BUFFER && is_data(0) && is_data(8) {
+                let is_channel = CHANNELS.contains(&span.element) && is_data(24);
+                let is_map = span.element == MAP || span.element == MAP_TABLE && is_data(24);
+                if is_map {
+                    return Some(HolderKind::Map);
+                }
+                return if is_channel { self.channel(object, end - start) } else { None };
             }
         }
         let length = pages.word(place.checked_add(8)?)?;
@@ -115,6 +110,19 @@ impl Search<'_> {
         let is_slice = (1..=capacity).contains(&length)
             && capacity.checked_mul(8).is_some_and(|it| it <= end - start);
         is_slice.then_some(HolderKind::Slice)
+    }
+
+    /// Whether a channel is at an address, with a buffer of at most this size.
+    fn channel(&self, address: u64, size: u64) -> Option<HolderKind> {
+        let mut pages = Pages::new(self.target.memory);
+        let (count, capacity) = (pages.word(address)?, pages.word(address.checked_add(8)?)?);
+        let state = pages.word(address.checked_add(24)?)?;
+        let element = state & 0xffff;
+        let is_channel = count <= capacity
+            && element > 0
+            && capacity.checked_mul(element).is_some_and(|it| it <= size)
+            && state >> 32 <= 1;
+        is_channel.then_some(HolderKind::Channel)
     }
 }
 
