@@ -123,7 +123,7 @@ impl ExampleHeap {
                 self.memory.put_bytes(HEAP_ARENA + start % ARENA / 64, &one_bit);
             }
             PointerMaps::TwoBits => {
-                let last = 63 - new.pointers.leading_zeros();
+                let last = new.pointers.ilog2();
                 let is_scanned = |word: u64| word % words <= last.into();
                 let two_bits: Vec<u8> = (0..PAGE / 32)
                     .map(|byte| {

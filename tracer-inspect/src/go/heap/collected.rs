@@ -10,6 +10,7 @@ use super::{
     family::Families,
     pass::{Ended, span_at},
     search::{Objects, Search},
+    specials::has_special,
     targets::Targets,
 };
 use crate::{go::program::ScanInputs, process::pages::Pages};
@@ -139,16 +140,14 @@ enum State {
 }
 
 fn state(heap: &Heap, body: u64) -> State {
+    let mut pages = Pages::new(heap.memory);
     match heap.slot(body) {
         (Slot::Unknown, _) => State::Unknown,
-        (Slot::Free, _) => State::Collected,
         // What has not been swept yet may have a finalizer, which uses it again.
-        (Slot::Dead, span) if span.is_none_or(|it| has_special(heap, &it, body)) => State::Unknown,
-        (Slot::Dead, _) => State::Collected,
+        (Slot::Dead, span) if span.is_none_or(|it| has_special(&it, body, &mut pages)) => {
+            State::Unknown
+        }
+        (Slot::Free | Slot::Dead, _) => State::Collected,
         (Slot::Marked | Slot::New, _) => State::Alive,
     }
-}
-
-fn has_special(heap: &Heap, span: &Span, body: u64) -> bool {
-    heap.has_special(span, body, &mut Pages::new(heap.memory))
 }

@@ -51,7 +51,7 @@ pub(super) enum Ended {
     Enough,
 }
 
-impl<'a> Resident<'a> {
+impl Resident<'_> {
     /// The parts of a range to read; an error if some of it is swapped out.
     fn parts(&self, start: u64, length: u64) -> Result<Vec<(u64, u64)>, Ended> {
         let Some(map) = self.page_map else { return Ok(vec![(start, length)]) };
@@ -178,4 +178,51 @@ fn in_use(address: u64, bytes: &[u8], layout: &HeapLayout) -> Result<Option<Span
 pub(super) fn span_at(spans: &[Span], place: u64) -> Option<&Span> {
     let after = spans.partition_point(|span| span.start <= place);
     spans.get(after.checked_sub(1)?).filter(|span| span.contains(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{budget::Budget, process::memory::fake::FakeMemory};
+
+    const HEAP: u64 = 0xc000_0000_0000;
+
+    /// The places of words that refer to `HEAP..HEAP + 64`.
+    fn places(memory: &FakeMemory, ranges: &[(u64, u64)]) -> Result<Vec<u64>, Ended> {
+        let objects = BTreeMap::from([(HEAP, HEAP + 64)]);
+        let budget = Budget::default();
+        let targets = Targets::of([(0, &objects)].into_iter(), &budget).unwrap();
+        let resident = Resident { memory, page_map: None };
+        let mut places = Vec::new();
+        let ended = resident.search(ranges.iter().copied(), &targets, |matches| {
+            places.extend(matches.iter().map(|it| it.place));
+            if places.len() > 3 { Err(Ended::Enough) } else { Ok(()) }
+        });
+        ended.map(|()| places)
+    }
+
+    #[test]
+    fn references_are_found_across_windows() {
+        let mut memory = FakeMemory::default();
+        memory.put(0x10_0000, &vec![HEAP + 64; 2 * 256 * 128 + 5]);
+        let last = 0x10_0000 + 8 * (2 * 256 * 128 + 4);
+        for place in [0x10_0000, 0x10_0000 + (256 << 10) - 8, last] {
+            memory.put(place, &[HEAP + 56]);
+        }
+        let found = places(&memory, &[(0x10_0000, 0x10), (0x10_0010, last + 8 - 0x10_0010)]);
+        assert_eq!(found, Ok(vec![0x10_0000, 0x10_0000 + (256 << 10) - 8, last]));
+        memory.put(0x10_0100, &[HEAP, HEAP]);
+        assert_eq!(places(&memory, &[(0x10_0000, 1 << 18)]), Err(Ended::Enough));
+    }
+
+    #[test]
+    fn memory_that_cannot_be_read_makes_a_search_incomplete() {
+        let mut memory = FakeMemory::default();
+        memory.put(0x10_0000, &[0; 16]);
+        assert_eq!(places(&memory, &[(0x10_0000, 128)]), Ok(Vec::new()));
+        assert_eq!(places(&memory, &[(0x10_0000, 136)]), Err(Ended::Incomplete));
+        assert_eq!(places(&memory, &[(0x20_0000, 8)]), Err(Ended::Incomplete));
+    }
 }

@@ -17,37 +17,6 @@ const RECORDS_MAX: usize = 1 << 16;
 const WORDS: u64 = 8;
 
 impl Heap<'_> {
-    /// The addresses of the records of a span.
-    ///
-    /// # Errors
-    /// They cannot be read, or there are too many.
-    fn specials(&self, span: &Span, pages: &mut Pages) -> Result<Vec<u64>, Ended> {
-        let (mut next, mut all) = (span.specials, Vec::new());
-        while next != 0 {
-            if all.len() >= RECORDS_MAX {
-                return Err(Ended::Incomplete);
-            }
-            all.push(next);
-            let place = next.checked_add(SPECIAL_NEXT).ok_or(Ended::Incomplete)?;
-            next = pages.word(place).ok_or(Ended::Incomplete)?;
-        }
-        Ok(all)
-    }
-
-    /// Whether something is attached to an object. `true` if that is unknown.
-    pub(super) fn has_special(&self, span: &Span, object: u64, pages: &mut Pages) -> bool {
-        let Ok(all) = self.specials(span, pages) else { return true };
-        all.into_iter().any(|record| {
-            let offset = record.checked_add(SPECIAL_OFFSET).and_then(|it| pages.word(it));
-            // In a span of several objects, offsets have 16 bits.
-            let is_in = |offset: u64| {
-                let place = span.start + (offset & 0xffff);
-                (object..object.saturating_add(span.element)).contains(&place)
-            };
-            offset.is_none_or(is_in)
-        })
-    }
-
     /// Whether something is attached to one of these objects by which it may be used again.
     pub(super) fn have_specials<'a>(
         &self,
@@ -56,7 +25,7 @@ impl Heap<'_> {
     ) -> bool {
         objects.any(|object| {
             let span = self.span(*object, pages);
-            span.is_some_and(|span| self.has_special(&span, *object, pages))
+            span.is_some_and(|span| has_special(&span, *object, pages))
         })
     }
 
@@ -71,11 +40,42 @@ impl Heap<'_> {
     ) -> Result<(), Ended> {
         let mut pages = Pages::new(self.memory);
         for span in spans.iter().filter(|span| span.specials != 0) {
-            for record in self.specials(span, &mut pages)? {
+            for record in specials(span, &mut pages)? {
                 let words = (1..WORDS).map_while(|it| record.checked_add(8 * it));
                 words.filter_map(|it| pages.word(it)).for_each(&mut each);
             }
         }
         Ok(())
     }
+}
+
+/// The addresses of the records of a span.
+///
+/// # Errors
+/// They cannot be read, or there are too many.
+fn specials(span: &Span, pages: &mut Pages) -> Result<Vec<u64>, Ended> {
+    let (mut next, mut all) = (span.specials, Vec::new());
+    while next != 0 {
+        if all.len() >= RECORDS_MAX {
+            return Err(Ended::Incomplete);
+        }
+        all.push(next);
+        let place = next.checked_add(SPECIAL_NEXT).ok_or(Ended::Incomplete)?;
+        next = pages.word(place).ok_or(Ended::Incomplete)?;
+    }
+    Ok(all)
+}
+
+/// Whether something is attached to an object. `true` if that is unknown.
+pub(super) fn has_special(span: &Span, object: u64, pages: &mut Pages) -> bool {
+    let Ok(all) = specials(span, pages) else { return true };
+    all.into_iter().any(|record| {
+        let offset = record.checked_add(SPECIAL_OFFSET).and_then(|it| pages.word(it));
+        // In a span of several objects, offsets have 16 bits.
+        let is_in = |offset: u64| {
+            let place = span.start + (offset & 0xffff);
+            (object..object.saturating_add(span.element)).contains(&place)
+        };
+        offset.is_none_or(is_in)
+    })
 }
