@@ -123,7 +123,9 @@ fn dropped_and_held_responses_are_told_apart() {
     let directory = tempfile::tempdir().unwrap();
     for go in toolchain::toolchains() {
         let program = build(&go, directory.path(), PLAIN);
-        for options in [&[][..], &["-gc=3"], &["-allocate"], &["-tls", "-gc=1"]] {
+        for options in
+            [&[][..], &["-gc=3"], &["-allocate"], &["-tls", "-gc=1"], &["-off", "-allocate"]]
+        {
             check(&program, options, &go.display().to_string());
         }
     }
@@ -200,5 +202,27 @@ fn a_large_heap_is_searched_within_the_budget() {
         let dropped = found.iter().filter(|it| ***it == Reachability::Dropped).count();
         let held = found.iter().filter(|it| matches!(it, Reachability::Held(_))).count();
         assert_eq!((dropped, held), (40, 20), "{}", go.display());
+    }
+}
+
+/// Also after the memory of collected responses was used again.
+#[test]
+fn thousands_of_responses_side_by_side_are_told_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    for go in toolchain::toolchains() {
+        let program = build(&go, directory.path(), STRIPPED);
+        for options in [&[][..], &["-gc=2", "-allocate"]] {
+            let arguments = [&["-tls"], options, &["slice=1000", "length=1000"]].concat();
+            let running = Running::start(&program, &arguments);
+            let begin = Instant::now();
+            let found = inspect(&running, &mut GoPrograms::default());
+            println!("{} {options:?}: {:?}", go.display(), begin.elapsed());
+            let is_held = |it: &Option<Reachability>| matches!(it, Some(Reachability::Held(_)));
+            let is_dropped = |it: &Option<Reachability>| *it == Some(Reachability::Dropped);
+            let held = found["slice"].iter().filter(|it| is_held(it)).count();
+            let dropped = found["length"].iter().filter(|it| is_dropped(it)).count();
+            assert!(!found["slice"].iter().any(is_dropped), "{} {options:?}", go.display());
+            assert_eq!((held, dropped), (1000, 1000), "{} {options:?}", go.display());
+        }
     }
 }

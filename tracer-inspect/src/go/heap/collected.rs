@@ -41,6 +41,7 @@ impl Search<'_> {
                 }
             }
         }
+        objects.retain(|_, own| self.reserve(own.len()));
         // With the sanitizer, objects are larger, so a body could be overlooked.
         if !missing.is_empty()
             && !self.roots.has_sanitizer
@@ -65,6 +66,7 @@ impl Search<'_> {
                     _ => {}
                 }
             }
+            objects.retain(|_, own| self.reserve(own.len()));
         }
         if !self.target.memory.budget().is_exceeded() {
             self.found.extend(results.into_iter().map(|it| (it, Reachability::Dropped)));

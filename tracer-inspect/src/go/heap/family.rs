@@ -171,6 +171,7 @@ impl Families<'_, '_> {
         let mut between = BTreeSet::from([last]);
         loop {
             let before = between.len();
+            self.pages.budget().step(u64::try_from(edges.len()).ok()?)?;
             for (from, to) in &edges {
                 if between.contains(to) {
                     between.insert(*from);

@@ -15,6 +15,8 @@ use crate::process::{maps::Mappings, memory::Memory, pagemap::PageMap, pages::Pa
 const ARENAS_MAX: usize = 1 << 14;
 /// Number of arenas after a mapping that are looked at, because the heap may have grown.
 const ARENAS_AFTER: u64 = 2;
+/// Bytes of a page of the table of arenas.
+const TABLE_PAGE: u64 = 4096;
 /// Bytes that are read at a time, and the longest single range of them.
 const WINDOW: u64 = 256 << 10;
 const RANGE: u64 = 256 << 10;
@@ -117,24 +119,42 @@ impl Resident<'_> {
 }
 
 /// The addresses at which the arenas of a process may begin.
-pub(super) fn arenas(heap: &Heap, mappings: &Mappings, pages: &mut Pages) -> Option<Vec<u64>> {
+///
+/// # Errors
+/// There are too many, or they cannot be read.
+pub(super) fn arenas(
+    heap: &Heap,
+    mappings: &Mappings,
+    resident: &Resident,
+    pages: &mut Pages,
+) -> Result<Vec<u64>, Ended> {
     let mut all: Vec<u64> = Vec::new();
+    // The table of arenas is large and sparse: the last page of it, and whether it is in memory.
+    let mut last_page = None;
+    let mut next = 0;
     for mapping in mappings.iter().filter(|mapping| mappings.is_heap(mapping.start)) {
-        let first = mapping.start / ARENA;
+        let first = next.max(mapping.start / ARENA);
         let last = (mapping.end.saturating_sub(1) / ARENA).saturating_add(ARENAS_AFTER);
-        let first = all.last().map_or(first, |last| first.max(last / ARENA + 1));
+        next = last.saturating_add(1);
         for number in first..=last {
-            pages.budget().step(1)?;
-            let address = number.checked_mul(ARENA)?;
-            if heap.arena(address, pages).is_some() {
+            pages.budget().step(1).ok_or(Ended::Incomplete)?;
+            let address = number.checked_mul(ARENA).ok_or(Ended::Incomplete)?;
+            let Some(entry) = heap.arena_entry(address) else { break };
+            let page = entry & !(TABLE_PAGE - 1);
+            let is_resident = match last_page {
+                Some((last, is_resident)) if last == page => is_resident,
+                _ => !resident.parts(page, TABLE_PAGE)?.is_empty(),
+            };
+            last_page = Some((page, is_resident));
+            if is_resident && heap.arena(address, pages).is_some() {
                 all.push(address);
                 if all.len() > ARENAS_MAX {
-                    return None;
+                    return Err(Ended::Incomplete);
                 }
             }
         }
     }
-    Some(all)
+    Ok(all)
 }
 
 /// The spans in use of an arena that begin in it, by address.

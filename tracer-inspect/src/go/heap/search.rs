@@ -17,6 +17,7 @@ use super::{
     targets::Targets,
 };
 use crate::{
+    budget::Reservation,
     go::{
         goroutine_scan::GoroutineScan,
         layout::{Layout, heap::SPAN},
@@ -34,6 +35,8 @@ const FURTHER_MAX: u64 = 2 << 30;
 /// left for the rest of the inspection.
 const BYTES_PER_STEP: u64 = 6;
 const STEPS_RESERVED: u64 = 1 << 28;
+/// Bytes that an object takes in the lists.
+const OBJECT: usize = 160;
 /// Maximum number of passes.
 const PASSES: usize = 5;
 /// Maximum number of objects of which is found out whether a response leads to them, and the largest
@@ -77,6 +80,8 @@ pub(super) struct Search<'a> {
     pub(super) unnamed: BTreeMap<usize, (u64, u64)>,
     /// The names of variables by their addresses, as in the file.
     pub(super) symbols: BTreeMap<u64, Option<String>>,
+    /// For the objects above.
+    reserved: Option<Reservation<'a>>,
     /// Whether there may be another pass.
     may_continue: bool,
     reached: usize,
@@ -107,6 +112,7 @@ impl<'a> Search<'a> {
             first: BTreeMap::new(),
             unnamed: BTreeMap::new(),
             symbols: BTreeMap::new(),
+            reserved: target.memory.budget().try_reserve(0),
             may_continue: true,
             reached: 0,
         }
@@ -214,8 +220,7 @@ impl<'a> Search<'a> {
     ) -> Result<(), Ended> {
         let budget = self.target.memory.budget();
         let mut pages = Pages::new(self.target.memory);
-        let arenas =
-            arenas(&self.heap, self.target.mappings, &mut pages).ok_or(Ended::Incomplete)?;
+        let arenas = arenas(&self.heap, self.target.mappings, &self.resident, &mut pages)?;
         for arena in arenas {
             let spans = spans(&self.heap, arena, &mut pages)?;
             let size = spans.len().saturating_mul(size_of::<Span>() + SPAN);
@@ -236,6 +241,12 @@ impl<'a> Search<'a> {
         let needed = (added / BYTES_PER_STEP).saturating_add(STEPS_RESERVED);
         let is_too_long = needed > self.target.memory.budget().steps_left();
         if self.bytes > SEARCHED_MAX || is_too_long { Err(Ended::Incomplete) } else { Ok(()) }
+    }
+
+    /// Makes room for objects in the lists, if the budget has it.
+    pub(super) fn reserve(&mut self, objects: usize) -> bool {
+        let bytes = objects.saturating_mul(OBJECT);
+        self.reserved.as_mut().is_some_and(|reserved| reserved.grow(bytes))
     }
 
     /// Whether it is not known yet what holds a response.
@@ -315,6 +326,10 @@ impl<'a> Search<'a> {
             let may_be_garbage = slot == Slot::New || self.leads_to(number, &now, object);
             if !self.may_continue || !may_be_garbage {
                 self.add_held([number].into_iter(), &holder);
+                continue;
+            }
+            if !self.reserve(1) {
+                self.changing.insert(number);
                 continue;
             }
             let new = || Doubtful { objects: BTreeMap::new(), holder: holder.clone() };

@@ -1,7 +1,7 @@
 // For the tests in tracer-inspect/src/go/as_root/heap.rs: an HTTP client that drops responses, or
 // keeps them in every kind of place, and its server. Standard library only, loopback only.
 //
-//	heap [-tls] [-gc N] [-allocate] dropped=3 slice=2 moving=1
+//	heap [-tls] [-gc N] [-off] [-allocate] dropped=3 slice=2 moving=1
 //
 // Each argument gets that many responses of a kind. When all are in their place and N collections
 // have run, the program prints one line, `kind fd fd fd...`, for every kind, then `ready`, and runs
@@ -26,6 +26,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -297,11 +298,15 @@ func main() {
 	collections := flag.Int("gc", 0, "number of collections")
 	allocates := flag.Bool("allocate", false, "allocate all the time")
 	objects := flag.Int("objects", 0, "number of other objects")
+	off := flag.Bool("off", false, "no collections, as with GOGC=off")
 	goroutines := flag.Int("goroutines", 0, "number of other goroutines")
 	flag.Parse()
 	if *serve {
 		server(*useTLS)
 		return
+	}
+	if *off {
+		debug.SetGCPercent(-1)
 	}
 	arguments := []string{"-serve"}
 	if *useTLS {
