@@ -152,21 +152,22 @@ type box struct {
 }
 
 var (
-	slice    []*http.Response
-	bodies   []io.ReadCloser
-	table    = map[int]*http.Response{}
-	channel  = make(chan *http.Response, 10000)
-	timers   []*time.Timer
-	global   *http.Response
-	boxes    []*box
-	closures []func()
-	headers  []string
-	list     *node
-	never    = make(chan int)
-	requests []*http.Request
-	sink     []byte
-	nodeSink *node
-	spun     int
+	slice     []*http.Response
+	bodies    []io.ReadCloser
+	table     = map[int]*http.Response{}
+	channel   = make(chan *http.Response, 10000)
+	timers    []*time.Timer
+	global    *http.Response
+	boxes     []*box
+	closures  []func()
+	headers   []string
+	list      *node
+	never     = make(chan int)
+	requests  []*http.Request
+	exchanges []*exchange
+	sink      []byte
+	nodeSink  *node
+	spun      int
 )
 
 var kinds = map[string]func(k *kind, i int){
@@ -192,7 +193,14 @@ var kinds = map[string]func(k *kind, i int){
 		a := &node{response: k.get("/plain")}
 		a.next = &node{next: a}
 	},
+	// What a middleware has put into the context of the request refers to it, and nothing else.
+	"context": func(k *kind, i int) { k.getWith(&exchange{}) },
 	// Held.
+	"exchange": func(k *kind, i int) {
+		kept := &exchange{}
+		exchanges = append(exchanges, kept)
+		k.getWith(kept)
+	},
 	"slice":    func(k *kind, i int) { slice = append(slice, k.get("/plain")) },
 	"channel":  func(k *kind, i int) { channel <- k.get("/plain") },
 	"map":      func(k *kind, i int) { table[i] = k.get("/plain") },
@@ -230,6 +238,21 @@ var kinds = map[string]func(k *kind, i int){
 	},
 	// Always somewhere, and never for long.
 	"moving": func(k *kind, i int) { move(k.get("/plain"), i) },
+}
+
+type exchange struct {
+	name     string
+	response *http.Response
+}
+
+type exchangeKey struct{}
+
+func (k *kind) getWith(e *exchange) {
+	ctx := context.WithValue(context.Background(), exchangeKey{}, e)
+	request, err := http.NewRequestWithContext(ctx, "GET", k.url+"/plain", nil)
+	must(err)
+	e.response, err = k.client.Do(request)
+	must(err)
 }
 
 func (k *kind) wrap() {
