@@ -112,8 +112,10 @@ impl ExampleHeap {
     /// Stores the pointer map of a span of one page.
     fn put_pointers(&mut self, start: u64, new: NewSpan, count: u64) {
         let words = new.element / 8;
-        let is_pointer =
-            |word: u64| word < count * words && new.pointers >> (word % words) & 1 == 1;
+        let is_pointer = |word: u64| {
+            let bit = u32::try_from(word % words).unwrap();
+            word < count * words && new.pointers.checked_shr(bit).unwrap_or(0) & 1 == 1
+        };
         let one_bit: Vec<u8> = (0..PAGE / 64)
             .map(|byte| (0..8).map(|bit| u8::from(is_pointer(8 * byte + bit)) << bit).sum())
             .collect();

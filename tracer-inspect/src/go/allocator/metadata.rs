@@ -265,7 +265,7 @@ impl Heap<'_> {
 
     /// The state of the object at an address by its span; `None` if that is being swept, or if the
     /// bits cannot be read.
-    fn slot_in(&self, span: &Span, address: u64, generation: u32) -> Option<Slot> {
+    pub(super) fn slot_in(&self, span: &Span, address: u64, generation: u32) -> Option<Slot> {
         let Some(index) = span.index(address) else { return Some(Slot::Free) };
         let is_allocated = self.bit(span.allocated, index)?;
         match span.generation.wrapping_sub(generation).cast_signed() {

@@ -96,3 +96,40 @@ fn an_invalid_span_is_none() {
     }
     assert_eq!(Span::parse(0, &bytes[..SPAN - 40], &layout), None);
 }
+
+/// Each word of the metadata has each of several values in turn.
+#[test]
+fn corrupt_metadata_do_not_hang_or_panic() {
+    for minor in [OLDEST, 21, NEWEST] {
+        let mut example = ExampleHeap::new(minor);
+        let start = example.add(SWEPT);
+        example.add(NewSpan { element: 1024, state: 1, ..SWEPT });
+        let is_used = |(place, word): (&u64, &u64)| {
+            (*place >= HEAP + 2 * PAGE && *word != 0).then_some(*place)
+        };
+        let places: Vec<u64> = example.memory.0.iter().filter_map(is_used).collect();
+        assert!(places.len() > 20);
+        for place in places {
+            let before = example.memory.0[&place];
+            for value in [0, 1, 7, 0xffff, start, start + 8, 1 << 47, u64::MAX - 8191, u64::MAX] {
+                example.memory.0.insert(place, value);
+                let addresses = super::metadata::HeapAddresses {
+                    arenas: example.memory.0[&super::example::ARENAS],
+                    generation: super::example::ARENAS - example.layout.generation_distance(),
+                };
+                example.find(&[HEAP, HEAP + PAGE]);
+                let (memory, layout) = (&example.memory, &example.layout);
+                let heap = super::metadata::Heap { memory, layout, addresses };
+                let mut pages = Pages::new(memory);
+                for address in [start, start + 72, start + PAGE + 1032, start + 2 * PAGE - 8] {
+                    if let Some(span) = heap.span(address, &mut pages) {
+                        span.object(address);
+                        heap.is_pointer(&span, address & !7, &mut pages);
+                        heap.slot_in(&span, address, GENERATION);
+                    }
+                }
+            }
+            example.memory.0.insert(place, before);
+        }
+    }
+}

@@ -146,7 +146,9 @@ fn state(heap: &Heap, body: u64) -> State {
     match heap.slot(body) {
         (Slot::Unknown, _) => State::Unknown,
         // What has not been swept yet may have a finalizer, which uses it again.
-        (Slot::Dead, span) if span.is_none_or(|it| has_special(&it, body, &mut pages)) => {
+        (Slot::Dead, span)
+            if span.is_none_or(|it| has_special(heap.layout, &it, body, &mut pages)) =>
+        {
             State::Unknown
         }
         (Slot::Free | Slot::Dead, _) => State::Collected,

@@ -7,7 +7,7 @@ use super::{
     pass::Ended,
 };
 use crate::{
-    go::layout::heap::{SPECIAL_NEXT, SPECIAL_OFFSET},
+    go::layout::heap::{HeapLayout, SPECIAL_NEXT, SPECIAL_OFFSET},
     process::pages::Pages,
 };
 
@@ -25,7 +25,7 @@ impl Heap<'_> {
     ) -> bool {
         objects.any(|object| {
             let span = self.span(*object, pages);
-            span.is_some_and(|span| has_special(&span, *object, pages))
+            span.is_some_and(|span| has_special(self.layout, &span, *object, pages))
         })
     }
 
@@ -66,8 +66,14 @@ fn specials(span: &Span, pages: &mut Pages) -> Result<Vec<u64>, Ended> {
     Ok(all)
 }
 
-/// Whether something is attached to an object. `true` if that is unknown.
-pub(super) fn has_special(span: &Span, object: u64, pages: &mut Pages) -> bool {
+/// Whether something by which it may be used again is attached to an object: anything but a sample
+/// of the memory profile. `true` if that is unknown.
+pub(super) fn has_special(
+    layout: &HeapLayout,
+    span: &Span,
+    object: u64,
+    pages: &mut Pages,
+) -> bool {
     let Ok(all) = specials(span, pages) else { return true };
     all.into_iter().any(|record| {
         let offset = record.checked_add(SPECIAL_OFFSET).and_then(|it| pages.word(it));
@@ -76,6 +82,8 @@ pub(super) fn has_special(span: &Span, object: u64, pages: &mut Pages) -> bool {
             let place = span.start + (offset & 0xffff);
             (object..object.saturating_add(span.element)).contains(&place)
         };
-        offset.is_none_or(is_in)
+        let kind = record.checked_add(layout.special_kind).and_then(|it| pages.bytes(it, 1));
+        let is_sample = kind.is_some_and(|it| *it == [layout.profile_kind]);
+        offset.is_none_or(is_in) && !is_sample
     })
 }

@@ -85,6 +85,10 @@ pub(in crate::go) struct HeapLayout {
     pub(in crate::go) heap_arenas: u64,
     /// `mheap.sweepgen`.
     pub(in crate::go) heap_generation: u64,
+    /// `special.kind`.
+    pub(in crate::go) special_kind: u64,
+    /// `_KindSpecialProfile`.
+    pub(in crate::go) profile_kind: u8,
     /// `moduledata.next`.
     pub(in crate::go) module_next: u64,
     pub(in crate::go) pointer_maps: PointerMaps,
@@ -131,6 +135,14 @@ impl HeapLayout {
                 _ => 66_008,
             },
             heap_generation: if minor < 21 { 65_848 } else { 65_856 },
+            special_kind: if minor < 24 { 10 } else { 16 },
+            profile_kind: match minor {
+                ..23 => 2,
+                23 | 24 => 3,
+                25..=27 => 4,
+                // Another kind may have this number: none is taken for it.
+                _ => u8::MAX,
+            },
             module_next: match minor {
                 ..20 => 544,
                 20 | 27.. => 560,
@@ -165,6 +177,7 @@ impl HeapLayout {
             ("runtime.heapArena.spans", &mut self.arena_spans),
             ("runtime.mheap.arenas", &mut self.heap_arenas),
             ("runtime.mheap.sweepgen", &mut self.heap_generation),
+            ("runtime.special.kind", &mut self.special_kind),
             ("runtime.moduledata.next", &mut self.module_next),
         ];
         all.into_iter().map(|(path, offset)| (path.to_owned(), offset)).collect()
