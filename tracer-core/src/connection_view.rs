@@ -1,8 +1,9 @@
 //! One connection as the rules see it: what is known about it, and the current time.
 
 use crate::{
-    CallSiteReason, Confidence, Direction, DurationRange, Held, HttpConnection, HttpStage,
-    Interval, Options, Origin, Owner, ProcessKey, Reader, SocketFacts, StackId, Timestamp, Verdict,
+    CallSiteReason, Confidence, Direction, DurationRange, HttpConnection, HttpStage, Interval,
+    Options, Origin, Owner, ProcessKey, Reachability, Reader, SocketFacts, StackId, Timestamp,
+    Verdict,
     call_sites::CallSites,
     cap_reason::CapReason,
     open_responses::Response,
@@ -178,22 +179,27 @@ impl<'a> ConnectionView<'a> {
             && self.http().is_some_and(|http| http.stage == HttpStage::AwaitingBody)
     }
 
-    /// Whether a goroutine references the response that has not been read to EOF or closed; `None`
-    /// if there is no such response.
-    pub(crate) fn held(&self) -> Option<Held> {
-        self.http().filter(|_| self.awaits_body()).map(|http| http.held)
+    /// What can reach the response that has not been read to EOF or closed; `None` if there is no
+    /// such response.
+    pub(crate) fn reachability(&self) -> Option<&'a Reachability> {
+        self.http().filter(|_| self.awaits_body()).map(|http| &http.reachability)
+    }
+
+    /// Whether something references the response that has not been read to EOF or closed.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self.reachability(), Some(Reachability::Held(_)))
     }
 
     /// Whether a goroutine scan confirmed a leaked response: it was neither read to EOF nor closed,
     /// no reader is waiting, and no goroutine references it.
     pub(crate) fn is_confirmed(&self) -> bool {
-        self.held() == Some(Held::Nobody)
+        self.reachability() == Some(&Reachability::Dropped)
     }
 
     /// Like [`is_confirmed`](Self::is_confirmed), except that not everything could be scanned for
     /// references.
     pub(crate) fn is_scan_incomplete(&self) -> bool {
-        self.held() == Some(Held::Unknown)
+        matches!(self.reachability(), Some(Reachability::Unknown | Reachability::NotOnStack))
     }
 
     /// Whether the leaked response is confirmed by goroutine scan, and the process has sent nothing

@@ -101,7 +101,10 @@ pub use probe::{
 };
 pub use process::{Comm, Container, ProcessFacts, ProcessKey};
 pub use question::{Asked, NoAnswer, Question, QuestionKind, Subject};
-pub use reader::{Held, HttpConnection, HttpStage, Reader, ReaderFacts, Readers};
+pub use reader::{
+    HolderKind, HttpConnection, HttpStage, Reachability, Reader, ReaderFacts, Readers,
+    ResponseHolder,
+};
 pub use recently_closed::RecentlyClosed;
 pub use report::{
     Change, ChangeKind, Connection, Coverage, Finding, Flag, Origin, ProcessSummary, Report,

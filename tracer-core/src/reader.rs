@@ -1,7 +1,7 @@
 //! What is waiting to read from a connection: the question behind every verdict, and the answers
 //! that an inspection of the process can give.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use crate::{ConnectionId, Goroutines, Limit, ProcessKey, Timestamp};
 
@@ -83,21 +83,78 @@ pub struct HttpConnection {
     /// The request whose response it carries, without query and user information:
     /// `GET http://host/path`. `None` if unknown.
     pub request: Option<String>,
-    /// Whether a goroutine references the response.
-    pub held: Held,
+    /// What can reach the response. Without a response, it is unknown.
+    pub reachability: Reachability,
 }
 
-/// Whether the stack of a goroutine other than the connection's own references a response, so that
-/// the goroutine may still read it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Held {
-    /// No reference was found, but the scan was incomplete.
+/// What can reach a response that has neither been read to EOF nor closed, apart from the
+/// connection's own goroutines and objects: as long as something can, it may still be read or
+/// closed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reachability {
+    /// No reference was found, but neither the heap nor the stacks could be searched completely.
     #[default]
     Unknown,
-    /// No goroutine references it, or there is no response.
-    Nobody,
-    /// A goroutine references it.
-    Somebody,
+    /// No goroutine has a reference on its stack. Whether the heap has one is unknown.
+    NotOnStack,
+    /// Nothing can reach it any more: its memory was freed, or a complete search of the heap and of
+    /// all stacks found no reference, twice.
+    Dropped,
+    /// Something references it. The holder is `None` if it is unknown.
+    Held(Option<Box<ResponseHolder>>),
+}
+
+/// What references a response.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResponseHolder {
+    /// What it is.
+    pub kind: HolderKind,
+    /// The application's function of a goroutine, the function of a closure, the type of an
+    /// object, the symbol of a global variable; `None` if unknown. At most
+    /// [`NAME_MAX`](Self::NAME_MAX) bytes long, and chosen by the process.
+    pub name: Option<String>,
+}
+
+impl ResponseHolder {
+    /// Maximum length of a name in bytes.
+    pub const NAME_MAX: usize = 256;
+}
+
+/// The kinds of holders of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HolderKind {
+    /// The stack of a goroutine.
+    Goroutine,
+    /// The captured variables of a function value.
+    Closure,
+    /// The buffer of a channel, or a goroutine that waits to send it.
+    Channel,
+    /// A map.
+    Map,
+    /// The array of a slice.
+    Slice,
+    /// A timer.
+    Timer,
+    /// A global variable.
+    Global,
+    /// Any other object in the heap.
+    Object,
+}
+
+impl HolderKind {
+    /// The code in JSON and CSV.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Goroutine => "goroutine",
+            Self::Closure => "closure",
+            Self::Channel => "channel",
+            Self::Map => "map",
+            Self::Slice => "slice",
+            Self::Timer => "timer",
+            Self::Global => "global",
+            Self::Object => "object",
+        }
+    }
 }
 
 /// What the `readLoop` goroutine of an HTTP client connection is waiting for.

@@ -152,6 +152,11 @@ impl Budget {
         Some(Limit::FileNotLocal { filesystem })
     }
 
+    /// Number of steps that can still be taken.
+    pub(crate) const fn steps_left(&self) -> u64 {
+        if self.is_exceeded() { 0 } else { self.steps_left.get() }
+    }
+
     /// Number of steps taken so far.
     pub const fn steps(&self) -> u64 {
         self.allowance.steps_max - self.steps_left.get()

@@ -1,5 +1,5 @@
-//! Go programs: which goroutine is waiting to read a connection, its state in `net/http`, and which
-//! goroutines still reference its response.
+//! Go programs: which goroutine is waiting to read a connection, its state in `net/http`, and what
+//! can still reach its response.
 //!
 //! Everything is read from the memory of the running process, which is neither stopped nor changed.
 //! The process moves its stacks and frees its objects in the meantime. Therefore each step verifies
@@ -15,9 +15,13 @@
 //! 3. One variable of `readLoop` is its `*persistConn`. It is recognized by a `bufio.Reader` that
 //!    reads from it, and by a connection, possibly inside TLS, that is a `net.netFD` with the fd
 //!    and the `pollDesc` of step 1. Another variable is the request.
-//! 4. The stacks of the other goroutines show whether any of them still references the response.
+//! 4. For each connection that waits for its body to be read, the heap shows whether the program can
+//!    still reach the response: its body was collected, or no live object, no variable and no stack
+//!    refers to it (`heap.rs`). Where the heap cannot be searched, the stacks of the other goroutines
+//!    show whether any of them references the response.
 
 mod all_goroutines;
+mod allocator;
 pub mod build_info;
 pub mod debug_info;
 mod entries;
@@ -25,8 +29,10 @@ pub mod executable;
 mod follower;
 mod frame_variables;
 pub mod function_table;
+mod functions;
 mod goroutine;
 mod goroutine_scan;
+mod heap;
 mod http_connection;
 mod http_objects;
 mod inspection;
@@ -39,6 +45,7 @@ mod read_loop;
 mod request;
 mod response_references;
 mod responses;
+mod stack;
 mod stacks;
 mod target;
 
@@ -72,6 +79,7 @@ use crate::{
         identity::is_running,
         maps::Mappings,
         memory::ProcessMemory,
+        pagemap::PageMap,
         pages::Pages,
         regular_file::{self, Place},
         socket_link,
@@ -124,7 +132,7 @@ impl GoPrograms {
             if program.executable.machine != Machine::Amd64 {
                 return Err(Limit::GoroutinesNotOnArchitecture);
             }
-            inspect(process.pid, program, file, registrations, asked, budget)
+            inspect(process.pid, program, &file, registrations, asked, budget)
         });
         let nothing = |limit| GoInspection { limits: vec![limit], ..GoInspection::default() };
         Some(inspection.unwrap_or_else(nothing))
@@ -267,7 +275,7 @@ impl<'a> Opened<'a> {
 fn inspect(
     pid: u32,
     program: &mut GoProgram,
-    file: File,
+    file: &File,
     registrations: &[Registration],
     asked: &[Asked],
     budget: &Budget,
@@ -275,8 +283,14 @@ fn inspect(
     let mappings = Mappings::of(pid, budget)?;
     let Opened { memory, bias } = Opened::open(pid, &program.executable, budget)?;
     let is_same = |asked: &Asked| socket_link::is_same(pid, asked);
-    let layout = program.layout(file, budget);
-    let target = Target { memory: &memory, mappings: &mappings, bias };
+    let duplicate = file.try_clone();
+    let duplicate =
+        duplicate.map_err(|error| Limit::MemoryUnreadable { error: file_error(&error) })?;
+    let layout = program.layout(duplicate, budget);
+    // Without the page map, absent pages of the heap are read as well: the kernel maps zeros there.
+    let page_map = PageMap::open(pid).ok();
+    let page_map = page_map.as_ref();
+    let target = Target { memory: &memory, mappings: &mappings, page_map, file, bias };
     let mut inspection =
         inspection::inspect(target, program, &layout, registrations, asked, &is_same);
     let limits = &mut inspection.limits;

@@ -15,6 +15,7 @@ pub mod image;
 pub mod maps;
 pub mod memory;
 pub mod mounts;
+pub(crate) mod pagemap;
 pub mod pages;
 pub mod regular_file;
 pub mod script;

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::{
-    CountOf, DurationRange, Held, Interval, Options, ProcessFacts, Timestamp,
+    CountOf, DurationRange, Interval, Options, ProcessFacts, Timestamp,
     connection_view::ConnectionView, fd_use::FdUse, separate_times::SeparateTimes,
     turnover::Turnover,
 };
@@ -101,7 +101,7 @@ impl<'a> Claimed<'_, 'a> {
 
     /// The number of claimed connections with a response that a goroutine references.
     pub(crate) fn held(&self) -> usize {
-        self.count_where(|member| member.held() == Some(Held::Somebody))
+        self.count_where(ConnectionView::is_held)
     }
 
     /// The number of claimed connections with a response whose references could not be scanned

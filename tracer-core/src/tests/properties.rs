@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::world::{World, process};
 use crate::{
-    CallSite, ConnectionId, Detector, Direction, Held, HttpConnection, HttpStage, Input, Options,
-    ProcessFacts, Question, Reader, ReaderFacts, Readers, Report, StackId, Timestamp, Verdict,
+    CallSite, ConnectionId, Detector, Direction, HttpConnection, HttpStage, Input, Options,
+    ProcessFacts, Question, Reachability, Reader, ReaderFacts, Readers, Report, StackId, Timestamp,
+    Verdict,
 };
 
 /// One event on one of a few sockets.
@@ -187,13 +188,13 @@ pub(super) fn reader(id: ConnectionId) -> Option<ReaderFacts> {
         1 => Reader::Goroutine,
         _ => Reader::None,
     };
-    let held = match id.0 % 8 {
-        2 => Held::Somebody,
-        3 => Held::Unknown,
-        _ => Held::Nobody,
+    let reachability = match id.0 % 8 {
+        2 => Reachability::Held(None),
+        3 => Reachability::Unknown,
+        _ => Reachability::Dropped,
     };
     let stage = HttpStage::AwaitingBody;
-    let http = Some(HttpConnection { stage, transport: 1, request: None, held });
+    let http = Some(HttpConnection { stage, transport: 1, request: None, reachability });
     Some(ReaderFacts { id, reader, is_registered: true, http })
 }
 

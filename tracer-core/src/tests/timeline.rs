@@ -38,8 +38,8 @@ use super::{
     world::{World, owner},
 };
 use crate::{
-    ConnectionId, Detector, Direction, Held, HostFacts, HttpConnection, HttpStage, Input, Options,
-    ProcessFacts, Question, Reader, ReaderFacts, Readers, StackId, Timestamp,
+    ConnectionId, Detector, Direction, HostFacts, HttpConnection, HttpStage, Input, Options,
+    ProcessFacts, Question, Reachability, Reader, ReaderFacts, Readers, StackId, Timestamp,
 };
 
 /// The text of the timeline's reports.
@@ -105,13 +105,13 @@ impl<'a> Line<'a> {
             None => 1,
         };
         let request = self.detail("request").map(|request| request.replace(',', " "));
-        let held = match self.detail("referenced") {
-            None => Held::Nobody,
-            Some("yes") => Held::Somebody,
-            Some("unknown") => Held::Unknown,
+        let reachability = match self.detail("referenced") {
+            None => Reachability::Dropped,
+            Some("yes") => Reachability::Held(None),
+            Some("unknown") => Reachability::Unknown,
             other => panic!("no such holder: {other:?}"),
         };
-        let http = stage.map(|stage| HttpConnection { stage, transport, request, held });
+        let http = stage.map(|stage| HttpConnection { stage, transport, request, reachability });
         Some(ReaderFacts { id, reader, is_registered: self.detail("registered").is_some(), http })
     }
 

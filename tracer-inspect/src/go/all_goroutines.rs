@@ -10,7 +10,7 @@ use crate::process::{
 const COUNT_MAX: u64 = 1 << 26;
 /// Number of entries checked to recognize the list.
 const SAMPLE: u64 = 16;
-/// Maximum number of bytes read of `runtime.allgadd`, which has about 300.
+/// Maximum number of bytes read of a function. `runtime.allgadd` has about 300.
 const CODE_MAX: u64 = 4096;
 
 /// Start address and length of the slice at `address`; `None` if it cannot be one.
@@ -41,15 +41,21 @@ pub(super) fn is_plausible(
         && goroutines.iter().flatten().any(|goroutine| goroutine.stack.low != 0)
 }
 
-/// The addresses to which the code of `runtime.allgadd` refers. `runtime.allgs` is among them,
-/// which finds it in a program without symbols.
-pub(super) fn operands(functions: &FunctionTable, memory: &dyn Memory, bias: u64) -> Vec<u64> {
-    let found = functions.find(memory, bias, &["runtime.allgadd"]);
-    let code = found.into_iter().flatten().next().and_then(|number| functions.code(number));
-    let Some((start, end)) = code else { return Vec::new() };
-    let length = usize::try_from(end.saturating_sub(start).min(CODE_MAX)).unwrap_or(0);
-    let code = memory.read_one(start.wrapping_add(bias), length).unwrap_or_default();
-    relative_operands(&code, start)
+/// The addresses to which the code of these functions refers, in the order of the functions. The
+/// code of `runtime.allgadd` refers to `runtime.allgs`, which finds it in a program without symbols.
+pub(super) fn operands(
+    functions: &FunctionTable,
+    memory: &dyn Memory,
+    bias: u64,
+    names: &[&str],
+) -> Vec<u64> {
+    let found = functions.find(memory, bias, names).into_iter().flatten();
+    let operands = found.filter_map(|number| functions.code(number)).flat_map(|(start, end)| {
+        let length = usize::try_from(end.saturating_sub(start).min(CODE_MAX)).unwrap_or(0);
+        let code = memory.read_one(start.wrapping_add(bias), length).unwrap_or_default();
+        relative_operands(&code, start)
+    });
+    operands.collect()
 }
 
 /// The targets of RIP-relative operands, found without decoding instructions: a ModRM byte with

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "measurements are printed with --nocapture")]
 
 mod entries;
+mod heap;
 mod http_objects;
 mod offsets;
 mod program;
@@ -15,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracer_core::{ConnectionId, Goroutines, Held, HttpStage, Limit, Reader, ReaderFacts};
+use tracer_core::{ConnectionId, Goroutines, HttpStage, Limit, Reachability, Reader, ReaderFacts};
 
 use self::{
     program::{Running, build},
@@ -54,11 +55,11 @@ fn text(facts: Option<&ReaderFacts>) -> String {
             let (method, url) = it.split_once(' ')?;
             Some(format!(" {method} {}", url.splitn(4, '/').nth(3)?))
         });
-        let held = match http.held {
+        let held = match http.reachability {
             _ if http.stage == HttpStage::Idle => "",
-            Held::Nobody => "",
-            Held::Somebody => " held",
-            Held::Unknown => " perhaps held",
+            Reachability::NotOnStack | Reachability::Dropped => "",
+            Reachability::Held(_) => " held",
+            Reachability::Unknown => " perhaps held",
         };
         format!("{stage}{}{held}", request.unwrap_or_default())
     });
@@ -148,8 +149,10 @@ fn a_healthy_connection_is_never_reported_as_leaked() {
             } else if connections.kinds["leaked"].contains(fd) {
                 leaks += 1;
             } else {
-                let references = facts.http.as_ref().unwrap().held;
-                assert_ne!(references, Held::Nobody, "{fd}: {facts:?}");
+                let reachability = &facts.http.as_ref().unwrap().reachability;
+                let is_free =
+                    |it: &_| matches!(it, Reachability::NotOnStack | Reachability::Dropped);
+                assert!(!is_free(reachability), "{fd}: {facts:?}");
                 held += 1;
             }
         }
@@ -222,8 +225,9 @@ fn a_quarter_of_a_million_goroutines_are_searched_within_the_budget() {
     let peak = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
     println!("{:?}, {} steps, {peak}", begin.elapsed(), budget.steps());
     assert_eq!((inspection.limits, budget.limit()), (Vec::new(), None));
-    let held = inspection.found.iter().filter_map(|it| Some(it.http.as_ref()?.held));
-    let dropped = held.filter(|held| *held == Held::Nobody).count();
+    let found = inspection.found.iter().filter_map(|it| Some(&it.http.as_ref()?.reachability));
+    let is_free = |it: &&_| matches!(it, Reachability::NotOnStack | Reachability::Dropped);
+    let dropped = found.filter(is_free).count();
     assert!(dropped > 950, "{dropped}");
 }
 

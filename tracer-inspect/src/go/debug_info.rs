@@ -24,7 +24,7 @@ const ABBREVIATION_STEPS: u64 = 1 << 28;
 
 /// Maximum accepted offset in bytes. The watched process controls the debug information, and offsets
 /// are added to addresses.
-const OFFSET_MAX: u64 = 1 << 20;
+const OFFSET_MAX: u64 = 4 << 20;
 
 /// Offsets of structure members, by `structure.member`.
 #[derive(Debug, Default)]

@@ -15,6 +15,9 @@ const BUILD_INFO: usize = 256;
 /// Maximum number of bytes of a segment searched for build information without a section.
 const SEARCHED_MAX: u64 = 64 << 20;
 
+/// Maximum length of the name of a symbol that is shown, in bytes.
+const SYMBOL_MAX: usize = 512;
+
 /// A 64-bit Go program. Addresses are those in the file; a position-independent program is loaded
 /// with an offset (`bias`).
 #[derive(Debug, PartialEq, Eq)]
@@ -94,6 +97,12 @@ impl Executable {
         })
     }
 
+    /// Whether an address is in a writable segment.
+    pub(super) fn is_data(&self, address: u64) -> bool {
+        let mut segments = self.segments.iter();
+        segments.any(|it| it.is_writable && (it.start..it.end).contains(&address))
+    }
+
     /// The file offset of an address; `None` if the file has no byte for it.
     pub fn file_offset(&self, address: u64) -> Option<u64> {
         let contains = |it: &&Segment| (it.start..it.file_end).contains(&address);
@@ -123,6 +132,27 @@ fn minor_version(elf: &Elf, budget: &Budget) -> Option<u32> {
     elf.search(part, BUILD_INFO, budget, |_, bytes| {
         let mut offsets = (0..bytes.len()).step_by(build_info::ALIGNMENT);
         offsets.find_map(|offset| build_info::minor_version(bytes.get(offset..)?))
+    })
+}
+
+/// The name of the symbol whose object contains an address of the file; `None` if there is none.
+pub(super) fn symbol_at(file: File, address: u64, budget: &Budget) -> Option<String> {
+    let elf = Elf::parse(file, budget)?;
+    let (symbols, strings) = (elf.section(".symtab")?, elf.section(".strtab")?);
+    let name = elf.search_section(symbols, 0, budget, |_, bytes| {
+        let count = bytes.len() / size_of::<elf::Sym64<LE>>();
+        let (symbols, _) = pod::slice_from_bytes::<elf::Sym64<LE>>(bytes, count).ok()?;
+        let contains = |it: &&elf::Sym64<LE>| {
+            let offset = address.checked_sub(it.st_value.get(LE));
+            it.st_info & 15 == elf::STT_OBJECT && offset.is_some_and(|it_| it_ < it.st_size.get(LE))
+        };
+        symbols.iter().find(contains).map(|it| it.st_name.get(LE))
+    })?;
+    elf.search_section(strings, SYMBOL_MAX, budget, |before, bytes| {
+        let start = usize::try_from(u64::from(name).checked_sub(before)?).ok()?;
+        let bytes = bytes.get(start..)?;
+        let end = bytes.iter().take(SYMBOL_MAX).position(|byte| *byte == 0)?;
+        Some(String::from_utf8_lossy(bytes.get(..end)?).into_owned())
     })
 }
 

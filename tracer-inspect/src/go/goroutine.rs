@@ -13,8 +13,6 @@ const READ_TOGETHER: usize = 4_096;
 /// Maximum plausible size of a stack: Go's own limit on 64-bit machines is 1 GB
 /// (`runtime.maxstacksize`).
 const STACK_MAX: u64 = 1 << 30;
-/// Maximum number of frames walked per stack.
-const FRAMES_MAX: usize = 64;
 
 /// The state of a goroutine when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -110,7 +108,7 @@ impl Goroutine {
     }
 
     /// Whether it is parked or in a system call, so that its stack does not change.
-    const fn is_blocked(&self) -> bool {
+    pub(super) const fn is_blocked(&self) -> bool {
         self.is_waiting() || self.status == layout::STATUS_SYSCALL
     }
 
@@ -151,173 +149,10 @@ impl Goroutine {
     }
 }
 
-/// A copy of the used part of a stack.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stack {
-    pub(super) goroutine: Goroutine,
-    /// The address of the first byte: usually the stack pointer.
-    pub(super) start: u64,
-    pub(super) bytes: Box<[u8]>,
-}
-
-/// One stack frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
-    /// Where it continues: the program counter, or a return address.
-    pub(super) pc: u64,
-    /// The lowest address of its variables.
-    pub(super) start: u64,
-    /// The address of the saved frame pointer, which follows the variables.
-    pub(super) end: u64,
-}
-
-impl Stack {
-    /// The word at an address; `None` if it was not copied.
-    pub(super) fn word(&self, address: u64) -> Option<u64> {
-        u64_at(&self.bytes, usize::try_from(address.checked_sub(self.start)?).ok()?)
-    }
-
-    /// The words in `start..end`, up to the first that was not copied.
-    pub(super) fn words(&self, start: u64, end: u64) -> impl Iterator<Item = u64> {
-        (start..end).step_by(8).map_while(|address| self.word(address))
-    }
-
-    /// The words that the goroutine may still use. `map` adds their offsets from the frame pointer
-    /// of a frame to a list. From the first frame without a map outwards, all words count. If the
-    /// goroutine is not blocked, all words of its stack count, because its position is unknown.
-    ///
-    /// Each word counts once, however many frames and maps include it, so there are no more than
-    /// the stack has.
-    pub(super) fn words_in_use(
-        &self,
-        mut map: impl FnMut(&Frame, &mut Vec<i64>) -> Option<()>,
-    ) -> Vec<u64> {
-        let mut used = vec![false; self.bytes.len() / 8];
-        let mut offsets = Vec::new();
-        let mut rest = self.start;
-        if self.goroutine.is_blocked() && self.start == self.goroutine.sp {
-            for frame in self.frames() {
-                if map(&frame, &mut offsets).is_none() {
-                    break;
-                }
-                for offset in offsets.drain(..) {
-                    let address = frame.end.wrapping_add_signed(offset);
-                    if let Some(used) = self.index(address).and_then(|it| used.get_mut(it)) {
-                        *used = true;
-                    }
-                }
-                rest = frame.end.saturating_add(16);
-            }
-        }
-        let rest = (rest..self.goroutine.stack.high).step_by(8);
-        for index in rest.map_while(|address| self.index(address)) {
-            let Some(used) = used.get_mut(index) else { break };
-            *used = true;
-        }
-        let (words, _) = self.bytes.as_chunks();
-        let words = words.iter().zip(used).filter_map(|(word, used)| used.then_some(*word));
-        words.map(u64::from_le_bytes).collect()
-    }
-
-    /// The number of the word at an address.
-    fn index(&self, address: u64) -> Option<usize> {
-        let offset = address.checked_sub(self.start).filter(|offset| offset.is_multiple_of(8))?;
-        usize::try_from(offset / 8).ok()
-    }
-
-    /// The frames, innermost first, by their frame pointers. The walk ends where a frame pointer
-    /// does not point further up the stack.
-    pub(super) fn frames(&self) -> Vec<Frame> {
-        let mut frame =
-            Frame { pc: self.goroutine.pc, start: self.goroutine.sp, end: self.goroutine.bp };
-        let mut frames = Vec::new();
-        while frames.len() < FRAMES_MAX
-            && frame.start <= frame.end
-            && frame.end.is_multiple_of(8)
-            && let Some(end) = self.word(frame.end)
-            && let Some(pc) = self.word(frame.end.saturating_add(8))
-        {
-            frames.push(frame);
-            frame = Frame { pc, start: frame.end.saturating_add(16), end };
-        }
-        frames
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::process::memory::fake::FakeMemory;
-
-    fn stack(words: &[u64], bp: u64) -> Stack {
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let stack = StackBounds { low: 0xc000, high: 0xc100 + bytes.len() as u64 };
-        let goroutine = Goroutine {
-            address: 8,
-            stack,
-            sp: 0xc100,
-            pc: 1,
-            bp,
-            status: 4,
-            id: 1,
-            function: 0,
-            deferred: 0,
-        };
-        Stack { goroutine, start: 0xc100, bytes: bytes.into() }
-    }
-
-    #[track_caller]
-    fn check(words: &[u64], bp: u64, expected: &[(u64, u64, u64)]) {
-        let frames = stack(words, bp).frames();
-        let frames: Vec<_> = frames.iter().map(|it| (it.pc, it.start, it.end)).collect();
-        assert_eq!(frames, expected);
-    }
-
-    #[test]
-    fn frame_pointers_are_followed() {
-        // Two variables, the saved frame pointer and the return address; then one variable of the
-        // caller, whose saved frame pointer is 0.
-        let words = [10, 11, 0xc128, 2, 20, 0, 3];
-        check(&words, 0xc110, &[(1, 0xc100, 0xc110), (2, 0xc120, 0xc128)]);
-    }
-
-    #[test]
-    fn words_in_use_come_from_the_maps_that_exist() {
-        let words = [10, 11, 0xc128, 2, 20, 0, 3];
-        let mut stack = stack(&words, 0xc110);
-        stack.goroutine.stack.high = 0xc138;
-        let in_use = |stack: &Stack, known: usize| {
-            let mut frames = 0;
-            stack.words_in_use(|frame, offsets| {
-                frames += 1;
-                assert_eq!(frame.pc, frames);
-                // A variable, a parameter, and an address outside of the stack.
-                (frames <= known as u64).then(|| offsets.extend([-8, 16, 0x100]))
-            })
-        };
-        assert_eq!(in_use(&stack, 2), [11, 20]);
-        assert_eq!(in_use(&stack, 1), [11, 20, 0, 3], "all words of frames without a map");
-        assert_eq!(in_use(&stack, 0), words);
-        stack.goroutine.status = layout::STATUS_SYSCALL;
-        assert_eq!(in_use(&stack, 2), [11, 20]);
-        stack.goroutine.status = layout::STATUS_RUNNABLE;
-        assert_eq!(in_use(&stack, 0), words, "its position is unknown");
-    }
-
-    #[test]
-    fn invalid_frame_pointers_end_the_walk() {
-        check(&[0xc100, 2, 3], 0xc100, &[(1, 0xc100, 0xc100)]);
-        check(&[1, 2, 0xc100, 3], 0xc110, &[(1, 0xc100, 0xc110)]);
-        for bp in [0, 7, 0xc0f8, 0xc101, 0xc108, 0xc110, u64::MAX, u64::MAX - 7] {
-            check(&[1, 2], bp, &[]);
-        }
-    }
-
-    #[test]
-    fn the_number_of_frames_is_limited() {
-        let words: Vec<u64> = (0..1000).map(|index| 0xc100 + 8 * (index + 2)).collect();
-        assert_eq!(stack(&words, 0xc100).frames().len(), FRAMES_MAX);
-    }
 
     #[test]
     fn a_goroutine_is_read_by_the_layout_of_its_version() {
@@ -343,18 +178,5 @@ mod tests {
             assert_eq!(goroutine.function, 0x4000);
             assert_eq!(read[1], None);
         }
-    }
-
-    #[test]
-    fn the_used_part_of_a_stack_is_within_its_bounds() {
-        let mut goroutine = stack(&[0; 4], 0).goroutine;
-        assert_eq!(goroutine.used_stack(1 << 20), Some((0xc100, 32)));
-        assert_eq!(goroutine.used_stack(16), Some((0xc100, 16)));
-        for sp in [0, 0xbff8, 0xc101, 0xc120, u64::MAX] {
-            goroutine.sp = sp;
-            assert_eq!(goroutine.used_stack(1 << 20), None, "{sp:#x}");
-        }
-        goroutine.status = layout::STATUS_RUNNING;
-        assert_eq!(goroutine.used_stack(1 << 20), Some((0xc000, 0x120)));
     }
 }

@@ -7,11 +7,13 @@ use tracer_core::{Goroutines, Limit};
 
 use super::{
     all_goroutines,
-    goroutine::{Goroutine, Stack},
+    functions::Functions,
+    goroutine::Goroutine,
     layout::Layout,
     poll::{PollDescriptor, Waiting},
-    program::{Functions, ScanInputs},
+    program::ScanInputs,
     read_loop::{self, ReadLoop, Role},
+    stack::Stack,
     stacks::{Batches, STACKS_MAX, stacks},
     target::Target,
 };

@@ -1,18 +1,21 @@
 //! Inspection of a Go process: the order of the steps, and which results are certain.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     thread,
     time::{Duration, Instant},
 };
 
-use tracer_core::{Asked, Goroutines, HttpConnection, HttpStage, Limit, Reader, ReaderFacts};
+use tracer_core::{
+    Asked, Goroutines, HttpConnection, HttpStage, Limit, Reachability, Reader, ReaderFacts,
+};
 
 use super::{
     follower::{Follower, WantedFds},
     frame_variables::FrameVariables,
     goroutine::Goroutine,
     goroutine_scan::{self, GoroutineScan},
+    heap,
     http_connection::Connection,
     layout::Layout,
     poll::{self, PollDescriptor, Waiting},
@@ -108,7 +111,14 @@ fn http_connections(
     let mut follower = Follower { pages: &mut pages, mappings, layout, wanted: &wanted };
     let variables = FrameVariables::find(&scan.read_loops, &mut follower);
     let first = connections(&scan.read_loops, &variables, &mut follower);
-    let references = references(target, &first, inputs, layout, scan, pages);
+    let mut reachable = reachable(target, &first, inputs, layout, scan);
+    let is_known =
+        |number: &usize| reachable.get(number).is_some_and(|it| *it != Reachability::Unknown);
+    let unknown = first
+        .iter()
+        .filter(|(number, it)| it.stage == HttpStage::AwaitingBody && !is_known(number));
+    let unknown: Vec<_> = unknown.collect();
+    let references = references(target, &unknown, inputs, layout, scan, pages);
 
     // Read everything again, beginning with the goroutine.
     let addresses: Vec<u64> = first.iter().map(|(_, it)| it.goroutine.address).collect();
@@ -139,12 +149,16 @@ fn http_connections(
     for (number, connection) in first {
         let same = second.remove(&connection.goroutine.address);
         let Some(connection) = same.filter(|second| *second == connection) else { continue };
-        let held = references.held(number, &connection);
+        let reachability = match reachable.remove(&number) {
+            Some(known) if known != Reachability::Unknown => known,
+            // Without the heap, only the stacks say something.
+            _ => references.reachability(number, &connection),
+        };
         let http = HttpConnection {
             stage: connection.stage,
             transport: connection.transport,
             request: connection.description,
-            held,
+            reachability,
         };
         let index = connection.index;
         if confirmed.insert(index, (connection.goroutine.address, http)).is_some() {
@@ -157,10 +171,30 @@ fn http_connections(
     confirmed
 }
 
-/// The goroutines that refer to the responses of connections waiting for their body to be read.
-fn references(
+/// Who can reach the responses of connections waiting for their body to be read, by the heap.
+fn reachable(
     target: Target<'_>,
     connections: &[(usize, Connection)],
+    inputs: &mut ScanInputs,
+    layout: &Layout,
+    scan: &GoroutineScan,
+) -> BTreeMap<usize, Reachability> {
+    let waiting = connections
+        .iter()
+        .filter(|(_, connection)| connection.stage == HttpStage::AwaitingBody)
+        .filter_map(|(number, it)| Some((*number, it, scan.read_loops.get(*number)?)));
+    let waiting: Vec<_> = waiting.collect();
+    if waiting.is_empty() {
+        return BTreeMap::new();
+    }
+    heap::find(target, &waiting, inputs, layout, scan)
+}
+
+/// The goroutines that refer to the responses of these connections, which are waiting for their body
+/// to be read.
+fn references(
+    target: Target<'_>,
+    connections: &[&(usize, Connection)],
     inputs: &mut ScanInputs,
     layout: &Layout,
     scan: &mut GoroutineScan,
@@ -168,7 +202,6 @@ fn references(
 ) -> References {
     let waiting = connections
         .iter()
-        .filter(|(_, connection)| connection.stage == HttpStage::AwaitingBody)
         .filter_map(|(number, it)| Some((*number, it, scan.read_loops.get(*number)?)));
     let responses = ResponseIndex::of(waiting, &mut pages, target.mappings, layout);
     // The search has a cache of its own.

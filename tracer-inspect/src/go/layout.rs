@@ -5,8 +5,11 @@
 //! and arm64, which do not differ). The debug information of the inspected program takes precedence.
 //! Fields that are the same in all of these versions are constants.
 
+pub(super) mod heap;
+
 use std::fs::File;
 
+use self::heap::HeapLayout;
 use super::debug_info::Structures;
 use crate::budget::Budget;
 
@@ -148,6 +151,7 @@ pub(super) struct Layout {
     pub(super) request_channel: u64,
     /// HTTP/2 in each package of [`STREAM_PACKAGES`].
     pub(super) streams: [StreamLayout; STREAM_PACKAGES.len()],
+    pub(super) heap: HeapLayout,
 }
 
 /// `net/http.persistConn`, a connection of the HTTP/1 client (`net/http/transport.go`).
@@ -235,6 +239,7 @@ impl Layout {
                 buffer_expected: 48,
                 conn: 8,
             }; STREAM_PACKAGES.len()],
+            heap: HeapLayout::of(minor),
         }
     }
 
@@ -304,7 +309,10 @@ impl Layout {
         ];
         let fixed = fixed.into_iter().map(|(path, offset)| (path.to_owned(), offset));
         let streams = STREAM_PACKAGES.iter().zip(&mut self.streams);
-        fixed.chain(streams.flat_map(|(package, stream)| stream.offsets(package))).collect()
+        fixed
+            .chain(streams.flat_map(|(package, stream)| stream.offsets(package)))
+            .chain(self.heap.offsets())
+            .collect()
     }
 }
 

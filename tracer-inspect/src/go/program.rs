@@ -2,43 +2,25 @@
 //! the list of goroutines. All of it is found once and used for every process that runs the
 //! program.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    fs::File,
-};
+use std::fs::File;
 
 use tracer_core::Limit;
 
 use super::{
     all_goroutines,
+    allocator::roots::{self, HeapRoots},
     entries::{self, Entries},
-    executable::{Executable, Segment},
-    function_table::{FunctionTable, Header, MAGICS},
-    goroutine::{Frame, Stack},
+    executable::Executable,
+    function_table::FunctionTable,
+    functions::Functions,
     layout::{self, Layout},
-    lines::{LineTables, Lines, stack_maps::FrameMap},
+    lines::Lines,
     target::Target,
 };
-use crate::{
-    budget::Budget,
-    process::{
-        memory::{Memory, u64_at},
-        pages::Pages,
-    },
-};
+use crate::{budget::Budget, process::memory::Memory};
 
-/// Maximum number of entries in each cache.
-const REMEMBERED_MAX: usize = 65_536;
-/// Maximum number of words in all stack maps of the cache: 8 MiB.
-const MAP_WORDS_MAX: usize = 1 << 20;
-/// Maximum number of bytes of a process searched for a structure without a symbol.
-const SEARCHED_MAX: u64 = 256 << 20;
-/// Maximum number of matches of a search.
-const MATCHES_MAX: usize = 64;
 /// Maximum number of attempts of a failed search.
 const TRIES_MAX: u8 = 3;
-/// Number of bytes read at a time in a search.
-const CHUNK: u64 = 1 << 20;
 
 /// A program.
 #[derive(Debug)]
@@ -58,6 +40,8 @@ pub(super) struct GoProgram {
     functions: Search<Functions>,
     /// The address of `runtime.allgs`, as in the file.
     all_goroutines: Search<u64>,
+    /// The heap.
+    heap: Search<HeapRoots>,
     /// The result of the search for hooked functions.
     entries: Option<Result<Entries, Limit>>,
 }
@@ -91,49 +75,9 @@ pub(super) struct ScanInputs<'a> {
     pub(super) functions: &'a mut Functions,
     /// The address of `runtime.allgs`, as in the file.
     pub(super) all_goroutines: u64,
+    /// The heap; `None` if it was not found.
+    pub(super) heap: Option<HeapRoots>,
 }
-
-/// The functions of a program, with caches of what was read about them.
-#[derive(Debug)]
-pub(super) struct Functions {
-    table: FunctionTable,
-    lines: LineTables,
-    /// The functions by code address.
-    known: HashMap<u64, Function>,
-    /// Whether a goroutine is a system goroutine, by the start of its function.
-    starts: HashMap<u64, bool>,
-    /// Stack maps by return address; `None` if there is none.
-    maps: HashMap<u64, Option<FrameMap>>,
-    /// Number of words in `maps`.
-    map_words: usize,
-}
-
-/// The functions that identify the role of a goroutine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Function {
-    /// `runtime.selectgo`.
-    Select,
-    /// `bufio.(*Reader).Peek`, or `fill` if `Peek` is inlined.
-    Peek,
-    /// `net/http.(*persistConn).readLoop`.
-    ReadLoop,
-    /// `net/http.(*persistConn).writeLoop`.
-    WriteLoop,
-    /// Any other function.
-    Other,
-}
-
-/// Functions of the runtime whose goroutines are not system goroutines: `isSystemGoroutine` in
-/// `runtime/traceback.go`.
-const NOT_SYSTEM: [&str; 3] = ["runtime.main", "runtime.corostart", "runtime.handleAsyncEvent"];
-
-const NAMES: [(&str, Function); 5] = [
-    ("runtime.selectgo", Function::Select),
-    ("bufio.(*Reader).Peek", Function::Peek),
-    ("bufio.(*Reader).fill", Function::Peek),
-    ("net/http.(*persistConn).readLoop", Function::ReadLoop),
-    ("net/http.(*persistConn).writeLoop", Function::WriteLoop),
-];
 
 impl Program {
     /// Reads the file of a program.
@@ -144,6 +88,7 @@ impl Program {
                 layout: None,
                 functions: Search::default(),
                 all_goroutines: Search::default(),
+                heap: Search::default(),
                 entries: None,
             }))
         })
@@ -186,7 +131,9 @@ impl GoProgram {
         let functions = functions(&mut self.functions, executable, target.memory, target.bias)?;
         let find = || all_goroutines(executable, &functions.table, layout, target);
         let all_goroutines = *self.all_goroutines.get(find).ok_or(Limit::GoroutineListMissing)?;
-        Ok(ScanInputs { functions, all_goroutines })
+        let find = || heap_roots(executable, functions, layout, target, all_goroutines);
+        let heap = self.heap.get(find).copied();
+        Ok(ScanInputs { functions, all_goroutines, heap })
     }
 
     /// The functions that the ledger hooks. `bias` is the load address minus the address in the
@@ -218,117 +165,6 @@ impl GoProgram {
     }
 }
 
-impl Functions {
-    fn find(executable: &Executable, memory: &dyn Memory, bias: u64) -> Option<Self> {
-        let loaded = |address: u64| address.wrapping_add(bias);
-        let headers_at = |addresses: Vec<u64>| {
-            let header = |address| Some((address, Header::read(memory, address)?));
-            addresses.into_iter().filter_map(header)
-        };
-        let by_section =
-            headers_at(executable.function_table.into_iter().map(loaded).collect()).next();
-        let header = by_section.or_else(|| {
-            headers_at(find_words(memory, &executable.segments, bias, &MAGICS)).next()
-        })?;
-        // `moduledata` begins with the address of the table. It is in a writable segment, because
-        // the dynamic linker may relocate it; other segments are searched afterwards.
-        let (writable, others): (Vec<Segment>, Vec<Segment>) =
-            executable.segments.iter().partition(|segment| segment.is_writable);
-        let (module, text) = [writable, others].into_iter().find_map(|segments| {
-            find_words(memory, &segments, bias, &[header.0]).into_iter().find_map(|address| {
-                let module = memory.read_one(address, layout::MODULE)?;
-                let text = header.1.text(&module)?;
-                Some((module, text))
-            })
-        })?;
-        let minor = executable.minor_version;
-        let lines = LineTables::read(memory, minor, (header.0, &module), bias)?;
-        let table = FunctionTable::read(memory, header, text, bias)?;
-        Some(Self {
-            table,
-            lines,
-            known: HashMap::new(),
-            starts: HashMap::new(),
-            maps: HashMap::new(),
-            map_words: 0,
-        })
-    }
-
-    /// The function that made the call that returns to `return_address`.
-    pub(super) fn caller(&mut self, pages: &mut Pages, bias: u64, return_address: u64) -> Function {
-        let address = return_address.wrapping_sub(bias).wrapping_sub(1);
-        if let Some(function) = self.known.get(&address) {
-            return *function;
-        }
-        let number = self.table.function_at(address);
-        let name = number
-            .and_then(|number| self.table.name(pages, bias, number, &NAMES.map(|(name, _)| name)));
-        let function = name.and_then(|name| NAMES.get(name)).map_or(Function::Other, |it| it.1);
-        if pages.budget().is_exceeded() {
-            return function;
-        }
-        if self.known.len() >= REMEMBERED_MAX {
-            self.known.clear();
-        }
-        self.known.insert(address, function);
-        function
-    }
-
-    /// The approximate size of the value in memory, in bytes.
-    fn size(&self) -> usize {
-        let entries = self.known.capacity() + self.starts.capacity();
-        self.table.size() + 24 * entries + 56 * self.maps.capacity() + 8 * self.map_words
-    }
-
-    /// The words of a stack that its goroutine may still use, by the stack maps.
-    pub(super) fn words_in_use(&mut self, pages: &mut Pages, bias: u64, stack: &Stack) -> Vec<u64> {
-        let Self { table: functions, lines: tables, maps, map_words, .. } = self;
-        let lines = Lines { functions, tables };
-        let budget = pages.budget();
-        stack.words_in_use(|frame: &Frame, words| {
-            if maps.len() >= REMEMBERED_MAX || *map_words >= MAP_WORDS_MAX {
-                maps.clear();
-                *map_words = 0;
-            }
-            let map = match maps.entry(frame.pc) {
-                Entry::Occupied(map) => map.into_mut(),
-                Entry::Vacant(place) => {
-                    let map = lines.frame_map(pages, bias, frame.pc);
-                    if budget.is_exceeded() {
-                        return None;
-                    }
-                    *map_words += map.as_ref().map_or(0, |map| map.words.len());
-                    place.insert(map)
-                }
-            };
-            let map = map.as_ref().filter(|map| map.size == frame.end - frame.start)?;
-            budget.step(u64::try_from(map.words.len()).ok()?)?;
-            words.extend_from_slice(&map.words);
-            Some(())
-        })
-    }
-
-    /// Whether a goroutine that began with the function at an address is a system goroutine, which
-    /// `runtime.NumGoroutine` does not count. `None` if no function begins there.
-    pub(super) fn is_system(&mut self, pages: &mut Pages, bias: u64, address: u64) -> Option<bool> {
-        if let Some(is_system) = self.starts.get(&address) {
-            return Some(*is_system);
-        }
-        let start = address.wrapping_sub(bias);
-        let number = self.table.function_at(start)?;
-        if self.table.code(number)?.0 != start {
-            return None;
-        }
-        let is_system = self.table.name_has_prefix(pages, bias, number, "runtime.")?
-            && self.table.name(pages, bias, number, &NOT_SYSTEM).is_none();
-        if self.starts.len() >= REMEMBERED_MAX {
-            self.starts.clear();
-        }
-        self.starts.insert(address, is_system);
-        Some(is_system)
-    }
-}
-
 /// The functions of a program, found in the memory of a process if not known yet.
 fn functions<'a>(
     search: &'a mut Search<Functions>,
@@ -347,44 +183,27 @@ fn all_goroutines(
     layout: &Layout,
     target: Target<'_>,
 ) -> Option<u64> {
-    let Target { memory, mappings, bias } = target;
+    let Target { memory, mappings, bias, .. } = target;
     let is_goroutines = |address: &u64| {
         let address = address.wrapping_add(bias);
         all_goroutines::is_plausible(memory, mappings, layout, address)
     };
-    let is_data = |address: &u64| {
-        let mut segments = executable.segments.iter();
-        segments.any(|it| it.is_writable && (it.start..it.end).contains(address))
-    };
     executable.all_goroutines.filter(is_goroutines).or_else(|| {
-        let operands = all_goroutines::operands(functions, memory, bias);
-        operands.into_iter().filter(is_data).find(is_goroutines)
+        let operands = all_goroutines::operands(functions, memory, bias, &["runtime.allgadd"]);
+        operands.into_iter().filter(|it| executable.is_data(*it)).find(is_goroutines)
     })
 }
 
-/// The addresses of all aligned words with one of these values, up to the limits.
-fn find_words(memory: &dyn Memory, segments: &[Segment], bias: u64, wanted: &[u64]) -> Vec<u64> {
-    let mut matches = Vec::new();
-    let mut searched = 0;
-    for segment in segments {
-        let Some(start) = segment.start.checked_next_multiple_of(8) else { continue };
-        let start = start.wrapping_add(bias);
-        let end = segment.file_end.wrapping_add(bias);
-        let mut chunk = start;
-        while chunk < end && searched < SEARCHED_MAX && matches.len() < MATCHES_MAX {
-            let length = CHUNK.min(end - chunk);
-            let bytes = usize::try_from(length).ok().and_then(|it| memory.read_one(chunk, it));
-            let bytes = bytes.unwrap_or_default();
-            let is_wanted = |word: &[u8]| u64_at(word, 0).is_some_and(|it| wanted.contains(&it));
-            let found = (chunk..).step_by(8).zip(bytes.chunks_exact(8));
-            matches.extend(found.filter(|(_, word)| is_wanted(word)).map(|(address, _)| address));
-            searched += length;
-            chunk += length;
-        }
-    }
-    matches.truncate(MATCHES_MAX);
-    matches
+/// The heap of a program, found in the memory of a process.
+fn heap_roots(
+    executable: &Executable,
+    functions: &Functions,
+    layout: &Layout,
+    target: Target<'_>,
+    all_goroutines: u64,
+) -> Option<HeapRoots> {
+    let arenas = roots::find_arenas(executable, &functions.table, layout, target, all_goroutines)?;
+    let sanitizer = functions.table.find(target.memory, target.bias, &["runtime.asanunpoison"]);
+    let has_sanitizer = sanitizer.iter().any(Option::is_some);
+    Some(HeapRoots { arenas, module: functions.module, has_sanitizer })
 }
-
-#[cfg(test)]
-mod tests;

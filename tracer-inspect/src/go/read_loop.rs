@@ -4,8 +4,9 @@
 use tracer_core::HttpStage;
 
 use super::{
-    goroutine::{Goroutine, Stack},
-    program::{Function, Functions},
+    functions::{Function, Functions},
+    goroutine::Goroutine,
+    stack::Stack,
 };
 use crate::process::{maps::Mappings, pages::Pages};
 

@@ -13,15 +13,16 @@
 
 use std::collections::HashSet;
 
-use tracer_core::Held;
+use tracer_core::Reachability;
 
 use super::{
-    goroutine::{Goroutine, Stack},
+    goroutine::Goroutine,
     goroutine_scan::{GoroutineScan, Listed, goroutines},
     http_connection::Connection,
     layout::{self, Layout},
     program::ScanInputs,
     responses::{BelongsTo, READ_TOGETHER, ResponseIndex, WORDS},
+    stack::Stack,
     stacks::{Batches, stacks},
     target::Target,
 };
@@ -45,14 +46,14 @@ pub(super) struct References {
 
 impl References {
     /// Whether a goroutine references the response of a connection.
-    pub(super) fn held(&self, number: usize, connection: &Connection) -> Held {
+    pub(super) fn reachability(&self, number: usize, connection: &Connection) -> Reachability {
         if self.connections.contains(&number) {
-            Held::Somebody
+            Reachability::Held(None)
         } else if self.is_complete && connection.request.is_some() {
-            Held::Nobody
+            Reachability::NotOnStack
         } else {
             // Without a request, a response may be referenced in ways that were not searched for.
-            Held::Unknown
+            Reachability::Unknown
         }
     }
 }
@@ -84,7 +85,7 @@ pub(super) fn find(
         let (copies, are_consistent) = stacks(target.memory, batch, layout);
         is_complete &= are_consistent;
         let functions = &mut *inputs.functions;
-        let words = |stack: &Stack| functions.words_in_use(&mut code, target.bias, stack);
+        let words = |stack: &Stack| functions.words_in_use(&mut code, target.bias, stack, &[]);
         if search.search_stacks(&copies, words).is_none() {
             is_complete = false;
             break;

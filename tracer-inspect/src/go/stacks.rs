@@ -1,9 +1,6 @@
 //! Copies the stacks of many goroutines, in batches of limited size.
 
-use super::{
-    goroutine::{Goroutine, Stack},
-    layout::Layout,
-};
+use super::{goroutine::Goroutine, layout::Layout, stack::Stack};
 use crate::process::memory::Memory;
 
 /// Maximum number of bytes of stacks read per scan.

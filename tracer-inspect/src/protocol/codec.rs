@@ -163,6 +163,17 @@ impl<T: Wire> Wire for Option<T> {
     }
 }
 
+impl<T: Wire> Wire for Box<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        T::write(self, out);
+    }
+
+    fn read(input: &mut Bytes<'_>) -> Result<Self, Malformed> {
+        input.memory = input.memory.checked_sub(size_of::<T>()).ok_or(Malformed)?;
+        T::read(input).map(Self::new)
+    }
+}
+
 impl<T: Wire, E: Wire> Wire for Result<T, E> {
     fn write(&self, out: &mut Vec<u8>) {
         self.is_ok().write(out);

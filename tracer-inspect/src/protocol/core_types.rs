@@ -3,9 +3,9 @@
 
 use tracer_common::{LedgerKind, StackTop};
 use tracer_core::{
-    AccessError, Asked, CallSite, CallSiteReason, ConnectionId, Container, Goroutines, Held,
-    HttpConnection, HttpStage, HttpStream, Limit, ProcessFacts, ProcessKey, Reader, ReaderFacts,
-    Readers, StackId, Timestamp,
+    AccessError, Asked, CallSite, CallSiteReason, ConnectionId, Container, Goroutines, HolderKind,
+    HttpConnection, HttpStage, HttpStream, Limit, ProcessFacts, ProcessKey, Reachability, Reader,
+    ReaderFacts, Readers, ResponseHolder, StackId, Timestamp,
 };
 
 use super::codec::{Bytes, Malformed, Wire};
@@ -74,16 +74,43 @@ wire_enum!(Reader {
     4 = Epoll,
     5 = Mixed,
 });
-wire_enum!(Held {
+wire_enum!(Reachability {
     0 = Unknown,
-    1 = Nobody,
-    2 = Somebody,
+    1 = NotOnStack,
+    2 = Dropped,
+    3 = Held(holder),
 });
+wire_enum!(HolderKind {
+    0 = Goroutine,
+    1 = Closure,
+    2 = Channel,
+    3 = Map,
+    4 = Slice,
+    5 = Timer,
+    6 = Global,
+    7 = Object,
+});
+
+impl Wire for ResponseHolder {
+    fn write(&self, out: &mut Vec<u8>) {
+        let Self { kind, name } = self;
+        kind.write(out);
+        let name = name.as_deref().map(|name| &name[..name.floor_char_boundary(Self::NAME_MAX)]);
+        name.map(str::to_owned).write(out);
+    }
+
+    fn read(input: &mut Bytes<'_>) -> Result<Self, Malformed> {
+        let (kind, name) = (HolderKind::read(input)?, Option::<String>::read(input)?);
+        let is_short = name.as_ref().is_none_or(|name| name.len() <= Self::NAME_MAX);
+        if is_short { Ok(Self { kind, name }) } else { Err(Malformed) }
+    }
+}
+
 wire_enum!(HttpStage {
     0 = AwaitingBody,
     1 = Idle,
 });
-wire_struct!(HttpConnection { stage, transport, request, held });
+wire_struct!(HttpConnection { stage, transport, request, reachability });
 wire_struct!(ReaderFacts { id, reader, is_registered, http });
 wire_struct!(Goroutines { total, read_loops, write_loops });
 wire_struct!(Readers { process, at, found, goroutines, limits });

@@ -5,9 +5,9 @@ use std::mem;
 use proptest::prelude::*;
 use tracer_common::{LedgerKind, StackTop};
 use tracer_core::{
-    AccessError, Asked, CallSite, CallSiteReason, ConnectionId, Container, Goroutines, Held,
-    HttpConnection, HttpStage, HttpStream, Limit, ProcessFacts, ProcessKey, Reader, ReaderFacts,
-    Readers, StackId, Timestamp,
+    AccessError, Asked, CallSite, CallSiteReason, ConnectionId, Container, Goroutines, HolderKind,
+    HttpConnection, HttpStage, HttpStream, Limit, ProcessFacts, ProcessKey, Reachability, Reader,
+    ReaderFacts, Readers, ResponseHolder, StackId, Timestamp,
 };
 
 use super::{
@@ -52,11 +52,15 @@ fn facts() -> ProcessFacts {
 }
 
 fn readers() -> Readers {
-    let http = HttpConnection {
+    let http = |reachability| HttpConnection {
         stage: HttpStage::AwaitingBody,
         transport: 1,
         request: Some("GET http://host/path".to_owned()),
-        held: Held::Nobody,
+        reachability,
+    };
+    let holder = |kind, name: &str| {
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        Some(http(Reachability::Held(Some(Box::new(ResponseHolder { kind, name })))))
     };
     let found = |number, http| ReaderFacts {
         id: ConnectionId(number),
@@ -67,7 +71,12 @@ fn readers() -> Readers {
     Readers {
         process: PROCESS,
         at: READ,
-        found: vec![found(3, None), found(1, Some(http))],
+        found: vec![
+            found(3, None),
+            found(1, Some(http(Reachability::NotOnStack))),
+            found(2, holder(HolderKind::Closure, "main.keep.func1")),
+            found(4, holder(HolderKind::Goroutine, "")),
+        ],
         goroutines: Some(Goroutines { total: 9, read_loops: 2, write_loops: 2 }),
         limits: vec![
             Limit::FdsUnreadable { error: AccessError::PermissionDenied { detail: None } },

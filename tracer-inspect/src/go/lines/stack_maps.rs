@@ -38,9 +38,12 @@ const FRAME_WORDS_MAX: usize = 1 << 17;
 pub struct FrameMap {
     /// Bytes from its first variable to the saved frame pointer.
     pub(in crate::go) size: u64,
-    /// Offsets in bytes from the saved frame pointer of words that may be pointers. Parameters have
-    /// positive offsets.
+    /// Offsets in bytes from the saved frame pointer of the variables that are live and may be
+    /// pointers. Parameters have positive offsets.
     pub(in crate::go) words: Vec<i64>,
+    /// The variables whose address is taken: such an offset, and the length in bytes. Each is in use
+    /// if something in use points to it.
+    pub(in crate::go) objects: Vec<(i64, i64)>,
 }
 
 /// `runtime._func` with its pcdata and funcdata.
@@ -112,12 +115,11 @@ impl Lines<'_> {
         }
         let (_, used) = parameters.unwrap_or_default();
         words.extend(used.into_iter().map(|word| PARAMETERS_START + 8 * i64::from(word)));
-        self.add_objects(pages, bias, &function, &mut words)?;
-        // Objects may overlap each other and live variables.
+        let objects = self.objects(pages, bias, &function)?;
         words.sort_unstable();
         words.dedup();
         words.shrink_to_fit();
-        Some(FrameMap { size, words })
+        Some(FrameMap { size, words, objects })
     }
 
     /// The number of words in a `stackmap`, and the indexes of the live ones. The outer `None`: the
@@ -148,32 +150,33 @@ impl Lines<'_> {
         Some(Some((words, (0..words).filter(is_used).collect())))
     }
 
-    /// Adds all words of the variables whose address is taken, live or not.
-    fn add_objects(
+    /// The variables whose address is taken, live or not.
+    fn objects(
         &self,
         pages: &mut Pages,
         bias: u64,
         function: &Description,
-        words: &mut Vec<i64>,
-    ) -> Option<()> {
-        let Some(offset) = function.data(pages, OBJECTS)? else { return Some(()) };
+    ) -> Option<Vec<(i64, i64)>> {
+        let Some(offset) = function.data(pages, OBJECTS)? else { return Some(Vec::new()) };
         let start = self.tables.function_data.wrapping_add(bias).checked_add(offset.into())?;
         let count = u64_at(&pages.bytes(start, 8)?, 0)?;
         if count > WORDS_MAX.into() {
             return None;
         }
+        let (mut objects, mut words) = (Vec::new(), 0_usize);
         for number in 0..count {
             let object = pages.bytes(start.checked_add(8)?.checked_add(OBJECT * number)?, 8)?;
             let offset = i64::from(u32_at(&object, 0)?.cast_signed());
             let length = i64::from(u32_at(&object, 4)?);
             let word_count = usize::try_from(length.div_euclid(8) + 1).ok()?;
-            if words.len().checked_add(word_count)? > FRAME_WORDS_MAX {
-                return None;
-            }
+            words = words.checked_add(word_count).filter(|it| *it <= FRAME_WORDS_MAX)?;
             pages.budget().step(u64::try_from(word_count).ok()?)?;
             let first = if offset < 0 { offset } else { PARAMETERS_START + offset };
-            words.extend((first..first + length).step_by(8));
+            objects.push((first, length));
         }
-        Some(())
+        objects.sort_unstable();
+        objects.dedup();
+        objects.shrink_to_fit();
+        Some(objects)
     }
 }

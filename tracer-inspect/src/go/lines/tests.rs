@@ -139,7 +139,12 @@ fn framed(format: Format) -> Vec<u8> {
 
 fn frame_map(bytes: &[u8], offset: u64) -> Option<(u64, Vec<i64>)> {
     let map = with_lines(bytes, |lines, pages| lines.frame_map(pages, BIAS, TEXT + offset));
-    map.flatten().map(|map| (map.size, map.words))
+    let map = map.flatten()?;
+    // Objects may overlap each other and live variables.
+    let objects =
+        map.objects.iter().flat_map(|(first, length)| (*first..first + length).step_by(8));
+    let words: std::collections::BTreeSet<i64> = map.words.iter().copied().chain(objects).collect();
+    Some((map.size, words.into_iter().collect()))
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::{net::SocketAddr, sync::Arc};
 use proptest::{collection::vec, option, prelude::*};
 use tracer_core::{
     Actor, AttachMethod, AttachState, CallSite, CallSiteReason, Comm, ConnectionId, Container,
-    Event, EventKind, Goroutines, Held, Holder, Hook, HostFacts, HttpConnection, HttpStage,
+    Event, EventKind, Goroutines, Holder, HolderKind, Hook, HostFacts, HttpConnection, HttpStage,
     HttpStream, Input, Ledger, Limit, Loss, NoAnswer, Note, OpenResponse, Owner, Probe,
-    ProcessFacts, ProcessKey, Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId,
-    Subject, TcpState, Timer, Timestamp,
+    ProcessFacts, ProcessKey, Reachability, Reader, ReaderFacts, Readers, ResponseHolder, Snapshot,
+    SocketFacts, StackId, Subject, TcpState, Timer, Timestamp,
 };
 
 use crate::recording::Step;
@@ -245,17 +245,27 @@ fn reader_facts() -> impl Strategy<Value = ReaderFacts> {
         Just(Reader::Epoll),
     ];
     let stage = prop_oneof![Just(HttpStage::AwaitingBody), Just(HttpStage::Idle)];
-    let held = prop_oneof![Just(Held::Unknown), Just(Held::Nobody), Just(Held::Somebody)];
-    let http = (stage, any::<u64>(), option::of(text()), held);
-    let http = http.prop_map(|(stage, transport, request, held)| HttpConnection {
+    let http = (stage, any::<u64>(), option::of(text()), reachability());
+    let http = http.prop_map(|(stage, transport, request, reachability)| HttpConnection {
         stage,
         transport,
         request,
-        held,
+        reachability,
     });
     (id(), reader, any::<bool>(), option::of(http)).prop_map(|(id, reader, is_registered, http)| {
         ReaderFacts { id, reader, is_registered, http }
     })
+}
+
+fn reachability() -> impl Strategy<Value = Reachability> {
+    let kind = prop_oneof![Just(HolderKind::Goroutine), Just(HolderKind::Global)];
+    let holder = (kind, option::of(text())).prop_map(|(kind, name)| ResponseHolder { kind, name });
+    prop_oneof![
+        Just(Reachability::Unknown),
+        Just(Reachability::NotOnStack),
+        Just(Reachability::Dropped),
+        option::of(holder.prop_map(Box::new)).prop_map(Reachability::Held),
+    ]
 }
 
 fn ledger() -> impl Strategy<Value = Ledger> {

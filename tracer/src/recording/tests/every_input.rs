@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tracer_core::{
     Actor, AttachState, CallSite, CallSiteReason, Comm, ConnectionId, Container, Event, EventKind,
-    Goroutines, Held, Holder, Hook, HostFacts, HttpConnection, HttpStage, HttpStream, Input,
+    Goroutines, Holder, HolderKind, Hook, HostFacts, HttpConnection, HttpStage, HttpStream, Input,
     Ledger, Limit, Loss, NoAnswer, Note, OpenResponse, Owner, Probe, ProcessFacts, ProcessKey,
-    Reader, ReaderFacts, Readers, Selection, Snapshot, SocketFacts, StackId, Subject, TcpState,
-    Timer, Timestamp,
+    Reachability, Reader, ReaderFacts, Readers, ResponseHolder, Selection, Snapshot, SocketFacts,
+    StackId, Subject, TcpState, Timer, Timestamp,
 };
 
 use crate::recording::Step;
@@ -76,6 +76,36 @@ pub(super) fn steps_of_format_9() -> Vec<Step> {
     let inputs =
         [Input::Note(note), Input::Selection(selection), Input::Selection(Selection::default())];
     steps_of_format_8().into_iter().chain(inputs.map(Step::Input)).collect()
+}
+
+/// The same, and what formats before 10 do not have.
+pub(super) fn steps_of_format_10() -> Vec<Step> {
+    let holder = |kind, name: Option<&str>| {
+        let name = name.map(str::to_owned);
+        Reachability::Held(Some(Box::new(ResponseHolder { kind, name })))
+    };
+    let reachable = [
+        Reachability::Dropped,
+        holder(HolderKind::Goroutine, Some("main.poll")),
+        holder(HolderKind::Closure, Some("main.keep.func1")),
+        holder(HolderKind::Channel, None),
+        holder(HolderKind::Map, Some("map[string]*http.Response")),
+        holder(HolderKind::Slice, None),
+        holder(HolderKind::Timer, None),
+        holder(HolderKind::Global, Some("main.kept")),
+        holder(HolderKind::Object, Some("main.watcher")),
+        Reachability::Held(None),
+        Reachability::Unknown,
+        Reachability::NotOnStack,
+    ];
+    let found = (1..).zip(reachable).map(|(id, reachability)| {
+        let (stage, transport, request) = (HttpStage::AwaitingBody, 5, None);
+        let http = Some(HttpConnection { stage, transport, request, reachability });
+        ReaderFacts { id: ConnectionId(id), reader: Reader::None, is_registered: true, http }
+    });
+    let (found, limits) = (found.collect(), Vec::new());
+    let readers = Readers { process: CLIENT, at: at(9_500), found, goroutines: None, limits };
+    steps_of_format_9().into_iter().chain([Step::Input(Input::Readers(readers))]).collect()
 }
 
 fn at(ms: u64) -> Timestamp {
@@ -242,18 +272,22 @@ fn processes(round: u64) -> [ProcessFacts; 3] {
 }
 
 fn readers(round: u64) -> Readers {
-    let http = |stage, held, request: Option<&str>| HttpConnection {
+    let http = |stage, reachability, request: Option<&str>| HttpConnection {
         stage,
         transport: 0xc000_1234_5678 + round,
         request: request.map(str::to_owned),
-        held,
+        reachability,
     };
     let request = Some("GET http://10.0.0.2/path");
     let found = [
         (Reader::Unknown, false, None),
-        (Reader::None, true, Some(http(HttpStage::AwaitingBody, Held::Unknown, None))),
-        (Reader::Goroutine, true, Some(http(HttpStage::AwaitingBody, Held::Nobody, request))),
-        (Reader::Goroutine, true, Some(http(HttpStage::Idle, Held::Somebody, request))),
+        (Reader::None, true, Some(http(HttpStage::AwaitingBody, Reachability::Unknown, None))),
+        (
+            Reader::Goroutine,
+            true,
+            Some(http(HttpStage::AwaitingBody, Reachability::NotOnStack, request)),
+        ),
+        (Reader::Goroutine, true, Some(http(HttpStage::Idle, Reachability::Held(None), request))),
         (Reader::Thread, false, None),
         (Reader::Epoll, true, None),
         (Reader::Mixed, round == 1, None),

@@ -27,7 +27,10 @@ use super::{
     probe::{AttachError, AttachFailure, AttachMethod, AttachState, FallbackReason, Hook, Probe},
     process::{Container, Holder, ProcessFacts, ProcessKey},
     question::{NoAnswer, QuestionKind, Subject},
-    readers::{Goroutines, Held, HttpConnection, HttpStage, Reader, ReaderFacts},
+    readers::{
+        Goroutines, Held, HolderKind, HttpConnection, HttpStage, Reader, ReaderFacts,
+        ResponseHolder,
+    },
     selection::Selection,
     socket::{Owner, SocketFacts, TcpState, Timer},
     socket_change::{OptionalTimeDelta, SocketChange, SocketStep},
@@ -87,7 +90,7 @@ macro_rules! layout {
 }
 
 #[test]
-fn formats_4_to_9_are_what_they_were() {
+fn formats_4_to_10_are_what_they_were() {
     let layout = layout!(
         Entry,
         Input,
@@ -119,6 +122,8 @@ fn formats_4_to_9_are_what_they_were() {
         Time,
         Reader,
         Held,
+        HolderKind,
+        ResponseHolder,
         HttpStage,
         HttpConnection,
         ReaderFacts,
@@ -148,6 +153,7 @@ fn formats_4_to_9_are_what_they_were() {
     check_layout(Version::V7, &layout);
     check_layout(Version::V8, &layout);
     check_layout(Version::V9, &layout);
+    check_layout(Version::V10, &layout);
 }
 
 #[test]
@@ -226,6 +232,8 @@ fn what_is_written_is_what_the_judge_received() {
         Time,
         Reader,
         Held,
+        HolderKind,
+        ResponseHolder,
         HttpStage,
         HttpConnection,
         ReaderFacts,

@@ -20,15 +20,18 @@ pub(in crate::recording) enum Version {
     /// Enums have variants that those of version 8 lack: what the user selected, and descendants
     /// that are not observed.
     V9,
+    /// Enums have variants that those of version 9 lack: responses that nothing can reach, and the
+    /// holders of others.
+    V10,
 }
 
 impl Version {
     /// The version that is written.
-    pub(in crate::recording) const CURRENT: Self = Self::V9;
+    pub(in crate::recording) const CURRENT: Self = Self::V10;
 
     /// All versions that are read.
-    pub(in crate::recording) const ALL: [Self; 7] =
-        [Self::V3, Self::V4, Self::V5, Self::V6, Self::V7, Self::V8, Self::V9];
+    pub(in crate::recording) const ALL: [Self; 8] =
+        [Self::V3, Self::V4, Self::V5, Self::V6, Self::V7, Self::V8, Self::V9, Self::V10];
 
     /// The number of the version in the file.
     pub(in crate::recording) const fn number(self) -> u16 {
@@ -40,6 +43,7 @@ impl Version {
             Self::V7 => 7,
             Self::V8 => 8,
             Self::V9 => 9,
+            Self::V10 => 10,
         }
     }
 
@@ -53,7 +57,9 @@ impl Version {
     pub(in crate::recording) fn take_entry(self, bytes: &[u8]) -> Option<(Entry, usize)> {
         match self {
             Self::V3 => take::<EntryV3>(bytes).map(|(entry, length)| (entry.into(), length)),
-            Self::V4 | Self::V5 | Self::V6 | Self::V7 | Self::V8 | Self::V9 => take(bytes),
+            Self::V4 | Self::V5 | Self::V6 | Self::V7 | Self::V8 | Self::V9 | Self::V10 => {
+                take(bytes)
+            }
         }
     }
 }

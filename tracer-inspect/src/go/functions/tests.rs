@@ -1,6 +1,7 @@
 use std::cell::Cell;
 
 use super::*;
+use crate::budget::Budget;
 
 /// An address space in which every word has one value, and the number of bytes read so far; or one
 /// in which nothing is mapped.
