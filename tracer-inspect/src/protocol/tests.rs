@@ -27,7 +27,7 @@ const READ: Timestamp = Timestamp::from_ms(1_010);
 const NOW: Timestamp = Timestamp::from_ms(1_020);
 
 fn asked() -> Vec<Asked> {
-    (1..=3).map(|number| Asked { id: ConnectionId(number), fd: 5, inode: 6 }).collect()
+    (1..=4).map(|number| Asked { id: ConnectionId(number), fd: 5, inode: 6 }).collect()
 }
 
 fn objects() -> Vec<HttpObject> {

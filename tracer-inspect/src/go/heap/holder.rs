@@ -37,7 +37,7 @@ impl Names<'_, '_> {
                     line,
                     module: "".into(),
                 };
-                if rules.judge(&frame).kind == Kind::Application {
+                if rules.classify(&frame).kind == Kind::Application {
                     name = Some(frame.place());
                     break 'frames;
                 }
