@@ -3,7 +3,7 @@
 use std::string::ToString as _;
 
 use super::{timeline::Player, world::process};
-use crate::{Options, RecentlyClosed};
+use crate::{Options, Question, RecentlyClosed};
 
 /// What a report says about them after these events.
 fn after(events: &str) -> Option<RecentlyClosed> {
@@ -49,4 +49,19 @@ fn the_process_with_the_most_is_named_if_it_has_enough() {
 #[test]
 fn connections_that_are_open_at_both_ends_are_not_among_them() {
     assert_eq!(after("1s open a1..a9 pid=10\n90s snapshot"), None);
+}
+
+/// Whether a process is at its fd limit is known only from an answer about it.
+#[test]
+fn processes_that_may_be_at_their_fd_limit_are_asked_about() {
+    let is_asked = |events: &str| {
+        let mut player = Player::new(Options::default());
+        player.play_all(events);
+        let questions = player.detector.questions(player.detector.report().at);
+        questions.contains(&Question::Process(process(10)))
+    };
+    assert!(is_asked("1s open a1..a5 pid=10\n100s peer-closes a1..a5\n110s snapshot"));
+    assert!(!is_asked("1s open a1..a5 pid=10\n100s peer-closes a1..a4\n110s snapshot"));
+    assert!(is_asked("1s open a1..a256 pid=10\n110s snapshot"));
+    assert!(!is_asked("1s open a1..a255 pid=10\n110s snapshot"));
 }
