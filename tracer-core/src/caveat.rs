@@ -1,6 +1,6 @@
 //! Why the confidence of a finding is not higher, as data.
 
-use crate::CountOf;
+use crate::{CountOf, ResponseHolder};
 
 /// One reason why the confidence of a finding is not higher, or what its evidence leaves open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +27,9 @@ pub enum Caveat {
     StreamPossible,
     /// Unread small responses and a new client for each request look the same from outside.
     CauseAmbiguous,
-    /// A goroutine references the response and may still read it.
-    ResponseReferenced(CountOf),
+    /// Something in the program still references `count` of `total` responses, so they may be read
+    /// or closed. `holder` is the most frequent one, if any is known.
+    ResponseReferenced { count: usize, total: usize, holder: Option<ResponseHolder> },
     /// Go's HTTP client is waiting for the response to be read or closed and no reader is waiting,
     /// but not all stacks could be scanned for references.
     ScanIncomplete(CountOf),
@@ -115,7 +116,7 @@ impl Caveat {
             Self::IdlePoolPossible => "idle-pool-possible",
             Self::StreamPossible => "stream-possible",
             Self::CauseAmbiguous => "cause-ambiguous",
-            Self::ResponseReferenced(_) => "response-referenced",
+            Self::ResponseReferenced { .. } => "response-referenced",
             Self::ScanIncomplete(_) => "scan-incomplete",
             Self::ReaderWaiting(_) => "reader-waiting",
             Self::ReaderUnknown(_) => "reader-unknown",

@@ -190,19 +190,19 @@ impl<'a> ConnectionView<'a> {
         matches!(self.reachability(), Some(Reachability::Held(_)))
     }
 
-    /// Whether a goroutine scan confirmed a leaked response: it was neither read to EOF nor closed,
-    /// no reader is waiting, and no goroutine references it.
+    /// Whether a heap search confirmed a leaked response: it was neither read to EOF nor closed,
+    /// no reader is waiting, and nothing in the program can reach it.
     pub(crate) fn is_confirmed(&self) -> bool {
         self.reachability() == Some(&Reachability::Dropped)
     }
 
-    /// Like [`is_confirmed`](Self::is_confirmed), except that not everything could be scanned for
+    /// Like [`is_confirmed`](Self::is_confirmed), except that not everything could be searched for
     /// references.
     pub(crate) fn is_scan_incomplete(&self) -> bool {
         matches!(self.reachability(), Some(Reachability::Unknown | Reachability::NotOnStack))
     }
 
-    /// Whether the leaked response is confirmed by goroutine scan, and the process has sent nothing
+    /// Whether the leaked response is confirmed by heap search, and the process has sent nothing
     /// for `--idle`.
     pub(crate) fn is_confirmed_leak(&self) -> bool {
         self.is_confirmed() && self.is_overdue(self.sent_ms())

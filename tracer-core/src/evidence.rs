@@ -110,8 +110,8 @@ pub enum Evidence {
     /// Fewer responses than `--min-count` at this call site; together with other call sites,
     /// `count` responses of the same destination are leaked.
     SameDestination { count: usize },
-    /// Confirmed by goroutine scan: Go's HTTP client is waiting for the response to be read or
-    /// closed, and no goroutine is reading or referencing it.
+    /// Confirmed by heap search: Go's HTTP client is waiting for the response to be read or
+    /// closed, and nothing in the program can reach it any more.
     ResponseUnreferenced(CountOf),
     /// On this part of the connections, no goroutine, thread or epoll instance is waiting to read.
     NoReader(CountOf),

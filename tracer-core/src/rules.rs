@@ -25,7 +25,7 @@
 //!   30 × `--idle`, whichever is longer.
 //! - *accumulate*: see [`accumulation`].
 //! - *a process at its fd limit*: see [`fd_limit`].
-//! - *confirmed by goroutine scan*: see [`scan_subset`].
+//! - *confirmed by heap search*: see [`scan_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
 //! # What is capped
@@ -40,7 +40,7 @@
 //!     the one that was last used at about the time when the process last wrote to the slow peer.
 //!   - A *half-closed connection* (FIN_WAIT_2: the process has sent its FIN, the peer has not) caps
 //!     a connection whose peer has closed, if the two FINs may have been within 2 s of each other.
-//!     If there is none, it caps one that is confirmed by goroutine scan.
+//!     If there is none, it caps one that is confirmed by heap search.
 //!   - A connection that was *likely* before is not capped: it was not waiting for a peer that
 //!     became slow later.
 //! - *A connection whose request may still be answered*: the peer has sent a FIN after it.

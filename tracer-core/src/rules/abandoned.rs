@@ -9,7 +9,7 @@
 //! [`unread_min_bytes`](crate::Options::unread_min_bytes) unread (more
 //! is *undrained*), idle for `--idle`, and certainly no reader.
 //!
-//! - *certain*: confirmed by goroutine scan.
+//! - *certain*: confirmed by heap search.
 //! - *likely*: the scan was incomplete, and at least `--min-count` connections went idle at separate
 //!   times.
 //! - *possible*: fewer confirmed connections; or at least `--min-count` connections to one address

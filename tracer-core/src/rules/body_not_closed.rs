@@ -13,7 +13,7 @@
 //! goroutine always reads the connection into memory, so the kernel's receive queue is not
 //! evidence; neither is a stream without data, which may be a watch.
 //!
-//! - *certain*: confirmed by goroutine scan (HTTP/1 only; whether a goroutine references a stream
+//! - *certain*: confirmed by heap search (HTTP/1 only; whether something references a stream
 //!   is unknown).
 //! - *likely*: fewer confirmed responses, not read in several parts; or at least `--min-count`
 //!   responses that certainly have no reader and are not known to be referenced.

@@ -1,10 +1,10 @@
 //! The connections that a rule assesses together.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use crate::{
-    CountOf, DurationRange, Interval, Options, ProcessFacts, Timestamp,
-    connection_view::ConnectionView, fd_use::FdUse, separate_times::SeparateTimes,
+    CountOf, DurationRange, Interval, Options, ProcessFacts, Reachability, ResponseHolder,
+    Timestamp, connection_view::ConnectionView, fd_use::FdUse, separate_times::SeparateTimes,
     turnover::Turnover,
 };
 
@@ -14,7 +14,7 @@ pub(super) const UNSURE_ONE_IN: usize = 5;
 /// The responses of a group.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ResponseCounts {
-    /// Connections with a leaked response that is confirmed by goroutine scan, with or without
+    /// Connections with a leaked response that is confirmed by heap search, with or without
     /// uprobes.
     pub(crate) confirmed: usize,
     /// Open responses that certainly have no reader and are not known to be referenced.
@@ -79,7 +79,7 @@ impl<'a> Claimed<'_, 'a> {
         CountOf { count, total: self.count() }
     }
 
-    /// The number of claimed connections that are confirmed by goroutine scan.
+    /// The number of claimed connections that are confirmed by heap search.
     pub(crate) fn confirmed(&self) -> usize {
         self.count_where(ConnectionView::is_confirmed)
     }
@@ -102,6 +102,18 @@ impl<'a> Claimed<'_, 'a> {
     /// The number of claimed connections with a response that a goroutine references.
     pub(crate) fn held(&self) -> usize {
         self.count_where(ConnectionView::is_held)
+    }
+
+    /// The most frequent known holder of their responses.
+    pub(crate) fn most_frequent_holder(&self) -> Option<ResponseHolder> {
+        let mut counts: BTreeMap<&ResponseHolder, usize> = BTreeMap::new();
+        for member in &self.members {
+            if let Some(Reachability::Held(Some(holder))) = member.reachability() {
+                *counts.entry(holder).or_default() += 1;
+            }
+        }
+        let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
+        most.map(|(holder, _)| holder.clone())
     }
 
     /// The number of claimed connections with a response whose references could not be scanned

@@ -3,7 +3,7 @@
 //! Claim: the connection has been in CLOSE_WAIT for `--idle`, nothing was sent since the peer closed,
 //! and nothing was read within `--idle`.
 //!
-//! - *certain*: confirmed by goroutine scan.
+//! - *certain*: confirmed by heap search.
 //! - *likely*: one of these accumulated ([`accumulation`](super::accumulation)):
 //!   - more than `--pool-size` connections to one address that carried at most one request or were
 //!     left unread;
@@ -15,7 +15,7 @@
 //!   Or the process is at its fd limit ([`fd_limit`](super::fd_limit)).
 //! - *possible*: more than `--pool-size` connections; or at least `--min-count` connections with
 //!   nothing unread; or any number of connections if on one of them the process received EOF, or
-//!   the goroutine scan found no reference to the response, or if the process may return to most of
+//!   the heap search found no reference to the response, or if the process may return to most of
 //!   the connections or still answer the requests on most of them.
 //! - **stale-pool** *info*: fewer connections.
 //!

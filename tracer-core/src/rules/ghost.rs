@@ -8,7 +8,7 @@
 //! Claim: the connection has been in CLOSE for `--idle`, was established before, and nothing was
 //! read within `--idle`.
 //!
-//! - *certain*: confirmed by goroutine scan.
+//! - *certain*: confirmed by heap search.
 //! - *likely*: one of these accumulated ([`accumulation`](super::accumulation)):
 //!   - more than `--pool-size` connections to one address that carried at most one request or were
 //!     left unread;
@@ -19,7 +19,7 @@
 //!
 //!   Or the process is at its fd limit ([`fd_limit`](super::fd_limit)).
 //! - *possible*: more than `--pool-size` connections; or at least `--min-count` connections on which
-//!   EOF or the error was returned; or the goroutine scan was incomplete.
+//!   EOF or the error was returned; or the heap search was incomplete.
 //! - **stale-pool** *info*: fewer connections.
 //!
 //! Lookalikes: a pool whose server was restarted, if keepalive probes have been answered with

@@ -1,25 +1,24 @@
 //! Which of a rule's connections are judged together.
 //!
-//! A goroutine scan splits the connections of a Go program into those whose response no code will
-//! read (*confirmed*), those whose response a goroutine references, and those where that is
+//! A heap search splits the connections of a Go program into those whose response no code can
+//! reach (*confirmed*), those whose response something references, and those where that is
 //! unknown. A finding must not mix connections that the program may return to with confirmed ones,
 //! and a few confirmed ones must not be lost among many others. So rules are applied to subsets:
 //!
 //! | subset | connections | judged if | effect |
 //! | --- | --- | --- | --- |
-//! | `NearlyConfirmed` | confirmed or referenced ones, those with an incomplete scan, and those whose reader is unknown | at least four fifths are confirmed, and that is enough | as the rule assesses confirmed connections |
+//! | `NearlyConfirmed` | confirmed ones, those with an incomplete scan, and those whose reader is unknown | at least four fifths are confirmed, and that is enough | as the rule assesses confirmed connections |
 //! | `ScanIncomplete` | confirmed ones, and those with an incomplete scan | the scan was incomplete for some | *likely* if `--min-count` are still accumulating |
 //! | `Confirmed` | confirmed ones | there are enough of them | as the rule assesses confirmed connections |
 //! | `Unconfirmed` | all but confirmed ones | always | never *certain* |
 //! | `All` | all | always | as the rule assesses them |
-//! | `Persisting` | those that were *likely* before, except those that Go's HTTP client has in its pool, or that a goroutine reads or references | always | at least *likely* |
+//! | `Persisting` | those that were *likely* before, except those that Go's HTTP client has in its pool, or whose response something reads or references | always | at least *likely* |
 //!
 //! Rules that are defined with `Rule::selecting` select the subset in their own functions, and
 //! decide themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and
 //! `body_not_closed` (all but `ScanIncomplete`).
 //!
-//! Up to a fifth may be unconfirmed, because a stack slot keeps a reference until it is
-//! overwritten, and connections may change during the inspection.
+//! Up to a fifth may be unknown, because connections may change during the inspection.
 
 use super::{Assessment, Claimed, Rule, RuleId, RuleKey};
 use crate::{Confidence, Interval, Reader, Verdict, connection_view::ConnectionView};
@@ -46,7 +45,10 @@ impl ScanSubset {
     /// Whether a connection that a rule claims may belong to the subset.
     fn includes(self, view: &ConnectionView<'_>) -> bool {
         match self {
-            Self::NearlyConfirmed => view.awaits_body() || view.reader() == Reader::Unknown,
+            // A response that something references is never among those called certain.
+            Self::NearlyConfirmed => {
+                !view.is_held() && (view.awaits_body() || view.reader() == Reader::Unknown)
+            }
             Self::ScanIncomplete => view.is_confirmed() || view.is_scan_incomplete(),
             Self::Confirmed => view.is_confirmed(),
             Self::All => true,

@@ -73,7 +73,7 @@ impl Reasons {
         }
     }
 
-    /// Adds what is waiting to read, what a goroutine scan found, and the requests.
+    /// Adds what is waiting to read, what a heap search found, and the requests.
     pub(super) fn add_readers(&mut self, claimed: &Claimed<'_, '_>) {
         let (confirmed, held) = (claimed.confirmed(), claimed.held());
         let scan_incomplete = claimed.scan_incomplete();
@@ -81,7 +81,8 @@ impl Reasons {
             self.add(Evidence::ResponseUnreferenced(claimed.of_all(confirmed)));
         }
         if held > 0 {
-            self.add_caveat(Caveat::ResponseReferenced(claimed.of_all(held)));
+            let (total, holder) = (claimed.count(), claimed.most_frequent_holder());
+            self.add_caveat(Caveat::ResponseReferenced { count: held, total, holder });
         }
         if scan_incomplete > 0 {
             self.add_caveat(Caveat::ScanIncomplete(claimed.of_all(scan_incomplete)));

@@ -2,7 +2,7 @@
 //!
 //! Claim: ESTABLISHED, data is unread, and for `--idle` nothing was read and nothing sent.
 //!
-//! - *certain*: confirmed by goroutine scan.
+//! - *certain*: confirmed by heap search.
 //! - *likely*: at least `--min-count` connections with more than
 //!   [`unread_min_bytes`](crate::Options::unread_min_bytes) unread were watched for `--idle` without
 //!   a read, and accumulated ([`accumulation`](super::accumulation)). Or, in a shorter run of at

@@ -147,7 +147,7 @@ fn responses_that_are_being_read_are_not_leaked() {
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 3m 10s, active 1s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9, retracted, peak possible x9
                  open-responses count=9 age=70000..190000ms
                  rising occurrence=Requested times=9 span_ms=120000 since_last_ms=70000
-                 but response-referenced count=9 total=9
+                 but response-referenced count=9 total=9 holder=None
         "#]],
     );
 }

@@ -36,7 +36,7 @@ fn referenced_responses_are_only_possible() {
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=179000..299000ms
                  rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
-                 but response-referenced count=9 total=9
+                 but response-referenced count=9 total=9 holder=None
         "#]],
     );
 }
@@ -83,7 +83,7 @@ fn a_few_unsure_responses_do_not_split_a_leak() {
                  open-responses count=9 age=179000..299000ms
                  response-unreferenced count=8 total=9
                  rising occurrence=Requested times=9 span_ms=120000 since_last_ms=179000
-                 but response-referenced count=1 total=9
+                 but response-referenced count=1 total=9 holder=None
             [5m 2s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, active 2s ~+4.0/min, reader mixed, at main.doSomething billing.go:23, responses 9
                  open-responses count=9 age=181000..301000ms
@@ -98,7 +98,7 @@ fn a_few_unsure_responses_do_not_split_a_leak() {
               #2 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 3s, active 0s ~+1.0/min, reader mixed, at main.doSomething billing.go:23, responses 3
                  open-responses count=3 age=183000..303000ms
                  rising occurrence=Requested times=3 span_ms=120000 since_last_ms=183000
-                 but response-referenced count=2 total=3
+                 but response-referenced count=2 total=3 holder=None
                  but reader-unknown count=1 total=3
                  but too-few-responses count=3 count_min=5
         "#]],

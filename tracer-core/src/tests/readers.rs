@@ -174,7 +174,7 @@ fn a_referenced_response_is_only_possible() {
                  nothing-read watched=121000..121000ms
                  requests top=["GET http://files/big" count=25 ] others=0
                  but single-cause-possible
-                 but response-referenced count=25 total=25
+                 but response-referenced count=25 total=25 holder=None
         "#]],
     );
 }

@@ -40,7 +40,7 @@ fn unread_referenced_connections_are_not_flagged_with_confirmed_ones() {
                  unread-silent count=40 unread_bytes=2400600 silent=151000..151000ms
                  nothing-read watched=151000..151000ms
                  but single-cause-possible
-                 but response-referenced count=40 total=40
+                 but response-referenced count=40 total=40 holder=None
         "#]],
     );
 }
@@ -57,7 +57,7 @@ fn closed_referenced_connections_are_not_flagged_with_confirmed_ones() {
               #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, active 1s, reader none
                  peer-closed count=40 ago=151000..151000ms
                  but single-cause-possible
-                 but response-referenced count=40 total=40
+                 but response-referenced count=40 total=40 holder=None
         "#]],
     );
 }
@@ -76,7 +76,7 @@ fn dead_referenced_connections_are_not_flagged_with_confirmed_ones() {
                  dead count=40 dead=151000..151000ms is_lower_bound=false
                  death-unnoticed count=40
                  but single-cause-possible
-                 but response-referenced count=40 total=40
+                 but response-referenced count=40 total=40 holder=None
         "#]],
     );
 }
@@ -98,12 +98,17 @@ fn a_stale_stack_slot_does_not_split_unread_data() {
         ",
         &expect![[r#"
             [5m 2s]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 5m 2s, active 2s ~+10.0/min, reader none
-                 unread-silent count=25 unread_bytes=1500000 silent=157000..301000ms
-                 nothing-read watched=157000..301000ms
-                 rising occurrence=WentSilent times=25 span_ms=144000 since_last_ms=157000
-                 response-unreferenced count=23 total=25
-                 but response-referenced count=2 total=25
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x23, oldest 5m 2s, active 2s ~+9.6/min, reader none
+                 unread-silent count=23 unread_bytes=1380000 silent=163000..301000ms
+                 nothing-read watched=163000..301000ms
+                 rising occurrence=WentSilent times=23 span_ms=138000 since_last_ms=163000
+                 response-unreferenced count=23 total=23
+              #2 undrained possible: p10[10] outbound 10.0.0.1:443 x2, oldest 4m 56s, active 2s, reader none
+                 unread-silent count=2 unread_bytes=120000 silent=157000..295000ms
+                 nothing-read watched=157000..295000ms
+                 separate-times occurrence=WentSilent times=2 span_ms=138000
+                 but response-referenced count=2 total=2 holder=None
+                 but too-little-unread count=2 total=2 unread_min_bytes=4096 count_min=5
         "#]],
     );
 }
@@ -280,7 +285,7 @@ fn referenced_connections_are_not_flagged_with_those_of_an_incomplete_scan() {
               #2 abandoned possible: p10[10] outbound 10.0.0.1:443 x10, oldest 7m 5s, active 0s ~+4.0/min, reader none
                  silent-without-reader count=10 silent=290000..425000ms
                  rising occurrence=WentSilent times=10 span_ms=135000 since_last_ms=290000
-                 but response-referenced count=10 total=10
+                 but response-referenced count=10 total=10 holder=None
         "#]],
     );
 }

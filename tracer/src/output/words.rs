@@ -11,6 +11,7 @@ mod caveat;
 mod caveats_heading;
 mod evidence;
 mod fd_limit;
+mod holder;
 mod incident;
 mod limit;
 mod listing;
@@ -30,6 +31,7 @@ pub(crate) use caveat::{caveat, caveats, caveats_label};
 pub(crate) use caveats_heading::caveats_heading;
 pub(crate) use evidence::evidence;
 pub(crate) use fd_limit::{at_fd_limit, more_at_fd_limit};
+pub(crate) use holder::holder;
 pub(crate) use incident::{
     growth, leak_headline, limit_forecast, others_below, others_in_replay, retracted_headline,
 };

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use tracer_core::{Caveat, Counted, DurationRange, Evidence, Recurrence};
+use tracer_core::{Caveat, CountOf, Counted, DurationRange, Evidence, Recurrence};
 
 use super::coded::{Coded, CountedValue, Field};
 use crate::output::words;
@@ -107,13 +107,15 @@ pub(super) fn caveat(fact: &Caveat) -> Coded {
         Caveat::HalfClosePossible(of)
         | Caveat::EofUnconfirmed(of)
         | Caveat::CloseTimeUnknown(of)
-        | Caveat::ResponseReferenced(of)
         | Caveat::ScanIncomplete(of)
         | Caveat::ReaderWaiting(of)
         | Caveat::ReaderUnknown(of)
         | Caveat::PausePossible(of)
         | Caveat::PartlyRead(of)
         | Caveat::NotInspected(of) => coded.count_of(*of),
+        Caveat::ResponseReferenced { count, total, holder } => coded
+            .count_of(CountOf { count: *count, total: *total })
+            .nullable("holder", holder.as_ref().map(words::holder).as_deref()),
         Caveat::CleanedUp { alive_max } | Caveat::AliveTogether { alive_max } => {
             coded.integer("alive_max", *alive_max)
         }

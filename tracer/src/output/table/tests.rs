@@ -151,7 +151,7 @@ fn wide_at_200() {
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is reading or referencing it
+                heap search, all 23: Go's HTTP client is waiting for the response body to be read or closed, and nothing in the program can reach it any more
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing; oldest open for 51m
                 container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its pid namespace
@@ -225,8 +225,8 @@ fn colored() {
             ^[[1m    23 ESTABLISHED^[[0m
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan, all 23: Go's HTTP client is waiting for the response body to
-                be read or closed, and no goroutine is reading or referencing it
+                heap search, all 23: Go's HTTP client is waiting for the response body to be
+                read or closed, and nothing in the program can reach it any more
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing;
                 oldest open for 51m

@@ -79,10 +79,13 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              the process"
                 .to_owned()
         }
-        Caveat::ResponseReferenced(of) => {
+        Caveat::ResponseReferenced { count, total, holder } => {
+            let holder = holder.as_ref().map(|it| format!(" ({})", super::holder(it)));
             format!(
-                "a goroutine references the response on {} and may still read it",
-                connections(*of)
+                "something in the program{} still references the response on {}, and may read or \
+                 close it",
+                holder.unwrap_or_default(),
+                connections(CountOf { count: *count, total: *total }),
             )
         }
         Caveat::ScanIncomplete(of) => format!(

@@ -93,8 +93,8 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             responses(*count)
         ),
         Evidence::ResponseUnreferenced(of) => format!(
-            "goroutine scan, {}: Go's HTTP client is waiting for the response body to be read or \
-             closed, and no goroutine is reading or referencing it",
+            "heap search, {}: Go's HTTP client is waiting for the response body to be read or \
+             closed, and nothing in the program can reach it any more",
             part(*of)
         ),
         Evidence::NoReader(CountOf { count, total }) if count == total && *total > 1 => {

@@ -49,8 +49,8 @@ pub(crate) fn limit(limit: &Limit) -> String {
         Limit::StacksTruncated { scanned_bytes } => {
             format!("only {} of goroutine stacks were scanned", bytes(*scanned_bytes))
         }
-        Limit::ReferencesIncomplete => "goroutine references to responses are unknown, because \
-             the stacks are too large or changed while being read"
+        Limit::ReferencesIncomplete => "references to responses are unknown, because the heap \
+             or the stacks are too large, unreadable or changed while being read"
             .to_owned(),
         Limit::GoFunctionMissing { function } => {
             format!("{function} was not found, so HTTP responses cannot be tracked")

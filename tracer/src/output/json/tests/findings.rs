@@ -76,7 +76,7 @@ fn an_outbound_finding() {
                     },
                     {
                       "code": "response-unreferenced",
-                      "text": "goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is reading or referencing it",
+                      "text": "heap search, all 23: Go's HTTP client is waiting for the response body to be read or closed, and nothing in the program can reach it any more",
                       "count": 23,
                       "total": 23
                     },

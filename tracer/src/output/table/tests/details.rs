@@ -18,8 +18,8 @@ fn a_call_site_and_ipv6() {
                 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan, all 23: Go's HTTP client is waiting for the response body to
-                be read or closed, and no goroutine is reading or referencing it
+                heap search, all 23: Go's HTTP client is waiting for the response body to be
+                read or closed, and nothing in the program can reach it any more
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing;
                 oldest open for 51m
@@ -45,8 +45,8 @@ fn a_call_site_and_ipv6() {
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is
-                reading or referencing it
+                heap search, all 23: Go's HTTP client is waiting for the response body to be read or closed, and nothing in the
+                program can reach it any more
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing; oldest open for 51m
                 container 4f3c2b1a0918

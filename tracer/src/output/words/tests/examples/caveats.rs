@@ -1,6 +1,6 @@
 //! Examples of every caveat.
 
-use tracer_core::Caveat;
+use tracer_core::{Caveat, HolderKind, ResponseHolder};
 
 use super::{SECOND, of};
 
@@ -17,7 +17,15 @@ pub(crate) fn caveats() -> Vec<Caveat> {
         Caveat::IdlePoolPossible,
         Caveat::StreamPossible,
         Caveat::CauseAmbiguous,
-        Caveat::ResponseReferenced(of(1, 25)),
+        Caveat::ResponseReferenced { count: 1, total: 25, holder: None },
+        Caveat::ResponseReferenced {
+            count: 25,
+            total: 25,
+            holder: Some(ResponseHolder {
+                kind: HolderKind::Closure,
+                name: Some("main.keep.func1".to_owned()),
+            }),
+        },
         Caveat::ScanIncomplete(of(8, 8)),
         Caveat::ReaderWaiting(of(25, 25)),
         Caveat::ReaderUnknown(of(3, 5)),
