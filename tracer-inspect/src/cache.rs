@@ -54,6 +54,12 @@ impl<K: Copy + Eq + Hash, V> BoundedCache<K, V> {
         }
     }
 
+    /// All values.
+    #[cfg(all(test, feature = "root-tests", target_arch = "x86_64"))]
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.values.values_mut()
+    }
+
     /// Removes the value of a key.
     pub(crate) fn remove(&mut self, key: &K) {
         self.values.remove(key);

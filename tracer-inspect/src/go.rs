@@ -36,6 +36,7 @@ mod heap;
 mod http_connection;
 mod http_objects;
 mod inspection;
+mod known_responses;
 pub mod layout;
 pub mod lines;
 mod poll;
@@ -117,6 +118,16 @@ pub(crate) enum GoCode {
 }
 
 impl GoPrograms {
+    /// Forgets the results of heap searches, so that the next inspection searches again.
+    #[cfg(all(test, feature = "root-tests", target_arch = "x86_64"))]
+    fn forget_responses(&mut self) {
+        for program in self.known.values_mut() {
+            if let Program::Go(program) = program {
+                program.forget_responses();
+            }
+        }
+    }
+
     /// Finds the goroutines waiting for these connections, and the state of HTTP client
     /// connections. `None` if the process does not run a Go program.
     pub(crate) fn inspect(
@@ -290,7 +301,7 @@ fn inspect(
     // Without the page map, absent pages of the heap are read as well: the kernel maps zeros there.
     let page_map = PageMap::open(pid).ok();
     let page_map = page_map.as_ref();
-    let target = Target { memory: &memory, mappings: &mappings, page_map, file, bias };
+    let target = Target { pid, memory: &memory, mappings: &mappings, page_map, file, bias };
     let mut inspection =
         inspection::inspect(target, program, &layout, registrations, asked, &is_same);
     let limits = &mut inspection.limits;

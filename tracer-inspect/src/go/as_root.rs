@@ -31,6 +31,7 @@ fn inspect_all(
 ) -> (BTreeMap<u32, ReaderFacts>, Vec<Limit>, Duration) {
     let (process, asked) = (connections.process(), connections.asked());
     let registrations = connections.registrations();
+    programs.forget_responses();
     let begin = Instant::now();
     let inspection =
         programs.inspect(process, registrations.list(), &asked, &Budget::default()).unwrap();

@@ -17,6 +17,7 @@ use super::{
     goroutine_scan::{self, GoroutineScan},
     heap,
     http_connection::Connection,
+    known_responses::Response,
     layout::Layout,
     poll::{self, PollDescriptor, Waiting},
     program::{GoProgram, ScanInputs},
@@ -26,7 +27,10 @@ use super::{
     stacks,
     target::Target,
 };
-use crate::process::{epoll::Registration, pages::Pages};
+use crate::{
+    clock,
+    process::{epoll::Registration, pages::Pages},
+};
 
 /// Number of connections whose memory is read together.
 const PREFETCHED: usize = 512;
@@ -64,7 +68,7 @@ pub(super) fn inspect(
     match program.scan_inputs(layout, target) {
         Ok(mut inputs) => {
             scan = goroutine_scan::scan(target, &mut inputs, layout, &before);
-            http = http_connections(target, &mut inputs, layout, &before, &mut scan);
+            http = http_connections(target, &mut inputs, layout, asked, &before, &mut scan);
         }
         Err(limit) => {
             scan.limits.push(limit);
@@ -98,6 +102,7 @@ fn http_connections(
     target: Target<'_>,
     inputs: &mut ScanInputs,
     layout: &Layout,
+    asked: &[Asked],
     polls: &[Option<PollDescriptor>],
     scan: &mut GoroutineScan,
 ) -> HashMap<usize, (u64, HttpConnection)> {
@@ -111,7 +116,7 @@ fn http_connections(
     let mut follower = Follower { pages: &mut pages, mappings, layout, wanted: &wanted };
     let variables = FrameVariables::find(&scan.read_loops, &mut follower);
     let first = connections(&scan.read_loops, &variables, &mut follower);
-    let mut reachable = reachable(target, &first, inputs, layout, scan);
+    let mut reachable = reachable(target, asked, &first, inputs, layout, scan);
     let is_known =
         |number: &usize| reachable.get(number).is_some_and(|it| *it != Reachability::Unknown);
     let unknown = first
@@ -174,20 +179,44 @@ fn http_connections(
 /// Who can reach the responses of connections waiting for their body to be read, by the heap.
 fn reachable(
     target: Target<'_>,
+    asked: &[Asked],
     connections: &[(usize, Connection)],
     inputs: &mut ScanInputs,
     layout: &Layout,
     scan: &GoroutineScan,
 ) -> BTreeMap<usize, Reachability> {
-    let waiting = connections
-        .iter()
-        .filter(|(_, connection)| connection.stage == HttpStage::AwaitingBody)
-        .filter_map(|(number, it)| Some((*number, it, scan.read_loops.get(*number)?)));
-    let waiting: Vec<_> = waiting.collect();
-    if waiting.is_empty() {
-        return BTreeMap::new();
+    let response = |it: &Connection| Some(Response::of(asked.get(it.index)?.id, it));
+    let may_search = inputs.known_responses.may_search(target.pid, Instant::now());
+    let mut results = BTreeMap::new();
+    let mut waiting = Vec::new();
+    for (number, connection) in connections {
+        let read_loop = scan.read_loops.get(*number);
+        let (Some(read_loop), Some(response)) = (read_loop, response(connection)) else { continue };
+        if connection.stage != HttpStage::AwaitingBody {
+            continue;
+        }
+        let known = &inputs.known_responses;
+        let result =
+            if may_search { known.final_result(&response) } else { known.latest_result(&response) };
+        match result {
+            Some(result) => drop(results.insert(*number, result)),
+            None => waiting.push((*number, connection, read_loop)),
+        }
     }
-    heap::find(target, &waiting, inputs, layout, scan)
+    if waiting.is_empty() || !may_search {
+        return results;
+    }
+    let before = clock::cpu_time();
+    let found = heap::find(target, &waiting, inputs, layout, scan);
+    let cpu_time = clock::cpu_time().saturating_sub(before);
+    inputs.known_responses.searched(target.pid, cpu_time, Instant::now());
+    for (number, connection, _) in &waiting {
+        if let Some((result, response)) = found.get(number).zip(response(connection)) {
+            inputs.known_responses.found(response, result.clone());
+        }
+    }
+    results.extend(found);
+    results
 }
 
 /// The goroutines that refer to the responses of these connections, which are waiting for their body

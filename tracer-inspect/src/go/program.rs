@@ -13,6 +13,7 @@ use super::{
     executable::Executable,
     function_table::FunctionTable,
     functions::Functions,
+    known_responses::KnownResponses,
     layout::{self, Layout},
     lines::Lines,
     target::Target,
@@ -42,6 +43,8 @@ pub(super) struct GoProgram {
     all_goroutines: Search<u64>,
     /// The heap.
     heap: Search<HeapRoots>,
+    /// What searches of heaps have found out.
+    known_responses: KnownResponses,
     /// The result of the search for hooked functions.
     entries: Option<Result<Entries, Limit>>,
 }
@@ -77,6 +80,8 @@ pub(super) struct ScanInputs<'a> {
     pub(super) all_goroutines: u64,
     /// The heap; `None` if it was not found.
     pub(super) heap: Option<HeapRoots>,
+    /// What earlier searches have found out.
+    pub(super) known_responses: &'a mut KnownResponses,
 }
 
 impl Program {
@@ -89,6 +94,7 @@ impl Program {
                 functions: Search::default(),
                 all_goroutines: Search::default(),
                 heap: Search::default(),
+                known_responses: KnownResponses::default(),
                 entries: None,
             }))
         })
@@ -112,10 +118,16 @@ impl GoProgram {
         *self.layout.get_or_insert_with(|| Layout::read(minor, file, budget))
     }
 
+    #[cfg(all(test, feature = "root-tests", target_arch = "x86_64"))]
+    pub(super) fn forget_responses(&mut self) {
+        self.known_responses = KnownResponses::default();
+    }
+
     /// The approximate size of the layout in memory, in bytes.
     fn size(&self) -> u64 {
         let functions = self.functions.found.as_ref().map_or(0, Functions::size);
-        u64::try_from(size_of::<Self>().saturating_add(functions)).unwrap_or(u64::MAX)
+        let size = size_of::<Self>().saturating_add(functions);
+        u64::try_from(size.saturating_add(self.known_responses.size())).unwrap_or(u64::MAX)
     }
 
     /// What a scan of goroutines needs, found in the memory of a process if not known yet.
@@ -133,7 +145,8 @@ impl GoProgram {
         let all_goroutines = *self.all_goroutines.get(find).ok_or(Limit::GoroutineListMissing)?;
         let find = || heap_roots(executable, functions, layout, target, all_goroutines);
         let heap = self.heap.get(find).copied();
-        Ok(ScanInputs { functions, all_goroutines, heap })
+        let known_responses = &mut self.known_responses;
+        Ok(ScanInputs { functions, all_goroutines, heap, known_responses })
     }
 
     /// The functions that the ledger hooks. `bias` is the load address minus the address in the

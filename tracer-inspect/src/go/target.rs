@@ -7,6 +7,8 @@ use crate::process::{maps::Mappings, memory::Memory, pagemap::PageMap};
 /// Access to the memory of the process under inspection.
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
+    /// Its process id.
+    pub(super) pid: u32,
     pub(super) memory: &'a dyn Memory,
     pub(super) mappings: &'a Mappings,
     /// Which pages are in memory; `None` if that is not known.

@@ -60,6 +60,7 @@ fn inspect(
     for _ in 0..5 {
         let (asked, registrations) = (running.asked(), running.registrations());
         let budget = Budget::default();
+        programs.forget_responses();
         let inspection =
             programs.inspect(running.process(), registrations.list(), &asked, &budget).unwrap();
         if !inspection.limits.is_empty() || budget.limit().is_some() {
