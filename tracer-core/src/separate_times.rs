@@ -54,6 +54,10 @@ pub(crate) struct Series {
 const SERIES_MIN: usize = 3;
 const SERIES_MIN_MS: u64 = 5_000;
 
+/// Snapshots may be 30s apart and inspections late, however short `--idle` is: for this long, an
+/// accumulation continues.
+const RECENT_MIN_MS: u64 = 300_000;
+
 /// A series of occurrences without a pause.
 struct Run {
     /// The latest possible time of the first occurrence.
@@ -135,10 +139,11 @@ impl SeparateTimes {
         self.count >= 3 && self.span_ms >= idle_ms
     }
 
-    /// Whether the accumulation continues: the last cluster is no longer ago than twice the span or
-    /// 30 × `idle_ms`, whichever is longer.
+    /// Whether the accumulation continues: the last cluster is no longer ago than twice the span,
+    /// 30 × `idle_ms` or [`RECENT_MIN_MS`], whichever is longest.
     pub(crate) fn is_still_accumulating(self, idle_ms: u64, now: Timestamp) -> bool {
         let recent_ms = self.span_ms.saturating_mul(2).max(idle_ms.saturating_mul(30));
+        let recent_ms = recent_ms.max(RECENT_MIN_MS);
         self.is_at_separate_times(idle_ms) && now.ms_since(self.latest) <= recent_ms
     }
 

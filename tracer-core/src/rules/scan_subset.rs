@@ -7,7 +7,7 @@
 //!
 //! | subset | connections | judged if | effect |
 //! | --- | --- | --- | --- |
-//! | `NearlyConfirmed` | confirmed ones, those with an incomplete scan, and those whose reader is unknown | at least four fifths are confirmed, and that is enough | as the rule assesses confirmed connections |
+//! | `NearlyConfirmed` | confirmed or referenced ones, those with an incomplete scan, and those whose reader is unknown | at least four fifths are confirmed, and that is enough | as the rule assesses confirmed connections |
 //! | `ScanIncomplete` | confirmed ones, and those with an incomplete scan | the scan was incomplete for some | *likely* if `--min-count` are still accumulating |
 //! | `Confirmed` | confirmed ones | there are enough of them | as the rule assesses confirmed connections |
 //! | `Unconfirmed` | all but confirmed ones | always | never *certain* |
@@ -18,7 +18,8 @@
 //! decide themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and
 //! `body_not_closed` (all but `ScanIncomplete`).
 //!
-//! Up to a fifth may be unknown, because connections may change during the inspection.
+//! Up to a fifth may be unconfirmed, because a stale word or garbage can keep a reference, and
+//! connections may change during the inspection.
 
 use super::{Assessment, Claimed, Rule, RuleId, RuleKey};
 use crate::{Confidence, Interval, Reader, Verdict, connection_view::ConnectionView};
@@ -45,10 +46,7 @@ impl ScanSubset {
     /// Whether a connection that a rule claims may belong to the subset.
     fn includes(self, view: &ConnectionView<'_>) -> bool {
         match self {
-            // A response that something references is never among those called certain.
-            Self::NearlyConfirmed => {
-                !view.is_held() && (view.awaits_body() || view.reader() == Reader::Unknown)
-            }
+            Self::NearlyConfirmed => view.awaits_body() || view.reader() == Reader::Unknown,
             Self::ScanIncomplete => view.is_confirmed() || view.is_scan_incomplete(),
             Self::Confirmed => view.is_confirmed(),
             Self::All => true,

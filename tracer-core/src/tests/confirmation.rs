@@ -63,11 +63,12 @@ fn a_stale_stack_slot_does_not_hide_a_leak() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x24, oldest 8m 20s, active 0s ~+4.0/min, reader none, GET http://billing/charge
-                 response-silent count=24 silent=155000..500000ms
-                 response-unreferenced count=24 total=24
-                 requests top=["GET http://billing/charge" count=24 ] others=0
-                 rising occurrence=WentSilent times=24 span_ms=345000 since_last_ms=155000
+              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min, reader none, GET http://billing/charge
+                 response-silent count=25 silent=140000..500000ms
+                 response-unreferenced count=24 total=25
+                 requests top=["GET http://billing/charge" count=25 ] others=0
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=140000
+                 but response-referenced count=1 total=25 holder=None
         "#]],
     );
 }
@@ -169,10 +170,11 @@ fn a_stale_stack_slot_makes_no_new_finding() {
         ",
         &expect![[r#"
             [8m 31s]
-              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x24, oldest 8m 16s, active 11s ~+4.0/min, reader none
-                 response-silent count=24 silent=151000..496000ms
-                 response-unreferenced count=24 total=24
-                 rising occurrence=WentSilent times=24 span_ms=345000 since_last_ms=151000
+              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 31s, active 11s ~+4.0/min, reader none
+                 response-silent count=25 silent=151000..511000ms
+                 response-unreferenced count=24 total=25
+                 rising occurrence=WentSilent times=25 span_ms=360000 since_last_ms=151000
+                 but response-referenced count=1 total=25 holder=None
         "#]],
     );
 }

@@ -98,17 +98,12 @@ fn a_stale_stack_slot_does_not_split_unread_data() {
         ",
         &expect![[r#"
             [5m 2s]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x23, oldest 5m 2s, active 2s ~+9.6/min, reader none
-                 unread-silent count=23 unread_bytes=1380000 silent=163000..301000ms
-                 nothing-read watched=163000..301000ms
-                 rising occurrence=WentSilent times=23 span_ms=138000 since_last_ms=163000
-                 response-unreferenced count=23 total=23
-              #2 undrained possible: p10[10] outbound 10.0.0.1:443 x2, oldest 4m 56s, active 2s, reader none
-                 unread-silent count=2 unread_bytes=120000 silent=157000..295000ms
-                 nothing-read watched=157000..295000ms
-                 separate-times occurrence=WentSilent times=2 span_ms=138000
-                 but response-referenced count=2 total=2 holder=None
-                 but too-little-unread count=2 total=2 unread_min_bytes=4096 count_min=5
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 5m 2s, active 2s ~+10.0/min, reader none
+                 unread-silent count=25 unread_bytes=1500000 silent=157000..301000ms
+                 nothing-read watched=157000..301000ms
+                 rising occurrence=WentSilent times=25 span_ms=144000 since_last_ms=157000
+                 response-unreferenced count=23 total=25
+                 but response-referenced count=2 total=25 holder=None
         "#]],
     );
 }
