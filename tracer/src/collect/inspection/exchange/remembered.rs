@@ -1,6 +1,6 @@
 //! Requests that workers failed to answer, or that are slow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracer_core::ProcessKey;
 use tracer_inspect::protocol::{Task, TaskKind};
@@ -62,8 +62,9 @@ pub(super) enum Possible {
 pub(super) struct Failed {
     of_processes: Remembered,
     of_programs: BTreeSet<(Program, TaskKind)>,
-    /// The kinds of requests about programs during which workers could not be killed.
-    hanging: BTreeSet<(Program, TaskKind)>,
+    /// The number of workers that could not be killed, by the user of the process that they were
+    /// reading. There are few such workers, so these are few users.
+    hanging: BTreeMap<u32, usize>,
     identify: Option<Identify>,
 }
 
@@ -84,8 +85,9 @@ impl Failed {
 
     /// Notes that a worker that was working on this task cannot be killed.
     pub(super) fn insert_hanging(&mut self, task: &Task) {
-        let program = self.identify.and_then(|identify| identify(task.process()));
-        self.hanging.extend(program.map(|program| (program, task.kind())));
+        if let Some(program) = self.identify.and_then(|identify| identify(task.process())) {
+            *self.hanging.entry(program.user).or_default() += 1;
+        }
     }
 
     /// Whether any kind of request about this process is no longer made.
@@ -111,7 +113,7 @@ impl Failed {
         }
         // Processes are identified only if that may matter.
         let is_kind = |(_, kind): &(Program, TaskKind)| *kind == task.kind();
-        (self.hanging.len() >= HANGING_MAX || self.of_programs.iter().any(is_kind))
+        (!self.hanging.is_empty() || self.of_programs.iter().any(is_kind))
             && self.identify.and_then(|identify| identify(task.process())).is_some_and(|program| {
                 self.of_programs.contains(&(program, task.kind()))
                     || self.hangs_for(program.user, task.kind())
@@ -119,7 +121,7 @@ impl Failed {
     }
 
     fn hangs_for(&self, user: u32, kind: TaskKind) -> bool {
-        let of_user = self.hanging.iter().filter(|(program, _)| program.user == user);
-        kind != TaskKind::ProcessInKernel && of_user.count() >= HANGING_MAX
+        let hanging = self.hanging.get(&user).copied().unwrap_or(0);
+        kind != TaskKind::ProcessInKernel && hanging >= HANGING_MAX
     }
 }
