@@ -1,7 +1,6 @@
 //! Workers that cannot be killed, because they wait for a file system that never responds: an
 //! overlay on top of FUSE, which is not recognized as such. There are never more than three of
-//! them, one user causes at most two, and the run neither waits for them nor hides what it could
-//! not inspect.
+//! them, and the run neither waits for them nor hides what it could not inspect.
 
 use std::{
     fs,
@@ -126,32 +125,6 @@ fn lacks_fuse() -> bool {
         eprintln!("skipped: this host has no FUSE, or no overlay file system");
     }
     is_missing
-}
-
-#[test]
-fn one_user_cannot_use_up_the_workers_of_others() {
-    if lacks_fuse() {
-        return;
-    }
-    let mut run = Hanging::of_users(&[1_001; 3]);
-    for index in 0..3 {
-        run.leak(index);
-    }
-    let hanging = run.await_hanging(2);
-
-    run.harmless.grow(COUNT);
-    let pid = run.harmless.pid();
-    run.tracer.wait_until(|report| {
-        report.leaked_by(pid) == COUNT as u64 && !report.leak_of(pid).is_null("exe")
-    });
-    let report = run.await_snapshots();
-
-    assert_eq!(run.hanging(), hanging);
-    assert!(not_answered(&report, "call-site") > 0, "{report}");
-    for program in &run.programs {
-        assert!(!report.findings_of(program.pid()).is_empty(), "{report}");
-    }
-    run.tracer.interrupt();
 }
 
 #[test]
