@@ -141,22 +141,6 @@ pub enum HolderKind {
     Object,
 }
 
-impl HolderKind {
-    /// The code in JSON and CSV.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Goroutine => "goroutine",
-            Self::Closure => "closure",
-            Self::Channel => "channel",
-            Self::Map => "map",
-            Self::Slice => "slice",
-            Self::Timer => "timer",
-            Self::Global => "global",
-            Self::Object => "object",
-        }
-    }
-}
-
 /// What the `readLoop` goroutine of an HTTP client connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HttpStage {

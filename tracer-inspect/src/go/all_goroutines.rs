@@ -1,6 +1,8 @@
 //! `runtime.allgs`, the slice of pointers to all goroutines (`runtime/proc.go`).
 
-use super::{function_table::FunctionTable, goroutine::Goroutine, layout::Layout};
+use super::{
+    executable::Executable, function_table::FunctionTable, goroutine::Goroutine, layout::Layout,
+};
 use crate::process::{
     maps::Mappings,
     memory::{Memory, u64_at},
@@ -41,9 +43,11 @@ pub(super) fn is_plausible(
         && goroutines.iter().flatten().any(|goroutine| goroutine.stack.low != 0)
 }
 
-/// The addresses to which the code of these functions refers, in the order of the functions. The
-/// code of `runtime.allgadd` refers to `runtime.allgs`, which finds it in a program without symbols.
-pub(super) fn operands(
+/// The addresses in writable segments to which the code of these functions refers, in the order of
+/// the functions. The code of `runtime.allgadd` refers to `runtime.allgs`, which finds it in a
+/// program without symbols.
+pub(super) fn data_operands(
+    executable: &Executable,
     functions: &FunctionTable,
     memory: &dyn Memory,
     bias: u64,
@@ -55,7 +59,7 @@ pub(super) fn operands(
         let code = memory.read_one(start.wrapping_add(bias), length).unwrap_or_default();
         relative_operands(&code, start)
     });
-    operands.collect()
+    operands.filter(|address| executable.is_data(*address)).collect()
 }
 
 /// The targets of RIP-relative operands, found without decoding instructions: a ModRM byte with

@@ -202,8 +202,9 @@ fn all_goroutines(
         all_goroutines::is_plausible(memory, mappings, layout, address)
     };
     executable.all_goroutines.filter(is_goroutines).or_else(|| {
-        let operands = all_goroutines::operands(functions, memory, bias, &["runtime.allgadd"]);
-        operands.into_iter().filter(|it| executable.is_data(*it)).find(is_goroutines)
+        let names = ["runtime.allgadd"];
+        let operands = all_goroutines::data_operands(executable, functions, memory, bias, &names);
+        operands.into_iter().find(is_goroutines)
     })
 }
 

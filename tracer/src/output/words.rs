@@ -44,7 +44,7 @@ pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};
 pub(crate) use probe::{absence_costs, attach_error, method_caveat, method_cost, probe};
 pub(crate) use reader::reader;
-pub(crate) use subject::{amount, destination, process, processes};
+pub(crate) use subject::{amount, destination, named, process, processes};
 pub(crate) use thresholds::thresholds;
 pub(crate) use verdict::meaning;
 

@@ -36,8 +36,9 @@ pub(in crate::go) fn find_arenas(
     all_goroutines: u64,
 ) -> Option<u64> {
     let known = known(target, all_goroutines)?;
-    let operands = all_goroutines::operands(functions, target.memory, target.bias, &USERS);
-    operands.into_iter().filter(|address| executable.is_data(*address)).find(|address| {
+    let Target { memory, bias, .. } = target;
+    let operands = all_goroutines::data_operands(executable, functions, memory, bias, &USERS);
+    operands.into_iter().find(|address| {
         let address = address.wrapping_add(target.bias);
         Heap::at(target.memory, &layout.heap, address, &known).is_some()
     })

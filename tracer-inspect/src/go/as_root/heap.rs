@@ -87,7 +87,8 @@ fn holders(found: &BTreeMap<String, Vec<Option<Reachability>>>) -> String {
     let text = |(kind, results): (&String, &Vec<Option<Reachability>>)| {
         let holders = results.iter().map(|it| match it {
             Some(Reachability::Held(Some(it))) => {
-                format!("{} {}", it.kind.name(), it.name.as_deref().unwrap_or("-"))
+                let kind = format!("{:?}", it.kind).to_lowercase();
+                format!("{kind} {}", it.name.as_deref().unwrap_or("-"))
             }
             other => format!("{other:?}"),
         });

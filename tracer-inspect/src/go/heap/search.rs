@@ -9,8 +9,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use tracer_core::{HolderKind, Reachability, ResponseHolder};
 
 use super::{
-    super::allocator::metadata::{Heap, Slot, Span},
-    super::allocator::roots::HeapRoots,
     Waiting,
     holder::Names,
     pass::{Ended, Match, Resident, arenas, span_at, spans},
@@ -19,6 +17,10 @@ use super::{
 use crate::{
     budget::Reservation,
     go::{
+        allocator::{
+            metadata::{Heap, Slot, Span},
+            roots::HeapRoots,
+        },
         goroutine_scan::GoroutineScan,
         layout::{Layout, heap::SPAN},
         program::ScanInputs,

@@ -43,7 +43,7 @@ pub(super) fn lines(row: &Row<'_>, options: &Options, style: Style, paint: Paint
     }
     if row.parts.len() > 1 {
         push(&counts_by_process(row));
-        let process = process(finding.process, &finding.comm.0);
+        let process = words::named(finding.process, &finding.comm.0);
         push(&format!("details of {process}, which has the most connections:"));
     }
     for fact in &finding.evidence {
@@ -111,14 +111,10 @@ pub(super) fn subject(finding: &Finding, processes: usize) -> String {
         let count = counted(processes as u64, "process", "processes");
         format!("{count} of {}", escape::visible(&finding.comm.0))
     } else {
-        process(finding.process, &finding.comm.0)
+        words::named(finding.process, &finding.comm.0)
     };
     let arrow = if finding.remote_port.is_some() { " -> " } else { " " };
     format!("{process}{script}{arrow}{}", remote(finding))
-}
-
-pub(super) fn process(key: ProcessKey, comm: &str) -> String {
-    format!("{}[{}]", escape::visible(comm), key.pid)
 }
 
 /// The file descriptors of the owning process, ascending.
@@ -162,7 +158,7 @@ fn holders(finding: &Finding, own: &[u32]) -> String {
         fds.sort_unstable();
         // File descriptors inherited through fork have the same numbers.
         let fds = if fds.len() > 1 && fds == own { "on the same fds" } else { &numbers(fds) };
-        format!("{} {fds}", process(key, comm))
+        format!("{} {fds}", words::named(key, comm))
     });
     let mut parts: Vec<String> = listed.collect();
     let omitted = holders.len() - parts.len();

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use tracer_core::{Goroutines, ProcessKey, ProcessSummary, Report};
 
-use super::{detail::process, style::Style, text::wrap};
+use super::{style::Style, text::wrap};
 use crate::output::{
     listing,
     quantity::{self, counted, grouped},
+    words,
 };
 
 /// The maximum number of processes listed: those nearest to their limit.
@@ -70,7 +71,7 @@ fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
     });
     let goroutines = summary.goroutines.filter(|_| wide).map(goroutines);
     let parts: Vec<_> = [Some(fds), growth, goroutines].into_iter().flatten().collect();
-    format!("{}: {}", process(summary.key, &summary.comm.0), parts.join("; "))
+    format!("{}: {}", words::named(summary.key, &summary.comm.0), parts.join("; "))
 }
 
 /// `, 1,204 of them in findings, 7 not connected`, without what is 0.

@@ -2,11 +2,8 @@
 
 use tracer_core::{Confidence, ProcessSummary};
 
-use super::listing::show_option;
-use crate::output::{
-    escape,
-    quantity::{counted, duration_ms, grouped},
-};
+use super::{listing::show_option, subject::named};
+use crate::output::quantity::{counted, duration_ms, grouped};
 
 /// `AT ITS FD LIMIT: python3[7846] has 1,024 of 1,024 fds open; 1,019 are in finding #1`.
 /// `in_findings` is the number of its connections in the `listed` findings; if none is listed, in
@@ -19,7 +16,7 @@ pub(crate) fn at_fd_limit(
 ) -> String {
     let (used, limit) = (summary.used_fds(), summary.fd_limit.unwrap_or_default());
     let state = if used < limit { "NEAR ITS FD LIMIT" } else { "AT ITS FD LIMIT" };
-    let process = format!("{}[{}]", escape::visible(&summary.comm.0), summary.key.pid);
+    let process = named(summary.key, &summary.comm.0);
     let ids: Vec<String> = listed.iter().map(|id| format!("#{id}")).collect();
     let verb = if in_findings == 1 { "is" } else { "are" };
     let findings = match (in_findings, ids.as_slice()) {

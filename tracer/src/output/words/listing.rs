@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tracer_core::{Confidence, RecentlyClosed};
 
+use super::subject::named;
 use crate::output::{
-    escape,
     listing::Row,
     quantity::{counted, duration_ms, grouped, plain},
 };
@@ -34,9 +34,8 @@ pub(crate) fn recently_closed(recently_closed: &RecentlyClosed, idle_ms: u64) ->
     let RecentlyClosed { process, comm, count, total } = recently_closed;
     let part = if total > count { format!("{} of ", grouped(*count)) } else { String::new() };
     format!(
-        "{}[{}] has {part}{} that the peer closed less than {} ago (--idle): too early to tell.",
-        escape::visible(&comm.0),
-        process.pid,
+        "{} has {part}{} that the peer closed less than {} ago (--idle): too early to tell.",
+        named(*process, &comm.0),
         counted(*total, "open connection", "open connections"),
         duration_ms(idle_ms),
     )

@@ -1,12 +1,9 @@
 //! What a reader should know about what a run could and could not see, in words.
 
-use tracer_core::{Comm, FallbackReason, Limit, NoAnswer, Note, ProcessKey, QuestionKind};
+use tracer_core::{FallbackReason, Limit, NoAnswer, Note, QuestionKind};
 
-use super::{call_site_reason, limit::limit};
-use crate::output::{
-    escape,
-    quantity::{counted, grouped},
-};
+use super::{call_site_reason, limit::limit, subject::named};
+use crate::output::quantity::{counted, grouped};
 
 /// One note, as a sentence without its full stop.
 #[expect(clippy::too_many_lines, reason = "one arm for each variant")]
@@ -120,7 +117,7 @@ pub(crate) fn note(note: &Note) -> String {
         Note::DescendantsNotObserved { process, comm, descendants } => format!(
             "{} has had no TCP sockets so far, and its {} not observed; add --children to include \
              descendants",
-            named(*process, comm),
+            named(*process, &comm.0),
             match descendants {
                 1 => "descendant is".to_owned(),
                 count => format!("{} descendants are", grouped(*count as u64)),
@@ -140,7 +137,7 @@ pub(crate) fn note(note: &Note) -> String {
                 "{} has {} that are not connected{others}: connect failed or was not called; they are \
                  not analyzed, but if their number grows, the program probably does not close a \
                  socket after a failed connect",
-                named(*process, comm),
+                named(*process, &comm.0),
                 counted(*fds, "TCP socket", "TCP sockets"),
             )
         }
@@ -300,9 +297,4 @@ const INSPECTION_FAILED: &str = "two inspections crashed or exceeded their limit
 
 const fn call_sites(count: u64) -> &'static str {
     if count == 1 { "a call site" } else { "call sites" }
-}
-
-/// `api[4711]`.
-fn named(process: ProcessKey, comm: &Comm) -> String {
-    format!("{}[{}]", escape::visible(&comm.0), process.pid)
 }

@@ -1,12 +1,17 @@
 //! What a finding is about, in words: process, number of connections, destination and call site.
 
-use tracer_core::{Direction, Finding, Verdict};
+use tracer_core::{Direction, Finding, ProcessKey, Verdict};
 
 use crate::output::{escape, listing::Row, quantity::counted};
 
 /// `api[4711]`.
 pub(crate) fn process(finding: &Finding) -> String {
-    format!("{}[{}]", escape::visible(&finding.comm.0), finding.process.pid)
+    named(finding.process, &finding.comm.0)
+}
+
+/// `api[4711]`.
+pub(crate) fn named(process: ProcessKey, comm: &str) -> String {
+    format!("{}[{}]", escape::visible(comm), process.pid)
 }
 
 /// `api[4711]`, `40 processes of nginx`.
